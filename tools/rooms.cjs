@@ -79,11 +79,15 @@ const MAY_IMPORT = {
   ],
   kernel: ['base', 'sim', 'xen/public', 'kernel/*'],
   workload: ['base', 'sim', 'kernel/syscall/syscalls.ts'],
+  // Domain 0's kernel, as far as it is modelled: the cache of a Linux kernel over the real drive.
+  domain0: ['base', 'sim', 'machine', 'disk/image', 'disk/drive', 'kernel/mm'],
   // The oracle reads the disk with eyes of its own: it shares no line with the kernel, nor the
   // format with mkfs.
   'experiment/judge': ['base', 'disk/image', 'machine', 'xen', 'xen/*'],
   // A machine put together, and the names of what can be done to it.
-  'experiment/host': [...['base', 'sim', 'machine', 'machine/*', 'disk/image', 'disk/drive', 'xen', 'xen/*', 'kernel']],
+  'experiment/host': [
+    ...['base', 'sim', 'machine', 'machine/*', 'disk/image', 'disk/drive', 'xen', 'xen/*', 'kernel', 'domain0'],
+  ],
   'experiment/guest': [
     ...['base', 'format', 'sim', 'machine', 'machine/*', 'disk', 'disk/*', 'xen', 'xen/*', 'kernel', 'kernel/*'],
     ...['workload', 'experiment/judge', 'experiment/host'],
@@ -140,7 +144,7 @@ const place = (entry) => {
 };
 
 /** Rooms of the model: one seed, one run, byte for byte. */
-const MODEL = ['base', 'format', 'sim', 'machine', 'disk', 'xen', 'kernel', 'workload'];
+const MODEL = ['base', 'format', 'sim', 'machine', 'disk', 'xen', 'kernel', 'workload', 'domain0'];
 
 /**
  * Files and rooms that may import modules of node. Everything else runs in a browser, too, where

@@ -6,7 +6,17 @@
 // declarations of ZenFS do not pass in an empty project, for want of Node's and of a later library.
 // So what imports it is compiled in a second project, which does not check declarations.
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -40,6 +50,15 @@ writeFileSync(
   join(project, 'runs.ts'),
   rewritten(readFileSync(runs, 'utf8'), runs).replaceAll("'../../examples/", "'./examples/"),
 );
+
+// A link of a document leads to a file of the package. The benchmarks are in the repository alone.
+for (const page of readdirSync(installed, { recursive: true, encoding: 'utf8' })) {
+  if (!page.endsWith('.md')) continue;
+  const prose = readFileSync(join(installed, page), 'utf8').replaceAll(/^```[^]*?^```|`[^`\n]*`/gm, '');
+  for (const [, target = ''] of prose.matchAll(/\]\((?!https?:|#)([^)#\s]+)/g))
+    if (!target.endsWith('bench/README.md') && !existsSync(join(installed, dirname(page), target)))
+      throw new Error(`try-package: ${page}: ${target} is not in the package`);
+}
 
 // What an example needs besides stillwarm, as its user would install it: the checkout's own.
 const bare = /\bfrom '((?:@[\w.-]+\/)?[a-z][\w.-]*)[^']*'/g;

@@ -44,6 +44,8 @@ export const ERRNO = {
   EROFS: 30,
   /** Too many links. */
   EMLINK: 31,
+  /** No process reads what is written. */
+  EPIPE: 32,
   /** The result does not fit. */
   ERANGE: 34,
   /** The name is too long. */

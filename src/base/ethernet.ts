@@ -46,6 +46,20 @@ export const ETHERNET_HEADER = defineLayout('Ethernet header', 14, [
  */
 export const EtherType = { transport: 0x88b5, announcement: 0x88b6 } as const;
 
+/** Payload of a full segment: an MTU of 1500 bytes less 20 of IP and 32 of TCP with time stamps. */
+export const SEGMENT_BYTES = 1448;
+
+/** Header of the guest's transport (kernel/net/segment.ts), behind that of Ethernet. */
+export const TRANSPORT_HEADER_BYTES = 28;
+
+/** Headers of a frame. Each segment on the line has its own, however many a frame is cut into. */
+export const FRAME_HEADER_BYTES = ETHERNET_HEADER.size + TRANSPORT_HEADER_BYTES;
+
+/** Segments of a frame of so many bytes: what a driver or a protocol stack works on. */
+export function segmentsOf(frameBytes: number): number {
+  return Math.max(1, Math.ceil((frameBytes - FRAME_HEADER_BYTES) / SEGMENT_BYTES));
+}
+
 export interface EthernetFrame {
   readonly destination: MacAddress;
   readonly source: MacAddress;
@@ -74,11 +88,14 @@ export function decodeFrame(bytes: Uint8Array): EthernetFrame | undefined {
 }
 
 function putAddress(bytes: Uint8Array, at: number, mac: MacAddress): void {
-  for (let i = 0; i < 6; i++) bytes[at + i] = Math.floor(mac / 256 ** (5 - i)) % 256;
+  const high = Math.floor(mac / 2 ** 32);
+  bytes[at] = high >>> 8;
+  bytes[at + 1] = high;
+  for (let i = 0; i < 4; i++) bytes[at + 2 + i] = mac >>> (24 - 8 * i);
 }
 
 function addressAt(bytes: Uint8Array, at: number): MacAddress {
-  let mac = 0;
-  for (let i = 0; i < 6; i++) mac = mac * 256 + bytes[at + i]!;
-  return mac as MacAddress;
+  const high = bytes[at]! * 256 + bytes[at + 1]!;
+  const low = bytes[at + 2]! * 2 ** 24 + ((bytes[at + 3]! << 16) | (bytes[at + 4]! << 8) | bytes[at + 5]!);
+  return (high * 2 ** 32 + low) as MacAddress;
 }

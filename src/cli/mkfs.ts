@@ -8,6 +8,7 @@ import prettyBytes from 'pretty-bytes';
 import { counted, printable, UserError } from '../base/index.ts';
 import { FileImage } from '../disk/image/file-image.ts';
 import { HostListing } from '../disk/mkfs/host-tree.ts';
+import { withBootFiles } from '../disk/mkfs/boot-files.ts';
 import { writeExt2 } from '../disk/mkfs/mkfs.ts';
 import { planExt2 } from '../disk/mkfs/plan.ts';
 import { listFiles, noticesOf, type DiskFiles } from '../experiment/guest/disk-source.ts';
@@ -42,13 +43,16 @@ export function mkfs(argv: readonly string[], io: Io): number {
     const listing = new HostListing(dir);
     // Each byte is read twice.
     const total = 2 * listing.bytes;
-    const tree = listing.read((done) => onProgress({ phase: 'reading the files', done, total }));
+    const read = listing.read((done) => onProgress({ phase: 'reading the files', done, total }));
+    const tree = options['boot-files'] ? withBootFiles(read) : read;
     const plan = planExt2(tree, { journalBlocks, inodeBytes: options['inode-bytes'] });
     let found: DiskFiles | undefined;
     replaceFile(imagePath, (partPath) => {
       const image = FileImage.create(partPath, plan.sizeBytes);
       try {
-        writeExt2(plan, image, (done) => onProgress({ phase: 'writing the image', done: listing.bytes + done, total }));
+        const onWritten = (done: number): void =>
+          onProgress({ phase: 'writing the image', done: Math.min(listing.bytes + done, total), total });
+        writeExt2(plan, image, onWritten);
         found = listFiles(image);
       } finally {
         image.close();
@@ -61,7 +65,8 @@ export function mkfs(argv: readonly string[], io: Io): number {
   const { files, bytes } = found.all;
   io.stdout.write(
     `${printable(imagePath)}: ${journalBlocks === undefined ? 'ext2' : 'ext3'}, ${prettyBytes(plan.sizeBytes, { binary: true })}, ` +
-      `${counted(files, 'file')} of ${prettyBytes(bytes)}\n`,
+      `${counted(files, 'file')} of ${prettyBytes(bytes)}` +
+      (found.bootFiles.length === 0 ? '\n' : `, and ${counted(found.bootFiles.length, 'file')} for boots\n`),
   );
   return 0;
 }

@@ -8,6 +8,8 @@ import { ARCHS } from '../base/index.ts';
 import { FAULTS } from '../experiment/campaign/faults.ts';
 import { PROTECTIONS } from '../experiment/campaign/options.ts';
 import { STRATEGIES_OF_CRASHES, STRATEGIES_OF_READERS, WORKLOADS } from '../experiment/guest/options.ts';
+import { DOMAIN0_CACHE_MIN } from '../domain0/cached-file.ts';
+import { BACKENDS } from '../experiment/host/backend.ts';
 import { DISKS, PROFILES } from '../experiment/host/profiles.ts';
 import { STRATEGIES } from '../experiment/host/strategies.ts';
 import { SAMPLES } from '../experiment/paper/options.ts';
@@ -16,6 +18,8 @@ import { VMM_STRATEGIES } from '../experiment/host/strategies.ts';
 import {
   MEMORY_MIN,
   parseChoice,
+  parseDomain0Cache,
+  parseDomain0Curve,
   parseInteger,
   parseList,
   parseMemory,
@@ -128,6 +132,23 @@ const SEED_MAX = 0xffff_ffff;
 const PERCENT_MAX = 1000;
 
 const HELP = { ...flag('print this help (also -h)'), otherwise: { value: false, words: '' } };
+const BACKEND = {
+  ...choice("what a guest's disk is", BACKENDS, {
+    partition: 'a part of the drive, which requests reach without a cache of domain 0',
+    file: "a file in domain 0, behind domain 0's page cache (`file:` of Xen 3.0)",
+  }),
+  more: "Domain 0's cache outlives a guest, and no reset of the machine: see [timing](../explanation/timing.md#a-file-as-a-disk)",
+};
+const DOMAIN0_CACHE_RANGE = `${sizeText(DOMAIN0_CACHE_MIN)} to ${sizeText(MEMORY_MAX)}`;
+const DOMAIN0_CACHE: Option<number | undefined> = {
+  value: 'SIZE',
+  help: `with --backend file, most that domain 0's page cache holds: ${DOMAIN0_CACHE_RANGE}`,
+  parse: parseDomain0Cache,
+  otherwise: {
+    value: undefined,
+    words: "what the profile's machine has besides guests and domain 0's programs, 64MiB at least",
+  },
+};
 const SEED = integer('N', 'seed of everything random', [0, SEED_MAX], { value: 1, text: '1' });
 const DISK = choice('service times of the drive', DISKS, {
   profile: 'the drive of the profile',
@@ -168,6 +189,11 @@ const JOBS = {
   more: 'The result does not depend on it. With 1 there is no thread besides that of the program',
 };
 
+const BARE_BOOT = flag(
+  'put no files on a disk that is made from a directory for boots to read',
+  'By default it has what a recorded boot of Debian read, 40 MB in a directory `.stillwarm-boot`. An image is taken as it is: `stillwarm mkfs --boot-files` makes one that has them',
+);
+
 export const REBOOT = {
   name: 'reboot',
   positionals: [{ name: 'PATH', optional: true }],
@@ -197,6 +223,15 @@ export const REBOOT = {
       ),
       more: 'Those of Rio need `--crash`',
     },
+    backend: BACKEND,
+    'domain0-cache': DOMAIN0_CACHE,
+    'domain0-curve': {
+      value: 'SIZES',
+      help: `also run cold and warm-cache with disks that are files, at each of these sizes of domain 0's page cache, comma-separated: ${DOMAIN0_CACHE_RANGE}, or 0 for a partition`,
+      more: 'It is printed as a curve: a hypothesis for two figures of the paper, see [threats to validity](../explanation/threats-to-validity.md)',
+      parse: parseDomain0Curve,
+      otherwise: { value: undefined, words: 'none' },
+    },
     workload: choice('how files are read, and a log written', WORKLOADS, {
       files: 'all files in order',
       random: '4 KiB reads at random places',
@@ -225,6 +260,7 @@ export const REBOOT = {
       ),
       more: 'They count as refused: given back',
     },
+    'bare-boot': BARE_BOOT,
     jobs: JOBS,
     json: JSON_OUT('reboot-schema.md'),
     report: REPORT,
@@ -268,6 +304,8 @@ export const VMM_REBOOT = {
     profile: PROFILE,
     set: SET,
     arch: ARCH_OF_PROFILE,
+    backend: BACKEND,
+    'domain0-cache': DOMAIN0_CACHE,
     seed: SEED,
     limit: {
       value: 'SIZE',
@@ -275,6 +313,7 @@ export const VMM_REBOOT = {
       parse: parseSize,
       otherwise: { value: VMM_LIMIT, text: sizeText(VMM_LIMIT) },
     },
+    'bare-boot': BARE_BOOT,
     jobs: JOBS,
     json: JSON_OUT('vmm-reboot-schema.md'),
     report: REPORT,
@@ -325,6 +364,10 @@ export const MKFS = {
   options: {
     force: flag('replace IMAGE if it exists'),
     journal: flag('make it ext3, with a journal of 16 MiB'),
+    'boot-files': flag(
+      'add the files that a boot reads, in a directory .stillwarm-boot',
+      'They are 53 MB of made-up bytes, with the lengths of what a recorded boot of Debian read, and two lists of what is read when services start and stop',
+    ),
     'inode-bytes': INODE_BYTES,
     help: HELP,
   },

@@ -98,6 +98,7 @@ class Pool {
       thread.worker.on('message', (message: WorkerMessage) => this.#heard(thread, message));
       // It is out of memory, or the host has refused it something: a failure of no run.
       thread.worker.on('error', (error) => this.#fail(-1, plain(error)));
+      thread.worker.on('exit', (status) => this.#fail(-1, plain(new Error(`a thread has ended, status ${status}`))));
     }
   }
 

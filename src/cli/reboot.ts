@@ -23,7 +23,7 @@ import { writeNotices, type Io } from './io.ts';
 import { REBOOT } from './options.ts';
 import { withProgress } from './progress.ts';
 import { reportIn, writeReport } from './report.ts';
-import { checkRoom, checkSet } from './room.ts';
+import { checkBackend, checkRoom, checkSet } from './room.ts';
 
 /**
  * @returns the exit status: 1 when a page differs from the disk, else 0
@@ -35,9 +35,18 @@ export function reboot(argv: readonly string[], io: Io): number {
     io.stdout.write(commandHelp(REBOOT));
     return 0;
   }
-  const { 'dump-memory': dumpMemory, set: constants, jobs, json, report: reportDir, help: _help, ...asked } = given;
+  const {
+    'dump-memory': dumpMemory,
+    'bare-boot': withoutBootFiles,
+    set: constants,
+    jobs,
+    json,
+    report: reportDir,
+    help: _help,
+    ...asked
+  } = given;
   const usual = asked.crash && asked.workload === 'log' ? STRATEGIES_OF_CRASHES : STRATEGIES_OF_READERS;
-  const { strategy: strategies = usual, ...rest } = asked;
+  const { strategy: strategies = usual, 'domain0-cache': domain0Cache, 'domain0-curve': domain0Curve, ...rest } = asked;
   const rio = strategies.find((name) => RIO_STRATEGIES.includes(name));
   if (rio !== undefined && !asked.crash)
     throw new UserError(`--strategy: ${rio} is for a guest that crashes: add --crash`);
@@ -45,10 +54,14 @@ export function reboot(argv: readonly string[], io: Io): number {
     ...diskOf(positionals[0], io.cwd),
     ...rest,
     ...(constants && { constants }),
+    withoutBootFiles,
     strategies,
+    domain0Cache,
+    domain0Curve,
     dumpMemory: dumpMemory === undefined ? undefined : resolve(io.cwd, dumpMemory),
   };
   checkSet(options.profile, constants);
+  checkBackend(options);
   checkRoom(options);
   const report = reportDir === undefined ? undefined : reportIn(resolve(io.cwd, reportDir));
   if (kindOf(options.path) === 'nothing') throw new UserError(`PATH: ${options.path} does not exist`);

@@ -1,10 +1,11 @@
 /**
- * Whether there can be the machine that was asked for: with these constants, and with room for the
- * guests.
+ * Whether the machine that was asked for can be: with these constants, its guests fit, and its
+ * parts go together.
  */
 
 import type { Arch } from '../base/arch.ts';
 import { ArgumentError, counted, grouped, UserError } from '../base/index.ts';
+import type { BackendOptions } from '../experiment/host/backend.ts';
 import { archOf, checkConstants, PROFILE, type Constants, type ProfileName } from '../experiment/host/profiles.ts';
 import { guestMemoryMax } from '../experiment/host/host.ts';
 import { constantsOf } from '../machine/profile.ts';
@@ -17,6 +18,12 @@ export interface Guests {
   readonly memory: number;
   /** 1 when not given. */
   readonly vms?: number;
+}
+
+/** @throws UserError for a size of a cache that is not there */
+export function checkBackend({ backend, domain0Cache }: BackendOptions): void {
+  if (domain0Cache !== undefined && backend !== 'file')
+    throw new UserError('--domain0-cache: a partition is reached without it: add --backend file');
 }
 
 /** @throws UserError that names the options at fault, the most that there can be, and what to do */

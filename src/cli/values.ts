@@ -4,8 +4,11 @@
  */
 
 import { PAGE_SIZE, printable, UserError } from '../base/index.ts';
+import { DOMAIN0_CACHE_MIN } from '../domain0/cached-file.ts';
 import { MEMORY_MAX } from '../experiment/host/host.ts';
 
+/** Most sizes of a curve. */
+const CURVE_SIZES = 32;
 /** Smallest guest memory, bytes. */
 export const MEMORY_MIN = 16 << 20;
 
@@ -59,6 +62,22 @@ export function parseMemory(option: string, text: string): number {
     throw new UserError(`${option}: ${text} is not ${sizeText(MEMORY_MIN)} to ${sizeText(MEMORY_MAX)}`);
   if (bytes % PAGE_SIZE !== 0) throw new UserError(`${option}: ${text} is not a multiple of ${PAGE_SIZE} bytes`);
   return bytes;
+}
+
+/** A size of domain 0's page cache. @throws UserError */
+export function parseDomain0Cache(option: string, text: string): number {
+  const bytes = parseSize(option, text);
+  if (bytes >= DOMAIN0_CACHE_MIN && bytes <= MEMORY_MAX) return bytes;
+  throw new UserError(`${option}: ${text} is not ${sizeText(DOMAIN0_CACHE_MIN)} to ${sizeText(MEMORY_MAX)}`);
+}
+
+/** Different sizes of domain 0's page cache, comma-separated, and 0 for none. @throws UserError */
+export function parseDomain0Curve(option: string, text: string): number[] {
+  const sizes = text.split(',').map((part) => (part.trim() === '0' ? 0 : parseDomain0Cache(option, part.trim())));
+  const twice = sizes.find((size, index) => sizes.indexOf(size) !== index);
+  if (twice !== undefined) throw new UserError(`${option}: ${sizeText(twice)} is named twice`);
+  if (sizes.length > CURVE_SIZES) throw new UserError(`${option}: ${sizes.length} sizes are more than ${CURVE_SIZES}`);
+  return sizes;
 }
 
 /** An integer of `min` to `max`. @throws UserError */

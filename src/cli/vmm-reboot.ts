@@ -18,7 +18,7 @@ import { VMM_REBOOT } from './options.ts';
 import { withProgress } from './progress.ts';
 import { diskOf } from './reboot.ts';
 import { reportIn, writeReport } from './report.ts';
-import { checkRoom, checkSet } from './room.ts';
+import { checkBackend, checkRoom, checkSet } from './room.ts';
 
 /**
  * @returns the exit status: 1 when a page differs from the disk, else 0
@@ -30,15 +30,29 @@ export function vmmReboot(argv: readonly string[], io: Io): number {
     io.stdout.write(commandHelp(VMM_REBOOT));
     return 0;
   }
-  const { strategy: strategies, single, set: constants, jobs, json, report: reportDir, help: _help, ...rest } = given;
+  const {
+    strategy: strategies,
+    'domain0-cache': domain0Cache,
+    single,
+    set: constants,
+    'bare-boot': withoutBootFiles,
+    jobs,
+    json,
+    report: reportDir,
+    help: _help,
+    ...rest
+  } = given;
   const options: VmmExperimentOptions = {
     ...diskOf(positionals[0], io.cwd),
     ...rest,
     ...(constants && { constants }),
+    domain0Cache,
+    withoutBootFiles,
     strategies,
     series: !single,
   };
   checkSet(options.profile, constants);
+  checkBackend(options);
   checkRoom(options);
   const report = reportDir === undefined ? undefined : reportIn(resolve(io.cwd, reportDir));
   if (kindOf(options.path) === 'nothing') throw new UserError(`PATH: ${options.path} does not exist`);

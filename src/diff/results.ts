@@ -31,16 +31,29 @@ const COMMON = ['seed', 'profile', 'arch', 'disk', 'set'] as const;
 /** By the schema that the result names. */
 export const KNOWN: Readonly<Record<string, Known>> = {
   'stillwarm/reboot@1': {
-    inputs: [...COMMON, 'workload', 'crash', 'checksum', 'expire', 'memory', 'files', 'bytes', 'fitted'],
+    inputs: [
+      ...COMMON,
+      'workload',
+      'crash',
+      'checksum',
+      'expire',
+      'memory',
+      'backend',
+      'domain0Cache',
+      'files',
+      'bytes',
+      'fitted',
+    ],
     things: {
       set: { by: ['constant'] },
       strategies: { by: ['name'], isSection: true },
       runs: { by: ['phase', 'number'] },
+      domain0Curve: { by: ['domain0Cache'] },
     },
     samples: ['timeline'],
   },
   'stillwarm/vmm-reboot@1': {
-    inputs: [...COMMON, 'files', 'bytes', 'limit', 'fitted'],
+    inputs: [...COMMON, 'files', 'bytes', 'limit', 'backend', 'fitted'],
     things: {
       set: { by: ['constant'] },
       machines: { by: ['vms', 'memory'], isSection: true },
@@ -86,7 +99,7 @@ export type Unit = (typeof UNITS)[number];
 export function unitOf(name: string, inherited: Unit): Unit {
   if (name === 'ns' || name.endsWith('Ns')) return 'ns';
   if (name === 'expire') return 's';
-  if (/^(memory|limit|bytes|bytesLost)$|Bytes$/.test(name)) return 'bytes';
+  if (/^(memory|limit|bytes|bytesLost|domain0Cache)$|Bytes$/.test(name)) return 'bytes';
   if (/^pages|Pages$|^(protected|unguarded|reusable)$/.test(name)) return 'pages';
   return inherited;
 }

@@ -27,7 +27,7 @@ export interface KernelCosts {
   readonly bioSubmitNs: number;
   /** Taking one interrupt, ns. */
   readonly interruptNs: number;
-  /** One packet through the protocol stack and the front-end, ns. */
+  /** One segment through the protocol stack and the front-end, ns. */
   readonly packetNs: number;
   /** A page fault of a program, in and out, and setting its entry, ns. */
   readonly pageFaultNs: number;
@@ -35,10 +35,12 @@ export interface KernelCosts {
   readonly contextSwitchNs: number;
   /** Kernel start until the root file system is mounted, ns, beyond what the mechanisms charge. */
   readonly bootKernelNs: number;
-  /** Starting the services, ns. */
+  /** What services spend of the processor to start, ns. */
   readonly bootServicesNs: number;
-  /** Stopping the services, ns. */
+  /** What services spend of the processor to stop, ns. */
   readonly shutdownServicesNs: number;
+  /** Waiting between the two signals that end all processes, ns. */
+  readonly killWaitNs: number;
   /** The suspend handler until the hypercall, ns. */
   readonly suspendNs: number;
   /** The resume handler, without what the drivers do, ns. */

@@ -7,7 +7,8 @@ export type { ReuseObserver } from './cache/preserved-pages.ts';
 export type { KernelCosts } from './costs.ts';
 export type { DirectoryEntry } from './fs/file-system.ts';
 export { O } from './file/filemap.ts';
-export { Kernel, type KernelStats } from './kernel.ts';
+export { type BootStats, Kernel, type KernelStats } from './kernel.ts';
+export type { InitContext, InitProcess } from './boot/services.ts';
 export { type KernelMessage, LOG_LEVELS, type LogLevel } from './log.ts';
 export { type MemMap, NO_PAGE, PG } from './mm/mem-map.ts';
 export { MemoryManagement, NO_NAMES } from './mm/mm.ts';
@@ -39,4 +40,8 @@ export { tellRecency } from './cache/recency.ts';
 /** @internal */
 export { DEF_PRIORITY, PAGEVEC_SIZE } from './mm/policy/policy.ts';
 /** @internal */
-export { type Broken, Connection, connectionOf, type Timers } from './net/transport.ts';
+export type { Timers } from './net/alarm.ts';
+/** @internal */
+export { connectionOf, refusal } from './net/segment.ts';
+/** @internal */
+export { type Broken, Connection } from './net/transport.ts';

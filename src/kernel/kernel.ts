@@ -32,6 +32,7 @@ import { parseCommandLine } from './command-line.ts';
 import type { KernelCosts } from './costs.ts';
 import { KernelLog, type KernelMessage } from './log.ts';
 import type { MemoryManagement } from './mm/mm.ts';
+import { initContext, type InitProcess } from './boot/services.ts';
 import { parseStartInfo } from './boot/start-info.ts';
 import type { Syscalls } from './syscall/syscalls.ts';
 import { ShutdownWatch } from './xen/shutdown-watch.ts';
@@ -66,10 +67,22 @@ export interface KernelStats {
   readonly pagesLost: number;
   /** Pages that are newer than their block. */
   readonly pagesDirty: number;
-  /** Suspensions that it has come back from. */
+  /** How many suspensions it has come back from. */
   readonly suspensions: number;
   /** Transactions committed since the mount. */
   readonly commits: number;
+}
+
+/** What a boot took, from the kernel's first instruction until the services run. */
+export interface BootStats {
+  /** Virtual ns. */
+  readonly ns: number;
+  /** Bytes that the services read to start. */
+  readonly bytes: number;
+  /** Pages of files and blocks of the file system that were read from the disk. */
+  readonly pagesRead: number;
+  /** Pages that were taken over from before the reboot. */
+  readonly pagesReused: number;
 }
 
 /** What a booted kernel is made of. */
@@ -81,6 +94,8 @@ interface KernelParts {
   readonly devices: Devices;
   readonly cache: Cache;
   readonly files: Files;
+  readonly init: InitProcess | undefined;
+  readonly bootStats: BootStats;
 }
 
 /** A guest kernel. Made by `Kernel.boot`. */
@@ -101,11 +116,19 @@ export class Kernel {
    * Boots a guest. Throws GuestPanic when start_info makes no sense or memory is too small. Throws
    * ModelError EINVAL when the root cannot be mounted, EIO when it cannot be read.
    * @param onReuse called for every page taken over from before the reboot
+   * @param init starts and stops the services; without it, they take their constants of time
    */
-  static *boot(environment: GuestEnvironment, costs: KernelCosts, onReuse?: ReuseObserver): Process<Kernel> {
+  static *boot(
+    environment: GuestEnvironment,
+    costs: KernelCosts,
+    onReuse?: ReuseObserver,
+    init?: InitProcess,
+  ): Process<Kernel> {
     checkObject('environment', environment, 'memory', 'hypercalls', 'xenstore');
     checkObject('costs', costs, 'syscallNs', 'bootKernelNs');
     checkFunction('onReuse', onReuse, true);
+    if (init !== undefined) checkObject('init', init, 'start', 'stop');
+    const startedAt = environment.now;
     const parameters = parseStartInfo(environment);
     const options = parseCommandLine(parameters.cmdLine);
     const env = options.registersDirtyPages ? new FileCacheEnvironment(environment) : environment;
@@ -127,8 +150,17 @@ export class Kernel {
     });
     devices.sockets.bringUp();
     yield* env.cpu.settle();
-    yield* env.compute(Ns(costs.bootServicesNs));
-    const kernel = new Kernel({ env, costs, log, memory, devices, cache, files });
+    let bytes = 0;
+    if (init === undefined) yield* env.compute(Ns(costs.bootServicesNs));
+    else bytes = yield* init.start(initContext(env, log, files.syscalls), costs.bootServicesNs);
+    const { counts } = cache.io;
+    const bootStats = {
+      ns: env.now - startedAt,
+      bytes,
+      pagesRead: counts.data + counts.metadata,
+      pagesReused: memory.preserved.reused,
+    };
+    const kernel = new Kernel({ env, costs, log, memory, devices, cache, files, init, bootStats });
     const { suspension, events } = devices;
     const watch = new ShutdownWatch(env, suspension, kernel);
     suspension.add(watch);
@@ -149,10 +181,14 @@ export class Kernel {
    */
   *shutdown(reason: ShutdownReason = ShutdownReason.reboot): Process<ErrnoName | undefined> {
     checkOneOf('reason', reason, Object.values(ShutdownReason));
-    const { env, costs, memory, cache, files } = this.#parts;
+    const { env, costs, log, memory, cache, files, init } = this.#parts;
     const { writeback } = cache;
     const { fs } = files;
-    yield costs.shutdownServicesNs;
+    if (init === undefined) yield Ns(costs.shutdownServicesNs + costs.killWaitNs);
+    else {
+      yield* init.stop(initContext(env, log, this.syscalls), costs.shutdownServicesNs);
+      yield Ns(costs.killWaitNs);
+    }
     const lostBefore = writeback.pagesLost;
     const exited = yield* unlessFails(this.syscalls.exit());
     const mustFlush = fs.isChanged || writeback.nrDirtyMappings > 0;
@@ -192,6 +228,11 @@ export class Kernel {
   get isAheadOfDisk(): boolean {
     const { cache, files } = this.#parts;
     return this.mm.cache.nrDirty > 0 || cache.writeback.nrDirtyMappings > 0 || files.fs.hasUncommitted;
+  }
+
+  /** What its boot took. */
+  get bootStats(): BootStats {
+    return this.#parts.bootStats;
   }
 
   /** Figures of now. */

@@ -15,26 +15,29 @@
 
 import { assert } from '../base/assert.ts';
 import { BROADCAST, decodeFrame, type MacAddress } from '../base/ethernet.ts';
-import type { Nic } from './nic.ts';
+import type { BurstReceiver, Nic } from './nic.ts';
 
 /** A place to plug something in. */
 export interface BridgePort {
-  /** A frame comes in from the device at this port. */
-  input(frame: Uint8Array): void;
+  /**
+   * A burst of frames comes in from the device at this port. They must not be changed afterwards.
+   * @param overNs how long they have been coming; 0 by default
+   */
+  input(frames: readonly Uint8Array[], overNs?: number): void;
   /** The port is empty from now on. */
   detach(): void;
 }
 
 export class Bridge {
   /** What each port does with a frame that goes out. */
-  readonly #ports = new Map<BridgePort, (frame: Uint8Array) => void>();
+  readonly #ports = new Map<BridgePort, BurstReceiver>();
   readonly #behind = new Map<MacAddress, BridgePort>();
 
-  /** @param output receives each frame for the device at the port; it must not keep the bytes */
-  attach(output: (frame: Uint8Array) => void): BridgePort {
+  /** @param output receives the frames for the device at the port; it must not change them */
+  attach(output: BurstReceiver): BridgePort {
     const port: BridgePort = {
-      input: (frame) => {
-        this.#forward(port, frame);
+      input: (frames, overNs = 0) => {
+        this.#forward(port, frames, overNs);
       },
       detach: () => {
         this.#ports.delete(port);
@@ -47,22 +50,38 @@ export class Bridge {
 
   /** Plugs one end of a cable in. */
   plug(end: Nic): void {
-    const port = this.attach((frame) => end.send(frame));
-    end.open((frame) => {
-      port.input(frame);
+    const port = this.attach((frames, overNs) => end.sendFrames(frames, overNs));
+    end.openBursts((frames, overNs) => {
+      port.input(frames, overNs);
     });
   }
 
-  #forward(from: BridgePort, bytes: Uint8Array): void {
+  /** Frames that follow each other to the same port go on as one burst. */
+  #forward(from: BridgePort, frames: readonly Uint8Array[], overNs: number): void {
     assert(this.#ports.has(from), 'a port that is detached takes nothing');
-    const frame = decodeFrame(bytes);
-    if (frame === undefined) return;
+    let first = 0;
+    let to = this.#way(from, frames[0]);
+    for (let n = 1; n <= frames.length; n++) {
+      const next = this.#way(from, frames[n]);
+      if (n < frames.length && next === to) continue;
+      this.#output(from, to, first === 0 && n === frames.length ? frames : frames.slice(first, n), overNs);
+      first = n;
+      to = next;
+    }
+  }
+
+  /** Learns from a frame, and says where it goes. */
+  #way(from: BridgePort, bytes: Uint8Array | undefined): BridgePort | 'nowhere' | 'all' {
+    const frame = bytes && decodeFrame(bytes);
+    if (frame === undefined) return 'nowhere';
     if (frame.source !== BROADCAST) this.#behind.set(frame.source, from);
     const known = this.#behind.get(frame.destination);
-    if (known !== undefined) {
-      if (known !== from) this.#ports.get(known)!(bytes);
-      return;
-    }
-    for (const [port, output] of [...this.#ports]) if (port !== from) output(bytes);
+    return known === undefined ? 'all' : known === from ? 'nowhere' : known;
+  }
+
+  #output(from: BridgePort, to: BridgePort | 'nowhere' | 'all', frames: readonly Uint8Array[], overNs: number): void {
+    if (to === 'nowhere') return;
+    if (to !== 'all') this.#ports.get(to)!(frames, overNs);
+    else for (const [port, output] of [...this.#ports]) if (port !== from) output(frames, overNs);
   }
 }

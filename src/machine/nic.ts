@@ -8,6 +8,11 @@
  * after the other at `lineMBps`. The packet is received whole, `latencyNs` after its last bit has
  * left. An adapter without room takes nothing: `send` returns false, `transmit` waits.
  *
+ * A burst of Ethernet frames is taken in one go, as far as there is room. It is received in one
+ * event after its last bit. A burst that came bit by bit, from another cable or from a processor,
+ * begins to leave before it is there whole. The headers of a frame belong to `segmentOverheadBytes`
+ * of each of its segments. Frames are not copied, and not changed any more.
+ *
  * A packet that finds no receiver is lost and counted: the machine is off, or the adapter is not
  * open yet. The sender is not told. An adapter that loses power forgets its queue and its receiver.
  * What had left it still arrives.
@@ -25,6 +30,7 @@
  */
 
 import { checkArgument } from '../base/argument-error.ts';
+import { FRAME_HEADER_BYTES } from '../base/ethernet.ts';
 import { Ns } from '../base/units.ts';
 import { WaitQueue, type Process, type Simulation } from '../sim/index.ts';
 
@@ -36,6 +42,12 @@ interface NicValues {
   readonly latencyNs: number;
   readonly queueBytes: number;
 }
+
+/**
+ * Takes a burst of frames, the last of which is there now. The first came earlier, at an even pace
+ * over `overNs`.
+ */
+export type BurstReceiver = (frames: readonly Uint8Array[], overNs: number) => void;
 
 export interface NicCounters {
   /** Packets taken for transmission. */
@@ -54,9 +66,10 @@ export interface NicCounters {
 export class Nic {
   readonly #simulation: Simulation;
   readonly #values: NicValues;
-  readonly #room = new WaitQueue('room in the queue of a network interface');
+  /** Woken when there may be room in the queue. */
+  readonly room = new WaitQueue('room in the queue of a network interface');
   #peer: Nic | undefined;
-  #receiver: ((packet: Uint8Array) => void) | undefined;
+  #receiver: BurstReceiver | undefined;
   #queuedBytes = 0;
   #queuedPackets = 0;
   /** When the last bit of what is queued will have left. */
@@ -99,29 +112,61 @@ export class Nic {
 
   /** From now on packets are handed to `receiver`; with undefined they are lost. */
   open(receiver: ((packet: Uint8Array) => void) | undefined): void {
+    this.#receiver = receiver && ((packets) => packets.forEach((packet) => receiver(packet)));
+  }
+
+  /** From now on bursts are handed to `receiver`. */
+  openBursts(receiver: BurstReceiver): void {
     this.#receiver = receiver;
   }
 
   /** Takes a packet, or returns false when the queue has no room for it. */
   send(packet: Uint8Array): boolean {
     const { length } = packet;
-    checkArgument(
-      length > 0 && length <= this.#values.queueBytes,
-      'length',
-      'a packet has at least one byte and fits the queue',
-    );
-    if (this.#queuedBytes + length > this.#values.queueBytes) return false;
-    this.#taken++;
-    this.#queuedPackets++;
+    if (!this.#hasRoomFor(length)) return false;
     this.#queuedBytes += length;
-    const bytes = Uint8Array.from(packet);
+    this.#dispatch([packet.slice()], this.#lineBytes(length), 0);
+    return true;
+  }
+
+  /**
+   * Takes the first frames of a burst, as many as the queue has room for, and returns how many.
+   * They must not be changed afterwards.
+   * @param overNs how long they have been coming
+   */
+  sendFrames(frames: readonly Uint8Array[], overNs = 0): number {
+    let taken = 0;
+    let onTheLine = 0;
+    for (const { length } of frames) {
+      if (!this.#hasRoomFor(length)) break;
+      taken++;
+      this.#queuedBytes += length;
+      onTheLine += this.#lineBytes(Math.max(0, length - FRAME_HEADER_BYTES));
+    }
+    if (taken > 0) this.#dispatch(taken === frames.length ? frames : frames.slice(0, taken), onTheLine, overNs);
+    return taken;
+  }
+
+  #hasRoomFor(length: number): boolean {
+    const { queueBytes } = this.#values;
+    checkArgument(length > 0 && length <= queueBytes, 'length', 'a packet has at least one byte and fits the queue');
+    return this.#queuedBytes + length <= queueBytes;
+  }
+
+  /** Sends what was taken, which is so much on the line and has been coming for so long. */
+  #dispatch(packets: readonly Uint8Array[], onTheLine: number, overNs: number): void {
+    const { length } = packets;
+    this.#taken += length;
+    this.#queuedPackets += length;
     const cycle = this.#cycle;
     const now = this.#simulation.now;
-    this.#lineFreeAt = Math.max(now, this.#lineFreeAt) + this.#lineTime(length);
+    const lineNs = Math.ceil((onTheLine * 1000) / this.#values.lineMBps);
+    // The first packet was there before the others; the last one has yet to go.
+    const from = Math.max(this.#lineFreeAt, now - Math.floor((overNs * (length - 1)) / length));
+    this.#lineFreeAt = Math.max(from + lineNs, now + Math.ceil(lineNs / length));
     this.#simulation.after(Ns(this.#lineFreeAt - now), () => {
-      if (cycle === this.#cycle) this.#leave(bytes);
+      if (cycle === this.#cycle) this.#leave(packets, lineNs);
     });
-    return true;
   }
 
   /**
@@ -129,7 +174,7 @@ export class Nic {
    * goes first.
    */
   *transmit(packet: Uint8Array): Process {
-    while (!this.send(packet)) yield this.#room;
+    while (!this.send(packet)) yield this.room;
   }
 
   /**
@@ -142,31 +187,29 @@ export class Nic {
     this.#queuedBytes = 0;
     this.#lineFreeAt = 0;
     this.#receiver = undefined;
-    this.#room.wakeAll();
+    this.room.wakeAll();
   }
 
-  /** How long a packet occupies the line. */
-  #lineTime(length: number): number {
-    const { lineMBps, segmentBytes, segmentOverheadBytes } = this.#values;
-    const onTheLine = length + Math.ceil(length / segmentBytes) * segmentOverheadBytes;
-    return Math.ceil((onTheLine * 1000) / lineMBps);
+  /** What a payload is on the line, bytes. */
+  #lineBytes(payload: number): number {
+    const { segmentBytes, segmentOverheadBytes } = this.#values;
+    return payload + Math.max(1, Math.ceil(payload / segmentBytes)) * segmentOverheadBytes;
   }
 
-  #leave(bytes: Uint8Array): void {
-    this.#queuedPackets--;
-    this.#queuedBytes -= bytes.length;
-    this.#room.wakeAll();
+  #leave(packets: readonly Uint8Array[], lineNs: number): void {
+    this.#queuedPackets -= packets.length;
+    for (const { length } of packets) this.#queuedBytes -= length;
+    this.room.wakeAll();
     this.#simulation.after(Ns(this.#values.latencyNs), () => {
-      if (this.#peer!.#receive(bytes)) return;
-      this.#lost++;
+      if (!this.#peer!.#receive(packets, lineNs)) this.#lost += packets.length;
     });
   }
 
-  #receive(bytes: Uint8Array): boolean {
+  #receive(packets: readonly Uint8Array[], lineNs: number): boolean {
     if (this.#receiver === undefined) return false;
-    this.#received++;
-    this.#receivedBytes += bytes.length;
-    this.#receiver(bytes);
+    this.#received += packets.length;
+    for (const { length } of packets) this.#receivedBytes += length;
+    this.#receiver(packets, lineNs);
     return true;
   }
 }

@@ -1,110 +1,108 @@
 /**
  * A result of a reboot as one self-contained HTML page. Nothing is loaded from anywhere, as its own
- * content policy says. Without its script it says the same. It is readable on a phone, on
- * paper and in the dark, and with a screen reader. The charts are charts.ts, the figures are those
- * of the printed tables (measures.ts).
+ * content policy says. Without its script it says the same. It is readable on a phone, on paper and
+ * in the dark, and with a screen reader. The charts are charts.ts, the figures are those of the
+ * printed tables (measures.ts).
  */
 
 import { counted } from '../base/counted.ts';
 import type { Mismatch, RebootResult } from '../experiment/guest/result.ts';
 import { hasWrites, lostChart, runsChart, timelineChart } from './charts.ts';
+import { CURVE_NOTE, CURVE_TITLE, gainChart, curveHeads, curveSection, shareChart } from './curve.ts';
 import { figure } from './kit/figure.ts';
 import { html, lines, type Markup } from './kit/markup.ts';
-import { renderFitted, renderPage } from './kit/page.ts';
+import { renderPage, section } from './kit/page.ts';
 import { parameters, sections, verification, type Section } from './measures.ts';
 import { winner } from './winner.ts';
 
 /** The whole page. */
 export function renderHtml(result: RebootResult, mismatches: readonly Mismatch[]): string {
-  const title = `stillwarm: reboot of a guest with ${counted(result.files, 'file')}`;
-  return renderPage(
-    title,
-    html`<header>
-<p class="program">stillwarm</p>
-<h1>What a page cache buys that survives the reboot</h1>
-<p class="headline">${winner(result)}</p>
-${renderVerdict(result, mismatches)}
-</header>
-${renderLost(result)}
-<section>
-<h2>Throughput around the reboot</h2>
-<p class="legend-note">Each piece of the time axis has a scale of its own. A zigzag is where one ends.</p>
-${figure(timelineChart(result), {
-  keys: [
+  const { line, allEqual } = verification(result);
+  return renderPage({
+    title: `stillwarm: reboot of a guest with ${counted(result.files, 'file')}`,
+    heading: 'What a page cache buys that survives the reboot',
+    sentence: winner(result),
+    verdict: { line, isGood: allEqual && mismatches.length === 0 },
+    details: lines(mismatches.map(renderHistory)),
+    sections: [
+      hasWrites(result) ? section(`What the ${result.crash ? 'crash' : 'reboot'} lost`, [lost(result)]) : '',
+      section(
+        'Throughput around the reboot',
+        [timeline(result)],
+        'Each piece of the time axis has a scale of its own. A zigzag is where one ends.',
+      ),
+      section('The runs compared', [runs(result)]),
+      section('The figures', [renderTable(result)]),
+      result.domain0Curve.length === 0 ? '' : section(CURVE_TITLE, curve(result.domain0Curve), CURVE_NOTE),
+    ],
+    run: parameters(result),
+    costs: result,
+  });
+}
+
+function lost(result: RebootResult): Markup {
+  const keys = [
+    { style: 'key-kept', label: 'written and kept' },
+    { style: 'key-lost', label: 'written and lost' },
+  ];
+  return figure(lostChart(result), { keys });
+}
+
+function timeline(result: RebootResult): Markup {
+  const keys = [
     { style: 'key-line', label: 'throughput' },
     { style: 'key-down', label: 'service down' },
     { style: 'key-begin', label: 'start of the reboot' },
-  ],
-})}
-</section>
-<section>
-<h2>The runs compared</h2>
-${figure(runsChart(result), {
-  keys: [
+  ];
+  return figure(timelineChart(result), { keys });
+}
+
+function runs(result: RebootResult): Markup {
+  const keys = [
     { style: 'key-outline', label: 'first run before' },
     { style: 'key-solid', label: 'first run after' },
     { style: 'key-pale', label: 'second run after' },
-  ],
-})}
-</section>
-<section>
-<h2>The figures</h2>
-<div class="scroll" tabindex="0" role="region" aria-label="The figures">
+  ];
+  return figure(runsChart(result), { keys });
+}
+
+/** Both measures over the size of domain 0's cache, and their table. */
+function curve(points: RebootResult['domain0Curve']): Markup[] {
+  const heads = curveHeads(points).map((size) => html`<th scope="col">${size}</th>`);
+  const table = html`<div class="scroll" tabindex="0" role="region" aria-label="${CURVE_TITLE}">
 <table>
-<thead><tr><td></td>${result.strategies.map(({ name }) => html`<th scope="col">${breakable(name)}</th>`)}</tr></thead>
-${lines(sections(result).map((section) => renderSection(section, result.strategies.length)))}
+<thead><tr><td></td>${heads}</tr></thead>
+${renderSection(curveSection(points), points.length)}
 </table>
-</div>
-</section>
-<section>
-<h2>What was run</h2>
-<dl>
-${lines(parameters(result).map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`))}
-</dl>
-<p>The same files, options and seed give the same digest, byte for byte.</p>
-</section>
-<section>
-<h2>Where the times come from</h2>
-${renderFitted(result)}
-</section>`,
-  );
+</div>`;
+  return [figure(gainChart(points)), figure(shareChart(points)), table];
 }
 
-function renderLost(result: RebootResult): Markup | '' {
-  if (!hasWrites(result)) return '';
-  return html`<section>
-<h2>What the ${result.crash ? 'crash' : 'reboot'} lost</h2>
-${figure(lostChart(result), {
-  keys: [
-    { style: 'key-kept', label: 'written and kept' },
-    { style: 'key-lost', label: 'written and lost' },
-  ],
-})}
-</section>`;
+function renderTable(result: RebootResult): Markup {
+  const heads = result.strategies.map(({ name }) => html`<th scope="col">${breakable(name)}</th>`);
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="The figures">
+<table>
+<thead><tr><td></td>${heads}</tr></thead>
+${lines(sections(result).map((each) => renderSection(each, result.strategies.length)))}
+</table>
+</div>`;
 }
 
-function renderSection(section: Section, columns: number): Markup {
-  const rows = section.rows.map(
+function renderSection({ question, rows: measures }: Section, columns: number): Markup {
+  const rows = measures.map(
     ({ label, values }) =>
       html`<tr><th scope="row">${label}</th>${values.map((value) => html`<td>${value}</td>`)}</tr>`,
   );
-  const head = html`<tr><th scope="rowgroup" colspan="${columns + 1}">${section.question}</th></tr>`;
+  const head = html`<tr><th scope="rowgroup" colspan="${columns + 1}">${question}</th></tr>`;
   return html`<tbody>
 ${head}
 ${lines(rows)}
 </tbody>`;
 }
 
-function renderVerdict(result: RebootResult, mismatches: readonly Mismatch[]): Markup {
-  const { line, allEqual } = verification(result);
-  const isGood = allEqual && mismatches.length === 0;
-  const histories = mismatches.map(
-    ({ strategy, what, history }) =>
-      html`<details><summary>${strategy}: ${what}</summary><ol>${history.map((event) => html`<li>${event}</li>`)}</ol></details>`,
-  );
-  const mark = isGood ? '✓' : '✗';
-  return html`<p class="verdict ${isGood ? 'good' : 'bad'}"><b aria-hidden="true">${mark}</b> ${line}</p>
-${lines(histories)}`;
+function renderHistory({ strategy, what, history }: Mismatch): Markup {
+  const events = history.map((event) => html`<li>${event}</li>`);
+  return html`<details><summary>${strategy}: ${what}</summary><ol>${events}</ol></details>`;
 }
 
 /** A name that a narrow column may break after a hyphen or a plus. */

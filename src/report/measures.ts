@@ -52,6 +52,13 @@ export function throughput(run: RunResult | undefined): number {
   return run === undefined || run.ns === 0 ? 0 : (run.bytes * 1000) / run.ns;
 }
 
+/** What is said of boots whose services have read nothing; nothing of others. */
+export function readsNothing(boots: readonly { readonly bytes: number }[]): string {
+  return boots.some(({ bytes }) => bytes > 0)
+    ? ''
+    : ' (The disk lists no files that a boot reads: services read none.)';
+}
+
 /** The question-by-question tables of a result. */
 export function sections(result: RebootResult): Section[] {
   const { strategies } = result;
@@ -101,13 +108,42 @@ export function sections(result: RebootResult): Section[] {
       ],
     },
     {
+      question: `How long does the boot in it take?${readsNothing(strategies.flatMap(({ boots }) => [boots.before, boots.after]))}`,
+      rows: [
+        row('first boot, s', ({ boots }) => significant(boots.before.ns / 1e9)),
+        row('boot in the reboot, s', ({ boots }) => significant(boots.after.ns / 1e9)),
+        row('saved of the boot, s', ({ boots }) => significant((boots.before.ns - boots.after.ns) / 1e9)),
+        row('read by services, MB', ({ boots }) => significant(boots.after.bytes / 1e6)),
+        row('boot: pages read', ({ boots }) => grouped(boots.after.pagesRead)),
+        row('boot: pages reused', ({ boots }) => grouped(boots.after.pagesReused)),
+      ],
+    },
+    {
       question: 'What does it cost?',
       rows: [
         row('metadata reads, blocks', ({ metadataReads }) => grouped(metadataReads)),
         row('hypercalls', ({ hypercalls }) => grouped(hypercalls.count)),
         row('hypercalls, share of time', ({ hypercalls }) => percent(hypercalls.share)),
+        ...domain0Rows(strategies),
       ],
     },
+  ];
+}
+
+/** What domain 0's page cache did; nothing where disks are partitions. */
+export function domain0Rows(
+  strategies: readonly Pick<StrategyResult, 'domain0'>[],
+): { readonly label: string; readonly values: readonly string[] }[] {
+  if (strategies.every(({ domain0 }) => domain0 === null)) return [];
+  const row = (label: string, name: keyof NonNullable<StrategyResult['domain0']>) => ({
+    label,
+    values: strategies.map(({ domain0 }) => (domain0 === null ? NO_FIGURE : grouped(domain0[name]))),
+  });
+  return [
+    row("domain 0's cache: hits, pages", 'pagesHit'),
+    row("domain 0's cache: misses, pages", 'pagesMissed'),
+    row('pages that it read', 'pagesRead'),
+    row('pages that it wrote', 'pagesWritten'),
   ];
 }
 
@@ -125,27 +161,6 @@ export function firstAfterOverFirstBefore(strategy: StrategyResult): number | un
  */
 export function firstAfterOverSecondAfter(strategy: StrategyResult): number | undefined {
   return ratio(throughput(runOf(strategy, 'after', 1)), throughput(runOf(strategy, 'after', 2)));
-}
-
-/**
- * One sentence: what the best strategy buys over a conventional reboot; undefined when the two were
- * not both run.
- */
-export function headline(result: RebootResult): string | undefined {
-  const firstAfter = (strategy: StrategyResult) => throughput(runOf(strategy, 'after', 1));
-  const cold = result.strategies.find(({ name }) => name === 'cold');
-  const others = result.strategies.filter(({ name }) => name !== 'cold');
-  const best = others.reduce<StrategyResult | undefined>(
-    (top, next) => (top === undefined || firstAfter(next) > firstAfter(top) ? next : top),
-    undefined,
-  );
-  if (cold === undefined || best === undefined) return undefined;
-  const gain = ratio(firstAfter(best), firstAfter(cold));
-  if (gain === undefined) return undefined;
-  return (
-    `The first run after a ${best.name} reboot is ${times(gain)} as fast as after a conventional one, ` +
-    `and ${percent(firstAfterOverSecondAfter(best))} as fast as the second.`
-  );
 }
 
 /** The constants that were given another value, if any were. */
@@ -172,9 +187,17 @@ export function parameters(result: RebootResult): [name: string, value: string][
     ...settings(result),
     ['architecture', result.arch],
     ['disk', result.disk === 'profile' ? 'that of the profile' : result.disk],
+    ...fileBackend(result.domain0Cache),
     ['seed', String(result.seed)],
     ['digest', result.digest],
   ];
+}
+
+/** What is said of a disk that is a file; nothing of a partition. */
+export function fileBackend(domain0Cache: number | null): [name: string, value: string][] {
+  return domain0Cache === null
+    ? []
+    : [["guest's disk", `a file behind ${prettyBytes(domain0Cache, { binary: true })} of domain 0's page cache`]];
 }
 
 /** The line about what was compared with the disk. */
@@ -189,11 +212,11 @@ export function verification(result: RebootResult): { readonly line: string; rea
   };
 }
 
-function times(value: number | undefined): string {
+export function times(value: number | undefined): string {
   return value === undefined ? NO_FIGURE : `${significant(value)} ×`;
 }
 
-function percent(value: number | undefined): string {
+export function percent(value: number | undefined): string {
   return value === undefined ? NO_FIGURE : `${significant(value * 100)} %`;
 }
 

@@ -16,9 +16,9 @@ export const withUnit = (value: number, unit: PaperFigureResult['unit']): string
 
 const signed = (value: number): string => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(1)} %`;
 
-/** 18.3 – 24.1. */
+/** 18.3–24.1. */
 export const spanText = ({ low, high }: { readonly low: number; readonly high: number }): string =>
-  `${significant(low)} – ${significant(high)}`;
+  `${significant(low)}–${significant(high)}`;
 
 /** The cells of a figure: slide, ours, off by, range with one constant moved, with all, status. */
 export function cellsOf({ unit, slide, ours, percentOff, range, status }: PaperFigureResult): string[] {

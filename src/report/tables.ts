@@ -6,7 +6,9 @@
 
 import Table from 'cli-table3';
 import type { Mismatch, RebootResult } from '../experiment/guest/result.ts';
-import { headline, parameters, sections, verification } from './measures.ts';
+import { CURVE_NOTE, curveHeads, curveSection } from './curve.ts';
+import { parameters, sections, verification } from './measures.ts';
+import { winner } from './winner.ts';
 
 const COLUMNS = 100;
 
@@ -17,13 +19,14 @@ const COLUMNS = 100;
 export function renderText(result: RebootResult, mismatches: readonly Mismatch[], colour: boolean): string {
   const { line, allEqual } = verification(result);
   const isGood = allEqual && mismatches.length === 0;
-  const sentence = headline(result);
   return [
     ...wrapList('', parameters(result), '; '),
     ...wrapList('fitted to the paper: ', result.fitted.length === 0 ? ['nothing'] : result.fitted, ', '),
     '',
     ...renderTables(result),
-    ...(sentence === undefined ? [] : [...wrapList('', sentence.split(' '), ' '), '']),
+    ...renderCurve(result),
+    ...wrapList('', winner(result).split(' '), ' '),
+    '',
     colour ? `\u001b[${isGood ? 32 : 31}m${line}\u001b[0m` : line,
     ...renderMismatches(mismatches),
     '',
@@ -50,6 +53,13 @@ function renderTables(result: RebootResult): string[] {
     result.strategies.map(({ name }) => name),
     all,
   );
+}
+
+function renderCurve({ domain0Curve }: RebootResult): string[] {
+  if (domain0Curve.length === 0) return [];
+  const { question, rows } = curveSection(domain0Curve);
+  const table = { title: question, rows: rows.map(({ label, values }) => [label, ...values]) };
+  return [...renderSections(curveHeads(domain0Curve), [table]), ...wrapList('', CURVE_NOTE.split(' '), ' '), ''];
 }
 
 /**

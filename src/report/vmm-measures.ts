@@ -8,20 +8,9 @@
 import { counted, grouped } from '../base/counted.ts';
 import { vmmFigure, type VmmFigure, type VmmMeasure } from '../slides/figures.ts';
 import type { VmmExperimentResult, VmmMeasurement, VmmReading, VmmStrategyResult } from '../experiment/vmm/result.ts';
+import { readsNothing, settings } from './measures.ts';
 import { NO_FIGURE, significant } from './kit/figures.ts';
-import { settings } from './measures.ts';
-
-/** A figure, and what is said of it in a line below. */
-export interface Cell {
-  readonly value: string;
-  readonly note?: string;
-}
-
-export interface Grid {
-  readonly question: string;
-  readonly heads: readonly string[];
-  readonly rows: readonly { readonly label: string; readonly cells: readonly Cell[] }[];
-}
+import type { Cell, Grid } from './kit/grids.ts';
 
 /** Machines of which one thing differs. */
 export interface Series {
@@ -142,6 +131,13 @@ function gridsOf(result: VmmExperimentResult, machine: VmmMeasurement): Grid[] {
       ['whole\nreboot, s', ({ totalNs }) => significant(totalNs / 1e9)],
       [MEASURES.downtime.head, time('downtime')],
     ]),
+    grid(`How long does a guest boot, the longest of them?${readsNothing(firstBoots(strategies))}`, [
+      ['first\nboot, s', ({ guests }) => seconds(longestBoots(guests)?.before)],
+      ['boot in the\nreboot, s', ({ guests }) => seconds(longestBoots(guests)?.after)],
+      ['saved\ns', ({ guests }) => seconds(savedNs(guests))],
+      ['pages read\nby it', ({ guests }) => sum(guests, ({ boots }) => boots.after?.pagesRead ?? 0)],
+      ['pages\nreused', ({ guests }) => sum(guests, ({ boots }) => boots.after?.pagesReused ?? 0)],
+    ]),
     grid('What do the clients of their web servers see?', [
       ['requests\nanswered', ({ guests }) => sum(guests, ({ requests }) => requests.answered)],
       ['requests not\nanswered', ({ guests }) => sum(guests, ({ requests }) => requests.failed)],
@@ -163,6 +159,28 @@ function gridsOf(result: VmmExperimentResult, machine: VmmMeasurement): Grid[] {
     ]),
   ];
 }
+
+type Boots = Guest['boots'];
+
+const firstBoots = (strategies: readonly VmmStrategyResult[]): Boots['before'][] =>
+  strategies.flatMap(({ guests }) => guests.map(({ boots }) => boots.before));
+
+/** The longest boot of each kind, of the guests that were booted; undefined when there are none. */
+function longestBoots(guests: readonly Guest[]): { readonly before: number; readonly after: number } | undefined {
+  const pairs = guests.flatMap(({ boots: { before, after } }) => (after === null ? [] : [[before.ns, after.ns]]));
+  if (pairs.length === 0) return undefined;
+  return {
+    before: Math.max(...pairs.map(([before]) => before!)),
+    after: Math.max(...pairs.map(([, after]) => after!)),
+  };
+}
+
+function savedNs(guests: readonly Guest[]): number | undefined {
+  const boots = longestBoots(guests);
+  return boots && boots.before - boots.after;
+}
+
+const seconds = (ns: number | undefined): string => (ns === undefined ? NO_FIGURE : significant(ns / 1e9));
 
 const sum = (guests: readonly Guest[], of: (guest: Guest) => number): string =>
   grouped(guests.reduce((total, guest) => total + of(guest), 0));
@@ -204,6 +222,7 @@ export function parametersOf(result: VmmExperimentResult): [name: string, value:
     ...settings(result),
     ['architecture', arch],
     ['disk', disk],
+    ...(result.backend === 'file' ? [["guests' disks", "files behind domain 0's page cache"] as [string, string]] : []),
     ['files of each guest', `${grouped(files)}, ${megabytes(bytes)} MB`],
     ['read in one run, at most', `${megabytes(limit)} MB`],
     ['seed', `${seed}`],

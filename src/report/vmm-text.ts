@@ -2,8 +2,10 @@
 
 import Table from 'cli-table3';
 import type { VmmExperimentOutcome } from '../experiment/vmm/experiment.ts';
+import type { Grid } from './kit/grids.ts';
 import { wrapList } from './tables.ts';
-import { grids, parametersOf, reasonsOf, verificationOf, type Grid } from './vmm-measures.ts';
+import { grids, parametersOf, reasonsOf, verificationOf } from './vmm-measures.ts';
+import { vmmWinner } from './vmm-winner.ts';
 
 /**
  * The whole text, ended by a newline.
@@ -23,6 +25,8 @@ export function renderVmmText({ result, mismatches }: VmmExperimentOutcome, colo
     ),
     '',
     ...grids(result).flatMap((grid) => [grid.question, renderGrid(grid), '']),
+    ...wrapList('', vmmWinner(result).split(' '), ' '),
+    '',
     ...reasonsOf(result),
     colour ? `\u001b[${allEqual ? 32 : 31}m${line}\u001b[0m` : line,
     ...renderVmmMismatches(mismatches),

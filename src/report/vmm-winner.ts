@@ -4,26 +4,21 @@
  */
 
 import { counted } from '../base/counted.ts';
-import type { VmmExperimentResult, VmmStrategyResult } from '../experiment/vmm/result.ts';
+import type { VmmExperimentResult, VmmMeasurement, VmmStrategyResult } from '../experiment/vmm/result.ts';
 import { significant } from './kit/figures.ts';
 import { machineName, secondsOf } from './vmm-measures.ts';
-import { named } from './winner.ts';
+import { differs, named } from './winner.ts';
 
 /** Two downtimes are alike when the longer one is longer by less than this share. */
 const ALIKE = 0.02;
 
 /** What differs, and who wins. */
 export function vmmWinner({ machines }: VmmExperimentResult): string {
-  const asked = machines[0]!;
-  const differing = machines
-    .flatMap(({ strategies }) => strategies)
-    .reduce((sum, { verified }) => sum + verified.mismatches, 0);
-  const differs =
-    differing === 0
-      ? []
-      : [
-          `DIFFERS: ${counted(differing, 'page or read', 'pages or reads')} of these runs ${differing === 1 ? 'is' : 'are'} not what is on the disk.`,
-        ];
+  const all = machines.flatMap(({ strategies }) => strategies);
+  return [...differs(all), ...downtimes(machines[0]!)].join(' ');
+}
+
+function downtimes(asked: VmmMeasurement): string[] {
   const ranked = asked.strategies.toSorted((a, b) => downOf(a) - downOf(b));
   const best = ranked[0]!;
   const worst = ranked.at(-1)!;
@@ -31,18 +26,19 @@ export function vmmWinner({ machines }: VmmExperimentResult): string {
   const winners = ranked.filter((one) => downOf(one) <= downOf(best) * (1 + ALIKE));
   const names = named(winners.map(({ strategy }) => ({ name: strategy })));
   if (winners.length === ranked.length) {
-    const alike = winners.length === 1 ? names : `${winners.length === 2 ? 'Both' : 'All'} alike: ${names}`;
-    return [...differs, `${alike}: the service ${where} is down for ${said(best)}${reason(best)}.`].join(' ');
+    const alike = winners.length === 1 ? names : `All alike, ${names}`;
+    return [`${alike}: the service ${where} is down for ${said(best)}${reason(best)}.`];
   }
-  const gain = downOf(best) === 0 ? '' : `, ${significant(downOf(worst) / downOf(best))} × as long`;
-  const sentences = [
-    `${names} ${winners.length === 1 ? 'has' : 'have'} the shortest downtime ${where}: ${said(best)}${reason(best)}. ` +
-      `${worst.strategy} is down for ${said(worst)}${gain}.`,
-  ];
+  const have = winners.length === 1 ? 'has' : 'have';
+  const times = downOf(best) === 0 ? '' : `, ${significant(downOf(worst) / downOf(best))} × as long`;
   const alone = ranked.find(({ networkBytes }) => networkBytes === 0);
-  if (best.networkBytes > 0 && alone !== undefined)
-    sentences.push(`Without a second machine ${alone.strategy} is the shortest: ${said(alone)}${reason(alone)}.`);
-  return [...differs, ...sentences].join(' ');
+  return [
+    `${names} ${have} the shortest downtime ${where}: ${said(best)}${reason(best)}.`,
+    `${worst.strategy} is down for ${said(worst)}${times}.`,
+    ...(best.networkBytes > 0 && alone !== undefined
+      ? [`Without a second machine ${alone.strategy} is the shortest: ${said(alone)}${reason(alone)}.`]
+      : []),
+  ];
 }
 
 const downOf = (strategy: VmmStrategyResult): number => secondsOf(strategy, 'downtime');

@@ -6,7 +6,7 @@
 import { counted, grouped } from '../base/index.ts';
 import type { RebootResult, StrategyResult } from '../experiment/guest/result.ts';
 import { significant } from './kit/figures.ts';
-import { amountOf, runOf, throughput } from './measures.ts';
+import { amountOf, firstAfterOverSecondAfter, runOf, throughput } from './measures.ts';
 
 /** Two figures are alike when the better one is better by less than this share. */
 const ALIKE = 0.02;
@@ -21,14 +21,14 @@ const verb = (all: readonly unknown[], stem: string): string => (all.length === 
 
 /** What differs, what was lost, and who reads fastest after the reboot. */
 export function winner(result: RebootResult): string {
-  const differing = result.strategies.reduce((sum, { verified }) => sum + verified.mismatches, 0);
-  const differs =
-    differing === 0
-      ? []
-      : [
-          `DIFFERS: ${counted(differing, 'page or read', 'pages or reads')} of this run ${differing === 1 ? 'is' : 'are'} not what is on the disk.`,
-        ];
-  return [...differs, ...losses(result), ...speeds(result)].join(' ');
+  return [...differs(result.strategies), ...losses(result), ...speeds(result)].join(' ');
+}
+
+/** What differs from the disk, which is said before everything else. */
+export function differs(strategies: readonly { readonly verified: { readonly mismatches: number } }[]): string[] {
+  const count = strategies.reduce((sum, { verified }) => sum + verified.mismatches, 0);
+  const what = counted(count, 'page or read is', 'pages or reads are');
+  return count === 0 ? [] : [`DIFFERS: ${what} not what is on the disk.`];
 }
 
 /** Who loses what was written; nothing when nothing was written. */
@@ -51,28 +51,28 @@ function losses({ strategies }: RebootResult): string[] {
 
 /** Who reads fastest just after the reboot, against whom, and how long both take. */
 function speeds({ strategies, crash }: RebootResult): string[] {
-  const after = `just after the ${crash ? 'crash' : 'reboot'}`;
   const bySpeed = strategies.toSorted((a, b) => firstSpeed(b) - firstSpeed(a));
   const best = bySpeed[0]!;
   if (firstSpeed(best) === 0) return [];
-  const other = strategies.find(({ name }) => name === 'cold') ?? bySpeed.at(-1)!;
-  const winners = bySpeed.filter((one) => firstSpeed(one) >= firstSpeed(best) * (1 - ALIKE));
+  const winners = strategies.filter((one) => firstSpeed(one) >= firstSpeed(best) * (1 - ALIKE));
+  const others = bySpeed.filter((one) => !winners.includes(one));
+  const other = others.find(({ name }) => name === 'cold') ?? others.at(-1);
+  const who = `${named(winners)} ${verb(winners, 'read')} files`;
+  const after = `just after the ${crash ? 'crash' : 'reboot'}`;
+  const rate = `${significant(firstSpeed(best))} MB/s`;
+  const share = firstAfterOverSecondAfter(best);
+  const cached = share === undefined ? '' : `${significant(share * 100)} % as fast as the second time`;
   const down = `the service is down for ${seconds(best.rebootNs)}`;
-  if (winners.length === strategies.length) {
-    const share = firstSpeed(best) / throughput(runOf(best, 'after', 2));
-    const alike =
-      winners.length === 1 ? best.name : `${winners.length === 2 ? 'Both' : 'All'} alike: ${named(winners)}`;
-    const rate = Number.isFinite(share) ? `, ${significant(share * 100)} % of the rate of the second run` : '';
-    return [
-      `${alike} ${verb(winners, 'read')} files at ${significant(firstSpeed(best))} MB/s ${after}${rate}; ${down}.`,
-    ];
+  if (other === undefined) {
+    const alike = strategies.length === 1 ? '' : 'All alike: ';
+    return [`${alike}${who} at ${rate} ${after}${cached && `, ${cached}`}; ${down} before it.`];
   }
-  const rates = `${significant(firstSpeed(best))} MB/s against ${significant(firstSpeed(other))}`;
-  const gain = firstSpeed(other) === 0 ? '' : `${significant(firstSpeed(best) / firstSpeed(other))} × `;
-  const who = `${named(winners)} ${verb(winners, 'read')} files ${gain === '' ? 'faster than' : `${gain}as fast as`} ${other.name}`;
+  const gain =
+    firstSpeed(other) === 0 ? 'faster than' : `${significant(firstSpeed(best) / firstSpeed(other))} × as fast as`;
+  const against = `(${rate} against ${significant(firstSpeed(other))})`;
   return [
-    `${who} ${after} (${rates})${reason(winners, other)}.`,
-    `Reading all of them once takes ${seconds(firstNs(best))} instead of ${seconds(firstNs(other))}; ${down} before it.`,
+    `${who} ${gain} ${other.name} ${after} ${against}${cached && ` and ${cached}`}${reason(winners, other)}.`,
+    `The first run takes ${seconds(firstNs(best))} instead of ${seconds(firstNs(other))}; ${down} before it.`,
   ];
 }
 

@@ -53,7 +53,7 @@ export class RandomStream {
 
 /** The streams of one run. */
 export class RandomStreams {
-  /** What decides every stream. */
+  /** The integer that decides every stream. */
   readonly seed: number;
 
   /** @throws ArgumentError unless `seed` is an integer */

@@ -63,7 +63,7 @@ export class WaitQueue {
     return typeof this.#what === 'string' ? this.#what : this.#what();
   }
 
-  /** Processes that wait. */
+  /** How many processes wait. */
   get length(): number {
     return this.#waiters.length;
   }

@@ -9,9 +9,9 @@
  * ```
  *
  * Lines end in CR LF, and an empty line ends the head of a request or an answer. An answer has as
- * many bytes as fit into one packet. A request with the cookie of an unknown session is answered
- * with 401. That of a known session is answered with the number of its requests (`X-Requests`).
- * Modelled after Apache 1.3 with one child.
+ * many bytes as can be sent without waiting for the client. A request with the cookie of an unknown
+ * session is answered with 401. That of a known session is answered with the number of its requests
+ * (`X-Requests`). Modelled after Apache 1.3 with one child.
  */
 
 import { ModelError } from '../base/errno.ts';

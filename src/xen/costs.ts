@@ -35,12 +35,16 @@ export interface XenCosts {
   readonly blkbackRequestNs: number;
   /** Each of its segments. Domain 0's. */
   readonly blkbackSegmentNs: number;
-  /** One frame through the machine's adapter: interrupt, driver and bridge. Domain 0's. */
+  /** One segment through the machine's adapter: interrupt, driver and bridge. Domain 0's. */
   readonly nicPacketNs: number;
-  /** One frame in the network back-end. Domain 0's. */
+  /** One segment in the network back-end. Domain 0's. */
   readonly netbackPacketNs: number;
-  /** Each of its bytes. Domain 0's. */
+  /** Copying a byte of it. Domain 0's. */
   readonly netbackNsPerByte: number;
+  /** 1: a received segment comes in a page that is given to the guest; 0: it is copied. */
+  readonly netbackFlips: number;
+  /** Giving such a page to the guest. Domain 0's. */
+  readonly netbackFlipNs: number;
   /** Zeroing, a byte. Domain 0's. */
   readonly scrubNsPerByte: number;
   /** Taking one frame from the allocator. Domain 0's. */
@@ -54,17 +58,17 @@ export interface XenCosts {
    * a claim.
    */
   readonly crcNsPerByte: number;
-  /** Building a domain, apart from its frames. Domain 0's. */
+  /** One message to the store or from it. The store's, which serves one after the other. */
+  readonly storeMessageNs: number;
+  /** The script that runs when a device is plugged in or out. Domain 0's. */
+  readonly hotplugNs: number;
+  /** Building a domain, apart from its frames, its devices and the store. Domain 0's. */
   readonly domainBuildNs: number;
-  /** Taking a domain down, apart from its frames. Domain 0's. */
-  readonly domainDestroyNs: number;
-  /** Going on with a domain that was suspended, by the tool stack. Domain 0's. */
-  readonly domainResumeNs: number;
   /** Saving a page to a file: mapping it and copying it twice. Domain 0's. */
   readonly savePageNs: number;
   /** Restoring a page from a file. Domain 0's. */
   readonly restorePageNs: number;
-  /** Stopping domain 0's services, while the back-ends work. */
+  /** Stopping what only domain 0 has, while the back-ends work. */
   readonly domain0ShutdownNs: number;
   /** Writing down what the next hypervisor needs, all domains together. */
   readonly handoverNs: number;

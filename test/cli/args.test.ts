@@ -146,12 +146,14 @@ describe('a number that an option does not take', () => {
   it('a number that an option does not take is tried on all of them', () => {
     expect(NUMERIC.map(([command, option]) => `${command} ${option}`)).toEqual([
       'reboot --memory',
+      'reboot --domain0-cache',
       'reboot --seed',
       'reboot --limit',
       'reboot --expire',
       'reboot --jobs',
       'vmm-reboot --vms',
       'vmm-reboot --memory',
+      'vmm-reboot --domain0-cache',
       'vmm-reboot --seed',
       'vmm-reboot --limit',
       'vmm-reboot --jobs',

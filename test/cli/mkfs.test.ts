@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { mkfs } from '../../src/cli/mkfs.ts';
 import { FileImage } from '../../src/disk/image/file-image.ts';
+import { BOOT_LISTS } from '../../src/disk/mkfs/boot-files.ts';
+import { listFiles } from '../../src/experiment/guest/disk-source.ts';
 import { OracleExt2 } from '../../src/experiment/judge/oracle-ext2.ts';
 import { imageFile } from '../../src/doors/node/index.ts';
 import { Machine } from '../../src/index.ts';
@@ -30,6 +32,18 @@ describe('mkfs', () => {
     expect([...files.keys()].sort()).toEqual(['/one', '/sub/two']);
     expect(oracle.expect(files.get('/one')!.ino, 0, 5, Buffer.from('first'), 0)).toBe(-1);
     expect(oracle.expect(files.get('/sub/two')!.ino, 0, 100_000, Buffer.alloc(100_000, 7), 0)).toBe(-1);
+    image.close();
+  });
+
+  it('mkfs adds what a boot reads when asked, and the files stay those of the directory', () => {
+    const io = captureIo(dir);
+    expect(mkfs(['tree', 'disk.img', '--boot-files'], io)).toBe(0);
+    expect(io.stdout.text).toMatch(/disk\.img: ext2, .*, 2 files of 100 kB, and 351 files for boots\n$/);
+    const image = FileImage.open(join(dir, 'disk.img'));
+    const { files, bootFiles, all } = listFiles(image);
+    expect(files.map(({ path }) => path).sort()).toEqual(['/one', '/sub/two']);
+    expect(all).toEqual({ files: 2, bytes: 100_005 });
+    expect(bootFiles.map(({ path }) => path)).toContain(BOOT_LISTS.start);
     image.close();
   });
 

@@ -42,10 +42,12 @@ describe('the options of the experiment', () => {
     expect(io.ran).toEqual([
       {
         path: join(dir, 'files'),
+        withoutBootFiles: false,
         memory: 2 ** 30,
         disk: 'profile',
         profile: 'pentium4-2006',
         strategies: ['cold', 'prefetch', 'warm-cache', 'warm-cache+metadata'],
+        backend: 'partition',
         workload: 'files',
         seed: 1,
         limit: undefined,
@@ -56,6 +58,24 @@ describe('the options of the experiment', () => {
     ]);
   });
 
+  it("the options of the experiment may be about domain 0's page cache", () => {
+    const io = captureIo(dir);
+    expect(
+      reboot(['files', '--backend', 'file', '--domain0-cache', '448MiB', '--domain0-curve', '256MiB, 0'], io),
+    ).toBe(0);
+    expect(io.ran[0]).toMatchObject({ backend: 'file', domain0Cache: 448 * 2 ** 20, domain0Curve: [2 ** 28, 0] });
+    for (const [argv, message] of [
+      [['--domain0-cache', '1GiB'], '--domain0-cache: a partition is reached without it: add --backend file'],
+      [['--backend', 'file', '--domain0-cache', '1023KiB'], '--domain0-cache: 1023KiB is not 1MiB to 64GiB'],
+      [['--backend', 'phy'], '--backend: phy is none of partition, file'],
+      [['--domain0-curve', '2MiB,2048KiB'], '--domain0-curve: 2MiB is named twice'],
+      [['--domain0-curve', '2MiB,'], '--domain0-curve:'],
+      [['--domain0-curve', Array.from({ length: 33 }, (_, n) => `${n + 1}MiB`).join()], '33 sizes are more than 32'],
+    ] as const)
+      expect(() => reboot(['files', ...argv], io)).toThrow(message);
+    expect(io.ran).toHaveLength(1);
+  });
+
   it('the options of the experiment are taken from the command line', () => {
     const io = captureIo(dir);
     const argv =
@@ -64,8 +84,10 @@ describe('the options of the experiment', () => {
     expect(io.ran).toEqual([
       {
         path: join(dir, 'files'),
+        withoutBootFiles: false,
         memory: 2 ** 28,
         disk: 'nvme',
+        backend: 'partition',
         profile: 'server-2026',
         arch: 'x86_32',
         strategies: ['warm-cache', 'cold'],

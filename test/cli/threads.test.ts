@@ -21,7 +21,7 @@ afterAll(() => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-const COMMON = '--memory 16MiB --seed 3 files';
+const COMMON = '--memory 16MiB --seed 3 --bare-boot files';
 const REBOOT = `stillwarm reboot ${COMMON}`;
 const VMM = `stillwarm vmm-reboot --single --disk instant --strategy warm-vm,warm-cache ${COMMON}`;
 

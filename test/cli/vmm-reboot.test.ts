@@ -58,6 +58,7 @@ describe('stillwarm vmm-reboot', () => {
       expect(asked).toEqual([
         {
           path: join(dir, 'files'),
+          withoutBootFiles: false,
           vms: 3,
           memory: 64 << 20,
           disk: 'nvme',
@@ -68,6 +69,7 @@ describe('stillwarm vmm-reboot', () => {
           seed: 9,
           limit: 1 << 20,
           series: false,
+          backend: 'partition',
         },
       ]);
     });

@@ -18,8 +18,9 @@ import { directory, file, sparse, tree } from '../../src/disk/mkfs/tree.ts';
 import { GrantTable } from '../../src/kernel/xen/gnttab.ts';
 import { MemoryManagement, NO_PAGE, O, type Syscalls } from '../../src/kernel/index.ts';
 import { MemMap } from '../../src/kernel/mm/mem-map.ts';
+import { ServedRequest } from '../../src/kernel/net/listener.ts';
 import { ListeningSocket } from '../../src/kernel/net/socket.ts';
-import type { Process } from '../../src/sim/index.ts';
+import { NOTHING, type Process } from '../../src/sim/index.ts';
 import { Gtf, GRANT_ENTRY } from '../../src/xen/public/index.ts';
 import { FakeMachine } from '../support/fake-machine.ts';
 
@@ -286,14 +287,15 @@ describe('keys and messages', () => {
   });
 
   it.each([
-    [4061, 'ok'],
-    [4062, 'ok'],
-    [4063, 'EMSGSIZE'],
-  ])('an answer of %i bytes, where a page holds two headers of 14 and 20, is taken: %s', (bytes, expected) => {
+    [65_535, 'ok'],
+    [65_536, 'ok'],
+    [65_537, 'EMSGSIZE'],
+  ])('an answer of %i bytes, where a send buffer has 65536, is taken: %s', (bytes, expected) => {
     const nothing = (): void => undefined;
-    const socket = new ListeningSocket(nothing, nothing);
+    const socket = new ListeningSocket({ enter: nothing, settle: () => NOTHING }, nothing);
     const sent: number[] = [];
-    const request = { bytes: new Uint8Array(1), answer: ({ length }: Uint8Array) => void sent.push(length) };
+    const exchange = { append: () => 0, finish: ({ length }: Uint8Array) => void sent.push(length) };
+    const request = new ServedRequest(new Uint8Array(1), { ...exchange, room: 65_536, isFinished: false });
     expect(code(() => socket.answer(request, new Uint8Array(bytes)))).toBe(expected);
     expect(sent).toEqual(expected === 'ok' ? [bytes] : []);
   });

@@ -41,8 +41,9 @@ const COSTS = values(SERVER_2026.guest);
 function* ask({ simulation }: Host, port: BridgePort, guests: readonly number[], until: () => boolean): Process {
   for (let id = 1; !until(); id++) {
     const destination = guests[id % guests.length]! as MacAddress;
-    const send = (payload: Uint8Array): void => {
-      port.input(encodeFrame({ destination, source: 0x09 as MacAddress, type: EtherType.transport, payload }));
+    const send = (payloads: readonly Uint8Array[]): void => {
+      const head = { destination, source: 0x09 as MacAddress, type: EtherType.transport };
+      port.input(payloads.map((payload) => encodeFrame({ ...head, payload })));
     };
     simulation.spawn('client', new Connection(simulation, send, id).open());
     yield Ns(20_000);

@@ -21,7 +21,11 @@ import { compareAll, playCalls } from '../../src/doors/testing/play-calls.ts';
 import { MIB, readsItsFile, vmmMachine } from '../experiment/vmm/disk.ts';
 
 /** Guests are asked to suspend at the instant at which the reboot begins. */
-const AT_ONCE = withConstants(SERVER_2026, { 'guest.suspendNs': 0, 'hypervisor.domain0ShutdownNs': 0 });
+const AT_ONCE = withConstants(SERVER_2026, {
+  'guest.suspendNs': 0,
+  'guest.shutdownServicesNs': 0,
+  'hypervisor.domain0ShutdownNs': 0,
+});
 
 const GUESTS = 2;
 const IMAGE_BYTES = 24 * MIB;

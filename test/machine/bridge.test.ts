@@ -24,7 +24,8 @@ describe('a bridge', () => {
     (deeds) => {
       const bridge = new Bridge();
       const heard: [port: number, frame: Uint8Array][] = [];
-      const plug = (n: number): BridgePort => bridge.attach((frame) => heard.push([n, frame]));
+      const plug = (n: number): BridgePort =>
+        bridge.attach((frames) => heard.push(...frames.map((frame): [number, Uint8Array] => [n, frame])));
       const ports = [0, 1, 2, 3].map(plug);
       const places = new Map<number, number>();
       for (const one of deeds) {
@@ -37,7 +38,7 @@ describe('a bridge', () => {
         heard.length = 0;
         const [destination, source] = [one.to as MacAddress, one.from as MacAddress];
         const frame = encodeFrame({ destination, source, type: 1, payload: Uint8Array.of(1, 2) });
-        ports[one.port]!.input(frame);
+        ports[one.port]!.input([frame]);
         if (one.from !== BROADCAST) places.set(one.from, one.port);
         const place = places.get(one.to);
         const expected = [0, 1, 2, 3].filter((n) => n !== one.port && (place === undefined || place === n));
@@ -50,13 +51,13 @@ describe('a bridge', () => {
   it('a bridge ignores what is no frame, and takes nothing from a port that is gone', () => {
     const bridge = new Bridge();
     const heard: Uint8Array[] = [];
-    bridge.attach((frame) => heard.push(frame));
+    bridge.attach((frames) => heard.push(...frames));
     const port = bridge.attach(() => undefined);
-    port.input(new Uint8Array(13));
+    port.input([new Uint8Array(13)]);
     expect(heard).toEqual([]);
     port.detach();
     expect(() => {
-      port.input(new Uint8Array(14));
+      port.input([new Uint8Array(14)]);
     }).toThrow('detached');
   });
 

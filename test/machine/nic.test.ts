@@ -136,3 +136,60 @@ describe('a cable between two machines', () => {
     expect(payloadRate(SERVER_2026)).toBeCloseTo((8 * 1448 * 1000) / 3938, 6);
   });
 });
+
+describe('a burst of frames', () => {
+  /** Frames with a header of 42 bytes and so much payload each. */
+  const frames = (...payloads: number[]): Uint8Array[] =>
+    payloads.map((bytes, n) => new Uint8Array(42 + bytes).fill(n));
+
+  it('a burst of frames is received together after its last bit, each segment with its headers', () => {
+    const simulation = new Simulation(1);
+    const [from, to] = Nic.connect(simulation, SMALL);
+    const got: [at: number, overNs: number, lengths: number[]][] = [];
+    to.openBursts((burst, overNs) => got.push([simulation.now, overNs, burst.map(({ length }) => length)]));
+    expect(from.sendFrames(frames(200, 101, 0))).toBe(3);
+    simulation.run();
+    // Two, two and one segments of 20 bytes of headers, at 8 ns a byte.
+    const lineNs = (301 + 5 * 20) * 8;
+    expect(got).toEqual([[lineNs + SMALL.latencyNs, lineNs, [242, 143, 42]]]);
+    expect(to.counters.received).toBe(3);
+  });
+
+  it('a burst of frames is taken as far as there is room', () => {
+    const simulation = new Simulation(1);
+    const [from, to] = Nic.connect(simulation, SMALL);
+    const got: Uint8Array[] = [];
+    to.open((frame) => got.push(frame));
+    const sent = frames(458, 457, 300, 0);
+    expect(from.sendFrames(sent)).toBe(2);
+    expect(from.queuedBytes).toBe(999);
+    expect(from.sendFrames(sent.slice(2))).toBe(0);
+    simulation.run();
+    expect(got).toEqual(sent.slice(0, 2));
+    expect(from.sendFrames(sent.slice(2))).toBe(2);
+    expect(() => from.sendFrames(frames(1_000))).toThrow('length');
+  });
+
+  it.each([
+    [0, 0],
+    [2_000, 1_500],
+    // It came more slowly than the line is: only its last frame has yet to go.
+    [40_000, 3_840 - 960],
+  ])('a burst of four frames that came over %i ns has begun to leave, and leaves %i ns sooner', (overNs, sooner) => {
+    const simulation = new Simulation(1, 1_000_000);
+    const [from, to] = Nic.connect(simulation, SMALL);
+    let at = 0;
+    to.open(() => (at = simulation.now));
+    from.sendFrames(frames(100, 100, 100, 100), overNs);
+    simulation.run();
+    expect(at - 1_000_000).toBe(4 * 960 + SMALL.latencyNs - sooner);
+  });
+
+  it('a burst of frames that finds no receiver is lost, and counted', () => {
+    const simulation = new Simulation(1);
+    const [from] = Nic.connect(simulation, SMALL);
+    from.sendFrames(frames(1, 2, 3));
+    simulation.run();
+    expect(from.counters).toMatchObject({ taken: 3, received: 0, lost: 3 });
+  });
+});

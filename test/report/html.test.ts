@@ -1,7 +1,11 @@
+import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { renderHtml } from '../../src/report/html.ts';
 import { sections } from '../../src/report/measures.ts';
+import { inTemporaryDirectory } from '../support/e2fsprogs.ts';
 import { property } from '../support/property.ts';
 import { checkNesting } from './html-nesting.ts';
 import { sampleResult } from './sample.ts';
@@ -41,6 +45,23 @@ describe('the page', () => {
     checkNesting(bad);
     expect(bad).toContain('<li>named</li><li>claimed</li>');
     expect(bad).toContain('class="verdict bad"');
+  });
+
+  it('the page is cut into pictures that stand alone, with the linear scale', () => {
+    inTemporaryDirectory((dir) => {
+      writeFileSync(join(dir, 'index.html'), html);
+      const picture = execFileSync('sh', ['docs/pictures/cut.sh', join(dir, 'index.html'), 'bars'], {
+        encoding: 'utf8',
+      });
+      checkNesting(picture);
+      expect(picture).toMatch(/^<svg xmlns="http:\/\/www.w3.org\/2000\/svg" width="640" height="\d+" /);
+      expect(picture).toMatch(/<\/svg>\n$/);
+      for (const style of ['bar-outline', 'bar-solid', 'bar-pale']) {
+        expect(picture.match(new RegExp(`class="${style} hit"`, 'g'))).toHaveLength(4);
+        expect(picture).toContain(`.${style} {`);
+      }
+      expect(picture).not.toMatch(/class="log"|logarithmic|<script|\.legend|table \{/);
+    });
   });
 
   const nasty = fc.string({ unit: fc.constantFrom('<', '>', '"', "'", '&', 'b', '/', ' ') });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { significant } from '../../src/report/kit/figures.ts';
-import { headline, sections, throughput, verification } from '../../src/report/measures.ts';
+import { sections, throughput, verification } from '../../src/report/measures.ts';
 import { property } from '../support/property.ts';
 import { sampleResult, sampleStrategy } from './sample.ts';
 
@@ -42,21 +42,6 @@ describe('reasons', () => {
   it('reasons are shown when a strategy has them, and only then', () => {
     expect(valuesOf('refused: not vouched for')).toEqual(['0', '12', '12', '12']);
     expect(valuesOf('refused: checksum differs')).toBeUndefined();
-  });
-});
-
-describe('the headline', () => {
-  it('the headline compares the best strategy with a conventional reboot', () => {
-    expect(headline(sampleResult())).toBe(
-      'The first run after a warm-cache+metadata reboot is 26.0 × as fast as after a conventional one, ' +
-        'and 94.8 % as fast as the second.',
-    );
-  });
-
-  it('the headline is silent without both', () => {
-    const [cold, , warm] = sampleResult().strategies;
-    expect(headline({ ...sampleResult(), strategies: [cold!] })).toBeUndefined();
-    expect(headline({ ...sampleResult(), strategies: [warm!] })).toBeUndefined();
   });
 });
 

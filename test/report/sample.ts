@@ -33,6 +33,13 @@ export function sampleStrategy(name: StrategyName, first: number, rebootNs: numb
     name,
     runs,
     rebootNs,
+    boots: {
+      before: { ns: 11_400_000_000, bytes: 40_000_000, pagesRead: 10_200, pagesReused: 0 },
+      after:
+        name === 'cold' || name === 'prefetch'
+          ? { ns: 11_300_000_000, bytes: 40_000_000, pagesRead: 10_200, pagesReused: 0 }
+          : { ns: 7_100_000_000, bytes: 40_000_000, pagesRead: 150, pagesReused: 10_050 },
+    },
     pages: {
       preserved: name === 'cold' ? 0 : 81_734,
       reused,
@@ -43,6 +50,7 @@ export function sampleStrategy(name: StrategyName, first: number, rebootNs: numb
     metadataReads: name === 'warm-cache+metadata' ? 31 : 4_812,
     hypercalls: { count: 30_412, ns: 41_000_000, share: 0.0123 },
     writes: { bytes: 0, bytesLost: 0, dirtyPages: 0, pagesWrittenBack: 0, pagesLost: 0 },
+    domain0: null,
     verified: { pages: 326_936, bytes: 4 * BYTES, mismatches: 0 },
     timeline,
   };
@@ -62,6 +70,8 @@ export function sampleResult(): RebootResult {
     checksum: false,
     expire: null,
     memory: 1 << 30,
+    backend: 'partition',
+    domain0Cache: null,
     files: 27_731,
     bytes: BYTES,
     strategies: [
@@ -70,6 +80,7 @@ export function sampleResult(): RebootResult {
       sampleStrategy('warm-cache', 640, 23_300_000_000, 81_700),
       sampleStrategy('warm-cache+metadata', 1090, 23_350_000_000, 81_722),
     ],
+    domain0Curve: [],
     fitted: ['guest.pageLookupNs', 'guest.copyNsPerByte', 'guest.bootServicesNs', 'disk.averageSeekNs'],
   };
 }

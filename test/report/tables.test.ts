@@ -26,7 +26,7 @@ describe('the printed result', () => {
     const heads = lines.filter(
       (line) => sampleResult().strategies.every(({ name }) => line.includes(name)) && line.includes('│'),
     );
-    expect(heads).toHaveLength(3);
+    expect(heads).toHaveLength(4);
     expect(new Set(heads.map((line) => line.indexOf('prefetch'))).size).toBe(1);
   });
 

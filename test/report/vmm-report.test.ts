@@ -28,6 +28,7 @@ describe('the figures of a reboot of the hypervisor', () => {
     expect(seriesOf(single)).toEqual([]);
     expect(grids(single).map(({ question }) => question)).toEqual([
       'How long does a reboot of the hypervisor take under 3 guests of 256MiB?',
+      'How long does a guest boot, the longest of them?',
       'What do the clients of their web servers see?',
       'What becomes of the guests, and how fast are their files read again?',
       'What is moved?',

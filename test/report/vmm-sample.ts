@@ -16,6 +16,7 @@ export function sampleMeasurement(vms: number, memory: number): VmmMeasurement {
   return {
     vms,
     memory,
+    domain0Cache: null,
     strategies: VMM_STRATEGIES.map((strategy, n) => ({
       strategy,
       stopNs: (n + 1) * 1_234_000_000,
@@ -32,6 +33,10 @@ export function sampleMeasurement(vms: number, memory: number): VmmMeasurement {
         keptSession: n !== 3,
         pagesRead: 3,
         pagesReused: 4,
+        boots: {
+          before: { ns: 9_000_000_000 + guest, bytes: 40_000_000, pagesRead: 9_937, pagesReused: 0 },
+          after: n === 0 ? null : { ns: 7_000_000_000 + n, bytes: 40_000_000, pagesRead: 99, pagesReused: 9_838 },
+        },
       })),
       diskBytes: { written: n * 1_000_000, read: n * 2_000_000 },
       networkBytes: n * 3_000_000,
@@ -45,6 +50,7 @@ export function sampleMeasurement(vms: number, memory: number): VmmMeasurement {
         cached: { bytes: 1_000_000, ns: 500_000 },
         after: { bytes: 1_000_000, ns: 600_000 },
       },
+      domain0: null,
       verified: { pages: 1000, bytes: 3_000_000, mismatches: 0 },
     })),
   };
@@ -62,6 +68,7 @@ export function sampleVmmResult(change: Partial<VmmExperimentResult> = {}): VmmE
     files: 9285,
     bytes: 250_000_000,
     limit: 16_777_216,
+    backend: 'partition',
     machines: [
       sampleMeasurement(2, 1 << 30),
       ...[30, 28, 29, 31].map((order) => sampleMeasurement(1, 2 ** order)),

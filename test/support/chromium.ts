@@ -1,9 +1,12 @@
-// A browser, for what must also run in one. `itWithChromium` is `it`, skipped with the reason when
-// Chromium is not installed; in CI that is a failure, since there nothing may be skipped.
+// A browser, for what must also run in one. `itWithChromium` is `it` with a browser that prints a
+// page and ends; the tests of `describeWithBrowser` have one that they can command. Both are
+// skipped with the reason when Chromium is not installed; in CI that is a failure, since there
+// nothing may be skipped.
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { it } from 'vitest';
+import { afterAll, beforeAll, describe, it } from 'vitest';
+import { Browser } from './browser.ts';
 import { inTemporaryDirectory, run } from './e2fsprogs.ts';
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome'];
@@ -32,5 +35,28 @@ export function itWithChromium(name: string, test: (browse: Browse, dir: string)
         test((path) => run(chromium, ...options, '--dump-dom', pathToFileURL(path).href), dir);
       });
     }
+  });
+}
+
+/** A test with a browser. */
+export type BrowserTest = (name: string, test: (browser: Browser) => Promise<void>) => void;
+
+/** A suite whose tests share a browser. */
+export function describeWithBrowser(name: string, suite: (test: BrowserTest) => void): void {
+  const chromium = findChromium();
+  describe(name, () => {
+    let browser: Browser | undefined;
+    beforeAll(() => {
+      if (chromium !== undefined) browser = new Browser(chromium);
+    });
+    afterAll(() => browser?.close());
+    suite((title, test) => {
+      it(title, async ({ skip }) => {
+        if (browser !== undefined) await test(browser);
+        else if (process.env['CI'] !== undefined)
+          throw new Error('Chromium is not installed, and in CI nothing is skipped');
+        else skip('Chromium is not installed');
+      });
+    });
   });
 }

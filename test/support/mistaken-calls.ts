@@ -5,13 +5,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import type { Ino, Pfn } from '../../src/base/index.ts';
+import { type Ino, Ns, type Pfn } from '../../src/base/index.ts';
 import type * as base from '../../src/base/index.ts';
 import * as disk from '../../src/disk/index.ts';
 import { machineMemoryFor } from '../../src/experiment/host/host.ts';
 import { VmmMachine, type VmmMachineOptions } from '../../src/experiment/host/machine-room.ts';
 import { type Guest, Testbed, type TestbedOptions } from '../../src/experiment/host/testbed.ts';
 import * as kernel from '../../src/kernel/index.ts';
+import { ServedRequest } from '../../src/kernel/net/listener.ts';
 import { Gate } from '../../src/sim/simulation.ts';
 import * as machine from '../../src/machine/index.ts';
 import * as sim from '../../src/sim/index.ts';
@@ -41,6 +42,11 @@ const MIB = 1 << 20;
 const PROFILE = machine.SERVER_2026;
 const COSTS = machine.values(PROFILE.hypervisor);
 const nothing = (): undefined => undefined;
+/** The services of a guest that has none. */
+function* noServices(): sim.Process<number> {
+  yield Ns(0);
+  return 0;
+}
 const bytes = (length: number): Uint8Array => new Uint8Array(length).fill(7);
 const FILES = disk.tree(disk.directoryNode([['data', disk.fileNode(bytes(70_003))]]));
 const FILE_IMAGE = disk.makeExt2(FILES);
@@ -503,7 +509,15 @@ export const RIGS: Readonly<Record<string, () => Rig>> = {
     return {
       it: room.guests.get('guest0')!.kernel.syscalls.listen(),
       simulation,
-      right: { request: { bytes: bytes(3), answer: nothing }, bytes: bytes(3) },
+      right: {
+        request: new ServedRequest(bytes(3), {
+          append: (all: Uint8Array, from: number) => all.length - from,
+          finish: nothing,
+          room: 65_536,
+          isFinished: false,
+        }),
+        bytes: bytes(3),
+      },
     };
   },
 };
@@ -602,6 +616,7 @@ export function rigOfFunctions(): Rig {
       'Kernel.boot.costs': machine.values(PROFILE.guest),
       'Kernel.boot.environment': rig.domain.environment,
       onReuse: nothing,
+      init: { start: noServices, stop: noServices },
       guestMemory: 16 * MIB,
       arch: 'x86_64',
       'Hypervisor.boot.options': {},

@@ -51,7 +51,7 @@ export class NetGuest {
   }
 
   send(destination: MacAddress, payload: Uint8Array): void {
-    this.transmitter.send(destination, EtherType.transport, payload);
+    this.transmitter.send(destination, EtherType.transport, [payload]);
     this.domain.environment.cpu.book();
   }
 

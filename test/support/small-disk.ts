@@ -13,6 +13,7 @@ import type { RebootOptions } from '../../src/experiment/guest/options.ts';
 import type { StrategyName } from '../../src/experiment/host/strategies.ts';
 import { runStrategy, type StrategyOutcome } from '../../src/experiment/guest/strategy.ts';
 import type { Testbed } from '../../src/experiment/host/testbed.ts';
+import { domain0CacheOf } from '../../src/experiment/host/backend.ts';
 import { machineMemoryFor } from '../../src/experiment/host/host.ts';
 import { MachineMemory } from '../../src/machine/memory.ts';
 import { SERVER_2026 } from '../../src/machine/profiles/server-2026.ts';
@@ -89,5 +90,16 @@ export function runSmall(
     ...over,
   };
   const memory = new MachineMemory(machineMemoryFor(options.memory));
-  return runStrategy({ options, profile: SERVER_2026, disk, memory, betweenGuests }, strategy, () => undefined);
+  return runStrategy(
+    {
+      options,
+      profile: SERVER_2026,
+      disk,
+      domain0Cache: domain0CacheOf(options, SERVER_2026, options.memory),
+      memory,
+      betweenGuests,
+    },
+    strategy,
+    () => undefined,
+  );
 }

@@ -78,7 +78,7 @@ export interface DriveOptions {
 
 /** Requests of a drive since it was made. */
 export interface DriveCounters {
-  /** Completed without error. */
+  /** Reads completed without error. */
   readonly reads: number;
   /** Writes completed without error. */
   readonly writes: number;
@@ -88,7 +88,7 @@ export interface DriveCounters {
   readonly sectorsRead: number;
   /** Sectors of 512 bytes in those writes. */
   readonly sectorsWritten: number;
-  /** Completed with EIO. */
+  /** Requests completed with EIO. */
   readonly errors: number;
   /** Virtual time during which at least one request or destaging run was in service. */
   readonly busyNs: number;

@@ -122,6 +122,12 @@ export class ChangeCounts {
 /** The changes of one writer, by medium. */
 export class WriteAccount implements Writer {
   readonly #counts = new Map<Medium, ChangeCounts>();
+  readonly #with: WriteAccount | undefined;
+
+  /** @param other an account whose changes count here, too */
+  constructor(other?: WriteAccount) {
+    this.#with = other;
+  }
 
   wrote(medium: Medium, first: number, blocks: number): void {
     let counts = this.#counts.get(medium);
@@ -133,12 +139,12 @@ export class WriteAccount implements Writer {
   in(extents: readonly Extent[]): number {
     return extents.reduce((sum, { medium, first, blocks }) => {
       return sum + (this.#counts.get(medium)?.in(first, blocks) ?? 0);
-    }, 0);
+    }, this.#with?.in(extents) ?? 0);
   }
 
   /** @internal Changes of a medium, wherever. */
   on(medium: Medium): number {
-    return this.#counts.get(medium)?.total ?? 0;
+    return (this.#counts.get(medium)?.total ?? 0) + (this.#with?.on(medium) ?? 0);
   }
 
   /** @internal Closes the account of a medium. */
@@ -174,7 +180,7 @@ export class Medium {
     return [{ medium: this, first: 0, blocks: this.blocks }];
   }
 
-  /** Advances at every change, wherever. */
+  /** How many changes there were, wherever. */
   get total(): number {
     return this.#below.reduce((sum, { medium }) => sum + medium.total, this.#counts.total);
   }
@@ -240,6 +246,28 @@ export function extentsOf(extents: readonly Extent[], first: number, blocks: num
 export function partOfStore(store: BackingStore, first: number, sectorCount: number): BackingStore {
   const blocks = Math.ceil(sectorCount / SECTORS_PER_PAGE);
   return { ...store, firstBlock: store.firstBlock + first, extents: extentsOf(store.extents, first, blocks) };
+}
+
+/** A store whose blocks are reached through a cache that keeps writes back. */
+export interface StoreBehindCache {
+  /** The store as it is read through the cache. */
+  readonly store: BackingStore;
+  /**
+   * Whose changes are those of the cache itself: it moves bytes down that its readers have found
+   * before.
+   */
+  readonly writtenBack: WriteAccount;
+}
+
+/**
+ * A store as it is read through one more cache. The cache notes each write that it takes up, and
+ * each block that it loses, as a change (`noteChange`). What it writes back is none.
+ * @internal
+ */
+export function behindCache(store: BackingStore): StoreBehindCache {
+  const writtenBack = new WriteAccount(store.destaged);
+  const drives = Math.max(0, ...store.extents.map(({ medium }) => medium.addDrive()));
+  return { store: { ...store, destaged: writtenBack, firstGeneration: GENERATIONS_PER_DRIVE * drives }, writtenBack };
 }
 
 /**

@@ -17,6 +17,7 @@
 
 import { checkArgument, checkFunction, checkObject } from '../../base/argument-error.ts';
 import { assert } from '../../base/assert.ts';
+import { InputError } from '../../base/input-error.ts';
 import { putField } from '../../base/layout.ts';
 import {
   EXT2_BLOCK_SIZE,
@@ -76,8 +77,11 @@ function writeAround(
   writeSuperblocks(plan, store);
 }
 
+/** Bytes of an image in memory. Each group of 128 MiB takes 1 MiB of it, for the bitmaps. */
+const IN_MEMORY_MAX = 2 ** 40;
+
 /**
- * `planExt2` and `writeExt2` to memory.
+ * `planExt2` and `writeExt2` to memory, 1 TiB at most.
  * @throws ArgumentError for what is no tree; InputError for options and files as ext2 cannot have
  */
 export function makeExt2(tree: Tree, options: Ext2Options = {}, onProgress?: Progress): MemoryImage {
@@ -87,6 +91,8 @@ export function makeExt2(tree: Tree, options: Ext2Options = {}, onProgress?: Pro
   const half = (first: boolean): Progress | undefined =>
     onProgress && ((done, total) => onProgress(first ? done : total + done, 2 * total));
   const plan = planExt2(tree, options, half(true));
+  if (plan.sizeBytes > IN_MEMORY_MAX)
+    throw new InputError(`size: ${plan.sizeBytes} bytes are more than an image in memory can have, ${IN_MEMORY_MAX}`);
   const image = new MemoryImage(plan.sizeBytes);
   writeExt2(plan, image, half(false));
   return image;

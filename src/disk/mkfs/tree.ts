@@ -262,7 +262,7 @@ export function tree(root: DirectoryNode): Tree {
 export interface FileCount {
   /** Regular files; a hard-linked one counts once. */
   readonly files: number;
-  /** The sum of their lengths. */
+  /** The sum of their lengths, bytes. */
   readonly bytes: number;
 }
 

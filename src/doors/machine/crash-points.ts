@@ -11,7 +11,7 @@
  * a guest that was made from bytes is one that was rebooted.
  */
 
-import { checkFunction, checkInteger, checkObject } from '../../base/argument-error.ts';
+import { checkArgument, checkFunction, checkInteger, checkObject } from '../../base/argument-error.ts';
 import { Machine } from './machine.ts';
 import { checkShare, type MachineOptions } from './options.ts';
 import { GuestCrash, type Program } from './program-run.ts';
@@ -47,7 +47,7 @@ export function* crashes(plan: CrashPlan): Generator<CrashPoint, void, void> {
   const { from, every } = checkPlan(plan);
   for (let event = from, isOver = false; !isOver; event = Math.min(event + every, Number.MAX_SAFE_INTEGER)) {
     const machine = Machine.boot(plan.machine);
-    plan.prepare?.(machine);
+    prepare(plan, machine);
     machine.crashAt({ event });
     try {
       machine.run(plan.program);
@@ -91,7 +91,7 @@ export function* hypervisorCrashes(plan: CrashPlan): Generator<CrashPoint, void,
 function* alongOneRun(plan: CrashPlan, after: (machine: Machine) => Machine): Generator<CrashPoint, void, void> {
   const { from, every } = checkPlan(plan);
   const machine = Machine.boot(plan.machine);
-  plan.prepare?.(machine);
+  prepare(plan, machine);
   let events = 0;
   let last: Machine | undefined;
   for (const event of machine.eventsOf(plan.program)) {
@@ -102,6 +102,12 @@ function* alongOneRun(plan: CrashPlan, after: (machine: Machine) => Machine): Ge
   }
   last?.retire();
   yield { event: events, machine: after(machine) };
+}
+
+function prepare({ prepare }: CrashPlan, machine: Machine): void {
+  const result: unknown = prepare?.(machine);
+  const isPromise = typeof result === 'object' && result !== null && 'then' in result;
+  checkArgument(!isPromise, 'plan.prepare', 'it returns a promise, and nothing waits for one');
 }
 
 function checkPlan(plan: CrashPlan): { readonly from: number; readonly every: number } {

@@ -7,6 +7,8 @@ import {
   ArgumentError,
   checkArgument,
   checkBytes,
+  checkFunction,
+  checkInteger,
   checkKeys,
   checkObject,
   checkRange,
@@ -39,10 +41,12 @@ export class Disk {
 
   /**
    * @param contents they must not change while a machine uses them
-   * @throws ArgumentError for an object without `size` and `read`
+   * @throws ArgumentError for an object without `read` and a whole number of bytes as `size`
    */
   constructor(contents: DiskContents) {
     checkObject('contents', contents, 'size', 'read');
+    checkInteger('contents.size', contents.size);
+    checkFunction('contents.read', contents.read);
     this.contents = contents;
   }
 

@@ -18,7 +18,7 @@ import {
   VMM_STRATEGIES,
   type VmmStrategyName,
 } from '../../experiment/host/strategies.ts';
-import type { Protections } from '../../xen/index.ts';
+import { DEFAULT_PROTECTIONS, type Protections } from '../../xen/protections.ts';
 import { Disk } from './disk.ts';
 
 /** What a machine is made of. Only the disk is needed. */
@@ -27,7 +27,7 @@ export interface MachineOptions {
   readonly disk: Disk;
   /** What survives a reboot of the guest; `warm-cache+metadata` by default. */
   readonly strategy?: StrategyName;
-  /** Decides everything random; 1 by default. */
+  /** An integer that decides everything random; 1 by default. */
   readonly seed?: number;
   /** Memory of the guest, bytes: whole pages of 4096, 9 MiB to 64 GiB; 64 MiB by default. */
   readonly memory?: number;
@@ -83,7 +83,11 @@ export function checkOptions(options: MachineOptions): void {
     checkArgument(memory % PAGE_SIZE === 0, 'memory', `${memory} bytes are not whole pages`);
   }
   if (drive !== undefined) checkOneOf('drive', drive, DISKS);
-  if (protections !== undefined) checkObject('protections', protections);
+  if (protections !== undefined) {
+    checkObject('protections', protections);
+    checkKeys('protections', protections, Object.keys(DEFAULT_PROTECTIONS));
+    for (const [name, isOn] of Object.entries(protections)) checkOneOf(`protections.${name}`, isOn, [false, true]);
+  }
   if (eventLimit !== undefined) checkInteger('eventLimit', eventLimit, 1);
 }
 

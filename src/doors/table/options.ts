@@ -67,7 +67,7 @@ export interface PageName {
 export interface FrameFacts {
   /** What is known of its bytes: nothing, or that they equal a block, or move from or to one. */
   readonly provenance: ProvenanceName;
-  /** Of the provenance; undefined when there is no provenance. */
+  /** Block of the device, of the provenance; undefined when there is none. */
   readonly block: number | undefined;
   /** Undefined when it has none. */
   readonly name: PageName | undefined;

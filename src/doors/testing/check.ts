@@ -59,6 +59,8 @@ export function replayOf(text: string): Replay {
   const [, seed, path, commands] = REPLAY.exec(text.trim()) ?? [];
   if (seed === undefined || path === undefined)
     throw new ArgumentError(`text: expected what a replay: line has, as "123 0:1:2", got ${JSON.stringify(text)}`);
+  // As fast-check has them: another number would stand for the same cases as one of these.
+  checkInteger('text: seed', Number(seed), -(2 ** 31), 2 ** 32 - 1);
   return { seed: Number(seed), path, commands };
 }
 

@@ -23,7 +23,7 @@ export interface CommandOptions {
   readonly reboots?: fc.Arbitrary<MachineReboot>;
   /** Faults in the middle of a call, with at most so many events before them; any by default. */
   readonly faults?: fc.Arbitrary<Fault>;
-  /** Commands at most; 30 by default. */
+  /** How many commands at most; 30 by default. */
   readonly maxCommands?: number;
   /** Text of a `replay:` line (`checkProperty`). */
   readonly replay?: string | undefined;

@@ -107,11 +107,11 @@ export interface TableStep {
     | 'reboot';
   /** Which frame. */
   readonly frame: number;
-  /** Which of its two devices. */
+  /** Number of the device, 0 or 1. */
   readonly device: number;
   /** Which block of it. */
   readonly block: number;
-  /** Which file. */
+  /** Number of the file, from 0. */
   readonly file: number;
   /** Of a transfer: whether the bytes move early. */
   readonly early: boolean;

@@ -8,7 +8,7 @@ import { TABLE_FRAMES, type TableMaker, type TableStep, TableWorld } from './tab
 export interface TablePropertyOptions {
   /** Whether transfers overlap with others and with stores; true by default. */
   readonly overlapping?: boolean;
-  /** Steps at most; 40 by default. */
+  /** How many steps at most; 40 by default. */
   readonly maxSteps?: number;
 }
 

@@ -4,6 +4,9 @@
  * what guests write, and the first files of a directory. All others are read each time that the
  * disk is read.
  *
+ * A disk that is made from a directory has the files that a boot reads, too. They are no part of
+ * the workload, nor of the files that a result counts.
+ *
  * An ext3 image that was not unmounted has a journal to be replayed. A guest mounts it once and
  * stops, before anything is measured. Its writes stay in memory. So every guest of the experiment
  * finds the same disk, and so does the oracle, which knows nothing of journals.
@@ -20,6 +23,7 @@ import { checkSuperblock, EXT2_SUPERBLOCK_OFFSET, EXT2_SUPERBLOCK_SIZE, type Ext
 import { FileImage } from '../../disk/image/file-image.ts';
 import { HostListing } from '../../disk/mkfs/host-tree.ts';
 import type { ImageStore } from '../../disk/image/image-store.ts';
+import { BOOT_FILES, withBootFiles } from '../../disk/mkfs/boot-files.ts';
 import { mapExt2 } from '../../disk/mkfs/mkfs.ts';
 import { planExt2 } from '../../disk/mkfs/plan.ts';
 import { LeftOut } from '../../disk/mkfs/tree.ts';
@@ -30,6 +34,7 @@ import type { Process } from '../../sim/index.ts';
 import { adviceOnExt, foreignImage, HEAD_BYTES, whyUnclean } from './image-kind.ts';
 import { OracleExt2, type OracleFile } from '../judge/oracle-ext2.ts';
 import { kindOf } from './output-file.ts';
+import type { RebootOptions } from './options.ts';
 import type { ProgressListener } from './progress.ts';
 import { machineMemoryFor } from '../host/host.ts';
 import { Testbed } from '../host/testbed.ts';
@@ -69,11 +74,13 @@ export interface OpenImage {
 /** The regular files of an image, one for each of their paths. */
 export interface DiskFiles {
   readonly oracle: OracleExt2;
-  /** Those that a path reaches. */
+  /** Those that a path reaches, without `bootFiles`. */
   readonly files: readonly OracleFile[];
+  /** What boots read: programs, libraries, configuration, and the lists of these. */
+  readonly bootFiles: readonly OracleFile[];
   /** Their bytes. */
   readonly bytes: number;
-  /** All of them, and their bytes. */
+  /** All except `bootFiles`, and their bytes. */
   readonly all: { readonly files: number; readonly bytes: number };
   readonly unreachable: LeftOut;
   /** Those whose path is not UTF-8. */
@@ -97,11 +104,13 @@ export function listFiles(image: ImageStore): DiskFiles {
   const unreachable = new LeftOut();
   const notText = new LeftOut();
   const all = { files: 0, bytes: 0 };
-  const files = oracle.listFiles(({ path, size, why }) => {
+  const listed = oracle.listFiles(({ path, size, why }) => {
     unreachable.add(path, why);
     all.files++;
     all.bytes += size;
   });
+  const files = listed.filter(({ path }) => !path.startsWith(BOOT_FILES));
+  const bootFiles = listed.filter(({ path }) => path.startsWith(BOOT_FILES));
   let bytes = 0;
   for (const { path, size } of files) {
     bytes += size;
@@ -109,7 +118,7 @@ export function listFiles(image: ImageStore): DiskFiles {
   }
   all.files += files.length;
   all.bytes += bytes;
-  return { oracle, files, bytes, all, unreachable, notText };
+  return { oracle, files, bootFiles, bytes, all, unreachable, notText };
 }
 
 /**
@@ -132,7 +141,7 @@ export function noticesOf(leftOut: LeftOut, { unreachable, notText }: DiskFiles)
  * Opens the disk.
  * @param limit the most bytes that one run reads, undefined for all; from a directory, nothing else
  * is on the disk
- * @param withoutHidden leave out names of a directory itself that begin with a dot
+ * @param kept what of a directory, and besides it, is on the disk (options.ts)
  * @throws UserError in one line when the path is missing, is not an image that the driver mounts,
  * or holds nothing to read
  */
@@ -140,11 +149,12 @@ export function openDisk(
   path: string,
   limit: number | undefined,
   onProgress: ProgressListener,
-  withoutHidden?: boolean,
+  kept: Pick<RebootOptions, 'withoutHidden' | 'withoutBootFiles'> = {},
 ): DiskSource {
   let opened: ReturnType<typeof openImage> | undefined;
   try {
-    opened = openImage(path, limit, onProgress, withoutHidden, KEPT_BYTES);
+    const bootFiles = kept.withoutBootFiles !== true;
+    opened = openImage(path, limit, onProgress, kept.withoutHidden, { keptBytes: KEPT_BYTES, bootFiles });
     const { image, leftOut, version, check, close } = opened;
     prepare(path, image, onProgress);
     const found = listFiles(image);
@@ -205,6 +215,7 @@ function prepare(path: string, image: ImageStore, onProgress: ProgressListener):
 /**
  * Opens a directory of files or an image, without a look at what its file system says.
  * @param keptBytes bytes of files of a directory that are kept in memory, at most
+ * @param bootFiles whether the image of a directory has the files that a boot reads
  * @throws UserError
  */
 export function openImage(
@@ -212,7 +223,7 @@ export function openImage(
   limit: number | undefined,
   onProgress: ProgressListener,
   withoutHidden: boolean | undefined,
-  keptBytes = 0,
+  { keptBytes, bootFiles } = { keptBytes: 0, bootFiles: false },
 ): OpenImage & { readonly leftOut: LeftOut; readonly version: string } {
   if (kindOf(path) === 'directory') {
     const listing = new HostListing(path, limit, withoutHidden, undefined, keptBytes);
@@ -226,7 +237,7 @@ export function openImage(
       );
     const tree = listing.read((done) => onProgress({ phase: 'reading the files', done, total: bytes }));
     return {
-      image: mapExt2(planExt2(tree)),
+      image: mapExt2(planExt2(bootFiles ? withBootFiles(tree) : tree)),
       leftOut: tree.leftOut,
       version: listing.version,
       check: () => listing.check(),

@@ -9,6 +9,7 @@
 
 import { checkInteger } from '../../base/argument-error.ts';
 import { PAGE_SIZE } from '../../base/units.ts';
+import { withBootFiles } from '../../disk/mkfs/boot-files.ts';
 import { mapExt2 } from '../../disk/mkfs/mkfs.ts';
 import { planExt2 } from '../../disk/mkfs/plan.ts';
 import { directory, file, tree, type FileContent } from '../../disk/mkfs/tree.ts';
@@ -34,7 +35,7 @@ function patternBytes(): Uint8Array {
 }
 
 /**
- * A disk of `count` files of `bytes` bytes each.
+ * A disk of `count` files of `bytes` bytes each, and the files that a boot reads.
  * @throws ArgumentError for numbers that are not whole, or below 1
  */
 export function generatedDisk(count: number, bytes: number): DiskSource {
@@ -45,7 +46,7 @@ export function generatedDisk(count: number, bytes: number): DiskSource {
     { length: count },
     (_, n) => [`${n + 1}`.padStart(digits, '0'), file(contentOf(n, bytes))] as const,
   );
-  const image = mapExt2(planExt2(tree(directory(files))));
+  const image = mapExt2(planExt2(withBootFiles(tree(directory(files)))));
   return diskSourceOf(image, `${count} x ${bytes}`);
 }
 

@@ -3,6 +3,7 @@
 import { ARCHS, type Arch } from '../../base/arch.ts';
 import { checkArgument, checkInteger, checkOneOf } from '../../base/argument-error.ts';
 import { PAGE_SIZE } from '../../base/units.ts';
+import { type BackendOptions, checkBackend } from '../host/backend.ts';
 import { checkConstants, DISKS, PROFILES, type Constants, type DiskName, type ProfileName } from '../host/profiles.ts';
 import type { StrategyName } from '../host/strategies.ts';
 
@@ -25,11 +26,13 @@ export const WORKLOADS = ['files', 'random', 'zipf', 'log'] as const;
  */
 export type WorkloadName = (typeof WORKLOADS)[number];
 
-export interface RebootOptions {
+export interface RebootOptions extends BackendOptions {
   /** A directory of files or an ext2 image. */
   readonly path: string;
   /** Of a directory, leave out what it has itself under names that begin with a dot. */
   readonly withoutHidden?: boolean | undefined;
+  /** Of a directory: put no files on the disk that a boot reads. */
+  readonly withoutBootFiles?: boolean | undefined;
   /** Guest memory in bytes. */
   readonly memory: number;
   readonly disk: DiskName;
@@ -56,6 +59,11 @@ export interface RebootOptions {
    * given back; undefined: never.
    */
   readonly expire?: number | undefined;
+  /**
+   * Sizes of domain 0's page cache, bytes. At each of them two more reboots are run over a disk
+   * that is a file, cold and with a warm cache. 0 stands for a partition.
+   */
+  readonly domain0Curve?: readonly number[] | undefined;
   /** Write the machine's memory to this file at the moment between the old guest and the new. */
   readonly dumpMemory: string | undefined;
 }
@@ -67,11 +75,13 @@ export interface RebootOptions {
 export function checkCommonOptions(
   options: Pick<
     RebootOptions,
-    'path' | 'withoutHidden' | 'memory' | 'disk' | 'profile' | 'constants' | 'arch' | 'seed'
-  >,
+    'path' | 'withoutHidden' | 'withoutBootFiles' | 'memory' | 'disk' | 'profile' | 'constants' | 'arch' | 'seed'
+  > &
+    BackendOptions,
 ): void {
   checkArgument(typeof options.path === 'string', 'path', 'expected the path of a directory or an image');
   if (options.withoutHidden !== undefined) checkOneOf('withoutHidden', options.withoutHidden, [false, true]);
+  if (options.withoutBootFiles !== undefined) checkOneOf('withoutBootFiles', options.withoutBootFiles, [false, true]);
   checkInteger('memory', options.memory, PAGE_SIZE);
   checkArgument(options.memory % PAGE_SIZE === 0, 'memory', `${options.memory} bytes are not whole pages`);
   checkOneOf('disk', options.disk, DISKS);
@@ -79,4 +89,5 @@ export function checkCommonOptions(
   checkConstants(options);
   if (options.arch !== undefined) checkOneOf('arch', options.arch, ARCHS);
   checkInteger('seed', options.seed, Number.MIN_SAFE_INTEGER);
+  checkBackend(options);
 }

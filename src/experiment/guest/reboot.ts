@@ -16,8 +16,10 @@ import { UserError } from '../../base/user-error.ts';
 import { MachineMemory } from '../../machine/memory.ts';
 import { type CostName, fittedConstants } from '../../machine/profile.ts';
 import { Digest } from '../../sim/digest.ts';
+import { CURVE_STRATEGIES, curveOf, curveSizes } from './domain0-curve.ts';
 import { asUserError, checkDisk, KEPT_BYTES, openDisk } from './disk-source.ts';
 import { saveMemory } from './memory-dump.ts';
+import { domain0CacheOf } from '../host/backend.ts';
 import { archOf, profileOf, settingsOf } from '../host/profiles.ts';
 import type { ProgressListener } from './progress.ts';
 import type { Mismatch, RebootResult } from './result.ts';
@@ -31,11 +33,8 @@ import type { Testbed } from '../host/testbed.ts';
 /** Fitted constants that no reboot of a guest uses. */
 const OF_THE_HYPERVISOR: readonly CostName[] = [
   'guest.suspendNs',
-  'hypervisor.domainResumeNs',
   'hypervisor.domain0ShutdownNs',
-  'hypervisor.handoverNs',
   'hypervisor.domain0BootNs',
-  'hypervisor.resumeSetupNs',
 ];
 
 export interface RebootOutcome {
@@ -48,7 +47,11 @@ export interface RebootOutcome {
 
 /** @internal The strategies as runs that do not depend on each other. */
 export const REBOOT_RUNS: Runs<RebootOptions, StrategyOutcome, RebootOutcome> = {
-  bytesOf: ({ strategies, memory }) => strategies.map(() => machineMemoryFor(memory) + KEPT_BYTES),
+  bytesOf: (options) =>
+    runsOf(options).map(
+      // Of domain 0's cache only what the files fill is touched.
+      ({ domain0Cache = 0 }) => machineMemoryFor(options.memory) + KEPT_BYTES + Math.min(domain0Cache, KEPT_BYTES),
+    ),
   open: openRuns,
   merge,
 };
@@ -76,6 +79,7 @@ function checkOptions(options: RebootOptions): void {
   checkObject('options', options);
   checkCommonOptions(options);
   checkListOf('strategies', options.strategies, STRATEGIES);
+  curveSizes(options.domain0Curve);
   checkOneOf('workload', options.workload, WORKLOADS);
   checkOneOf('crash', options.crash, [false, true]);
   checkOneOf('checksum', options.checksum, [false, true]);
@@ -90,24 +94,26 @@ function openRuns(
   onProgress: ProgressListener,
   betweenGuests?: (testbed: Testbed) => void,
 ): OpenRuns<StrategyOutcome> {
-  const disk = openDisk(options.path, options.limit, onProgress, options.withoutHidden);
+  const disk = openDisk(options.path, options.limit, onProgress, options);
   const dumped = dumpedStrategy(options);
+  const asked = runsOf(options);
   let memory: MachineMemory | undefined;
   return {
     disk: { all: disk.all, notices: disk.notices, version: disk.version },
     check: () => checkDisk(options.path, disk),
     close: () => disk.close(),
     run: (index, onRun) => {
-      const name = options.strategies[index]!;
+      const { name, domain0Cache } = asked[index]!;
       try {
         const machine = (memory ??= new MachineMemory(machineMemoryFor(options.memory)));
         const input: StrategyInput = {
           options,
           profile: profileOf(options),
           disk,
+          domain0Cache,
           memory: machine,
           betweenGuests: (testbed) => {
-            if (name === dumped && options.dumpMemory !== undefined) saveMemory(machine, options.dumpMemory);
+            if (index === dumped && options.dumpMemory !== undefined) saveMemory(machine, options.dumpMemory);
             betweenGuests?.(testbed);
           },
         };
@@ -123,6 +129,8 @@ function openRuns(
 
 function merge(options: RebootOptions, disk: DiskSummary, outcomes: readonly StrategyOutcome[]): RebootOutcome {
   const digest = new Digest();
+  const { length } = options.strategies;
+  const results = outcomes.map(({ result }) => result);
   for (const { digest: hex } of outcomes) digest.addHex(hex);
   return {
     result: {
@@ -137,8 +145,11 @@ function merge(options: RebootOptions, disk: DiskSummary, outcomes: readonly Str
       checksum: options.checksum,
       expire: options.expire ?? null,
       memory: options.memory,
+      backend: options.backend ?? 'partition',
+      domain0Cache: cacheOf(options) ?? null,
       ...disk.all,
-      strategies: outcomes.map(({ result }) => result),
+      strategies: results.slice(0, length),
+      domain0Curve: curveOf(curveSizes(options.domain0Curve), results.slice(length)),
       set: settingsOf(options),
       fitted: fittedConstants(profileOf(options), OF_THE_HYPERVISOR),
     },
@@ -147,7 +158,20 @@ function merge(options: RebootOptions, disk: DiskSummary, outcomes: readonly Str
   };
 }
 
+const cacheOf = (options: RebootOptions): number | undefined =>
+  domain0CacheOf(options, profileOf(options), options.memory);
+
+/** The strategies over the disk that was asked for, then those of the curve. */
+function runsOf(options: RebootOptions): { readonly name: StrategyName; readonly domain0Cache: number | undefined }[] {
+  const own = options.strategies.map((name) => ({ name, domain0Cache: cacheOf(options) }));
+  const curve = curveSizes(options.domain0Curve).flatMap((size) =>
+    CURVE_STRATEGIES.map((name) => ({ name, domain0Cache: size === 0 ? undefined : size })),
+  );
+  return [...own, ...curve];
+}
+
 /** The memory dump is that of the last strategy that keeps pages, or else of the last strategy. */
-function dumpedStrategy({ strategies }: RebootOptions): StrategyName | undefined {
-  return strategies.findLast(preserves) ?? strategies.at(-1);
+function dumpedStrategy({ strategies }: RebootOptions): number {
+  const last = strategies.findLastIndex(preserves);
+  return last < 0 ? strategies.length - 1 : last;
 }

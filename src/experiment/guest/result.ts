@@ -5,6 +5,7 @@ import { ARCHS } from '../../base/arch.ts';
 import type { ReasonName } from '../../xen/public/reason.ts';
 import type { RecencyState } from '../../xen/index.ts';
 import { WORKLOADS } from './options.ts';
+import { BACKENDS } from '../host/backend.ts';
 import { DISKS, PROFILES } from '../host/profiles.ts';
 import { STRATEGIES, type StrategyName } from '../host/strategies.ts';
 import {
@@ -15,7 +16,9 @@ import {
   list,
   many,
   object,
+  one,
   oneOf,
+  oneOrNull,
   orNull,
   result,
   text,
@@ -51,6 +54,18 @@ export const VERIFIED = object('What was compared with the disk.', {
   mismatches: count('Pages or reads that differed; a sound run has 0.'),
 });
 
+export const Domain0Result = kind('domain0', "What domain 0's page cache did over a whole run.", {
+  pagesHit: count('Pages that guests read and that were cached, or on their way from the drive.'),
+  pagesMissed: count('Pages that guests read and that were not.'),
+  pagesRead: count('Pages read from the drive, ahead or not.'),
+  pagesStored: count('Pages that guests wrote, each time that they did.'),
+  pagesWritten: count('Pages written to the drive.'),
+  pagesLost: count('Pages that a reset lost before they were written.'),
+});
+
+/** Of a strategy. */
+export const DOMAIN0 = oneOrNull("Domain 0's page cache; null where guests have partitions.", Domain0Result);
+
 const RECENCY = ['told', 'untold', 'damaged'] as const satisfies readonly RecencyState[];
 
 const REFUSED = {
@@ -82,6 +97,14 @@ export const RunResult = kind('run', 'One run of the workload.', {
 });
 export type RunResult = Described<typeof RunResult>;
 
+export const Boot = kind('boot', "A guest's boot, from its kernel's first instruction until its services run.", {
+  ns: count('Virtual ns.'),
+  bytes: count("Bytes that the services read to start; 0 when the guest's disk does not list any."),
+  pagesRead: count('File and metadata pages read from the disk.'),
+  pagesReused: count('Pages taken over from before the reboot.'),
+});
+export type Boot = Described<typeof Boot>;
+
 export const Sample = kind('sample', 'Bytes read in an interval of time.', {
   startNs: integer('Virtual ns from the start of the reboot; negative before it.'),
   ns: count('Length, virtual ns.', 1),
@@ -93,7 +116,11 @@ export const StrategyResult = kind('strategy', 'What one strategy of reboot gave
   name: oneOf('The strategy.', STRATEGIES),
   runs: many('Before 1, before 2, after 1, after 2.', RunResult, { minItems: 4, maxItems: 4 }),
   rebootNs: count("From the start of the shutdown or the crash to the end of the new guest's boot, virtual ns."),
-  pages: object('Pages of 4096 bytes.', {
+  boots: object('The boots of both guests.', {
+    before: one('Of the first guest, which finds an empty cache.', Boot),
+    after: one('Of the guest after the reboot.', Boot),
+  }),
+  pages: object('Pages of 4096 bytes, those of the boot included.', {
     preserved: count('Pages the hypervisor kept.'),
     reused: count('Kept pages that the new guest took over.'),
     readAgain: count('File and metadata pages read from the disk after the reboot.'),
@@ -107,7 +134,11 @@ export const StrategyResult = kind('strategy', 'What one strategy of reboot gave
   hypercalls: object('Hypercalls of both guests.', {
     count: count('Hypercalls of both guests.'),
     ns: count('Time spent in them, virtual ns.'),
-    share: Type.Number({ description: "Share of the four runs' time.", minimum: 0, maximum: 1 }),
+    share: Type.Number({
+      description: "Share of the four runs' time that was spent in them.",
+      minimum: 0,
+      maximum: 1,
+    }),
   }),
   writes: object('What the workload wrote before the reboot; zeros when it only reads.', {
     bytes: count('Bytes that system calls had written before the reboot.'),
@@ -116,10 +147,19 @@ export const StrategyResult = kind('strategy', 'What one strategy of reboot gave
     pagesWrittenBack: count('Pages that domain 0 wrote home after the crash.'),
     pagesLost: count('Dirty pages that were not written.'),
   }),
+  domain0: DOMAIN0,
   verified: VERIFIED,
   timeline: many('Throughput around the reboot, ascending in time.', Sample),
 });
 export type StrategyResult = Described<typeof StrategyResult>;
+
+export const CurvePoint = kind('point', "Two reboots over one size of domain 0's page cache.", {
+  domain0Cache: count('Bytes that it holds at most; 0: the disk is a partition, and there is none.'),
+  coldNs: count('First run after a conventional reboot, virtual ns.'),
+  warmNs: count('First run after a warm-cache reboot.'),
+  secondNs: count('Second run after a warm-cache reboot.'),
+});
+export type CurvePoint = Described<typeof CurvePoint>;
 
 export const RebootResult = result(
   'stillwarm/reboot@1',
@@ -139,12 +179,18 @@ status is 1.`,
       Type.Integer({ minimum: 1 }),
     ),
     memory: count('Guest memory, bytes.', 1),
-    files: count('Regular files on the disk, a file once for each of its names.'),
-    bytes: count('Bytes of the regular files on the disk.'),
+    backend: oneOf("Whether the guest's disk is a partition of the drive, or a file in domain 0.", BACKENDS),
+    domain0Cache: orNull(
+      "Bytes that domain 0's page cache holds at most; null where the disk is a partition.",
+      Type.Integer({ minimum: 0 }),
+    ),
+    files: count('Regular files on the disk, a file once for each of its names, without those that a boot reads.'),
+    bytes: count('Bytes of these files.'),
     strategies: many('One result a strategy, in the order asked for.', StrategyResult, { minItems: 1 }),
+    domain0Curve: many("By size of domain 0's page cache, ascending; empty when it was not asked for.", CurvePoint),
     fitted: FITTED,
   },
-  [StrategyResult, RunResult, Sample, Setting],
+  [StrategyResult, RunResult, Boot, Domain0Result, Sample, CurvePoint, Setting],
 );
 export type RebootResult = Described<typeof RebootResult>;
 

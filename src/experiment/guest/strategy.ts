@@ -19,6 +19,7 @@ import {
 } from '../../workload/file-reader.ts';
 import { readAndLog } from '../../workload/log-writer.ts';
 import { prefetchFiles, prefetchList } from '../../workload/prefetch.ts';
+import { verifiedInit } from './boot-reader.ts';
 import type { DiskSource } from './disk-source.ts';
 import { OracleExt2 } from '../judge/oracle-ext2.ts';
 import { Verifier, VerifierRecord } from '../judge/verifier.ts';
@@ -48,6 +49,8 @@ export interface StrategyInput {
   readonly options: RebootOptions;
   readonly profile: Profile;
   readonly disk: DiskSource;
+  /** Bytes of domain 0's page cache; undefined: the disk is a partition. */
+  readonly domain0Cache: number | undefined;
   /** Its contents are lost. */
   readonly memory: MachineMemory;
   /** Called at the moment between the two guests. */
@@ -134,6 +137,7 @@ class StrategyRun {
   readonly #verifier: Verifier;
   /** The contents of the log before the reboot. */
   readonly #logged: Uint8Array[] = [];
+  #hypercallNsInRuns = 0;
 
   constructor(
     input: StrategyInput,
@@ -158,12 +162,14 @@ class StrategyRun {
       memory,
       guestMemory: options.memory,
       protections: { checksum: options.checksum },
+      domain0Cache: input.domain0Cache,
       ...(observe && { observer: observe(() => this.testbed.simulation.now) }),
       onReuse: (domain, pfn, ino, index, block) => {
         this.#verifier.reused(ino, index, pfn, block, memory.frame(domain.frameOf(pfn)));
       },
+      init: verifiedInit(disk, () => this.#verifier),
     });
-    const oracle = isWriting ? new OracleExt2(this.testbed.drive.contents) : disk.oracleOf(image);
+    const oracle = isWriting ? new OracleExt2(this.testbed.contents) : disk.oracleOf(image);
     this.#verifier = new Verifier(oracle, this.found);
   }
 
@@ -206,6 +212,7 @@ class StrategyRun {
       name: this.#name,
       runs,
       rebootNs,
+      boots: { before: before.kernel.bootStats, after: after.kernel.bootStats },
       pages: {
         preserved: after.domain.stats.preserved,
         reused: stats.pagesReused,
@@ -217,7 +224,7 @@ class StrategyRun {
       hypercalls: {
         count: beforeStats.hypercalls.count + after.domain.stats.hypercalls.count,
         ns: Math.round(hypercallNs),
-        share: hypercallNs / runs.reduce((sum, { ns }) => sum + ns, 0),
+        share: this.#hypercallNsInRuns / runs.reduce((sum, { ns }) => sum + ns, 0),
       },
       writes: {
         bytes: logged.length,
@@ -226,6 +233,7 @@ class StrategyRun {
         pagesWrittenBack,
         pagesLost: options.crash ? Math.max(0, pagesDirty - pagesWrittenBack) : 0,
       },
+      domain0: this.testbed.files?.counters ?? null,
       verified: this.found.verified,
       timeline: this.#timeline.samples(rebootStart),
     };
@@ -257,9 +265,11 @@ class StrategyRun {
       },
     };
     const start = simulation.now;
+    const hypercallNs = guest.domain.stats.hypercalls.ns;
     this.#timeline.begin(start);
     yield* this.#workload(context, phase);
     this.#timeline.end(simulation.now);
+    this.#hypercallNsInRuns += guest.domain.stats.hypercalls.ns - hypercallNs;
     simulation.digest.addTime(bytes);
     return { phase, number, bytes, ns: simulation.now - start };
   }

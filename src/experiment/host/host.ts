@@ -10,10 +10,13 @@ import { MOST_FRAMES, type Arch } from '../../base/arch.ts';
 import { checkInteger, checkObject } from '../../base/argument-error.ts';
 import { assert } from '../../base/assert.ts';
 import { PAGE_SIZE } from '../../base/units.ts';
+import type { BlockDevice } from '../../disk/drive/block-device.ts';
 import { Drive } from '../../disk/drive/drive.ts';
 import { driveOptions, type DriveKind } from '../../disk/drive/make-service-time.ts';
+import { Partition } from '../../disk/drive/partition.ts';
 import type { WriteCache } from '../../disk/drive/write-cache.ts';
 import type { ImageStore } from '../../disk/image/image-store.ts';
+import { Domain0Files } from '../../domain0/files.ts';
 import type { MachineMemory } from '../../machine/memory.ts';
 import { values, type GuestCosts, type HypervisorCosts, type Profile } from '../../machine/profile.ts';
 import { Simulation } from '../../sim/index.ts';
@@ -78,12 +81,19 @@ export interface HostOptions {
   readonly protections?: Partial<Protections>;
   /** Kernel image pages of a guest; the hypervisor's by default. */
   readonly kernelPages?: number;
+  /**
+   * Guests' disks are files in domain 0, whose page cache holds at most this many bytes. By default
+   * they are partitions, which reach the drive without a cache.
+   */
+  readonly domain0Cache?: number | undefined;
 }
 
 export class Host {
   readonly simulation: Simulation;
   readonly memory: MachineMemory;
   readonly drive: Drive;
+  /** Files of domain 0 in front of the drive; undefined where guests have partitions. */
+  readonly files: Domain0Files | undefined;
   readonly guestCosts: GuestCosts;
   /** @internal */
   readonly costs: HypervisorCosts;
@@ -120,6 +130,17 @@ export class Host {
       });
     this.guestCosts = values(profile.guest);
     this.costs = values(profile.hypervisor);
+    this.files =
+      options.domain0Cache === undefined
+        ? undefined
+        : new Domain0Files({
+            drive: this.drive,
+            memory,
+            cacheBytes: options.domain0Cache,
+            costs: this.guestCosts,
+            processor: () => this.hypervisor,
+            beside: beside?.files,
+          });
     if (left === undefined)
       this.#begin(Hypervisor.boot(this.simulation, memory, this.costs, this.#hypervisorOptions()));
   }
@@ -132,6 +153,16 @@ export class Host {
   get toolstack(): Toolstack {
     assert(this.#toolstack !== undefined, 'a hypervisor was made');
     return this.#toolstack;
+  }
+
+  /** The drive as guests would read it now. */
+  get contents(): Pick<ImageStore, 'size' | 'read'> {
+    return (this.files ?? this.drive).contents;
+  }
+
+  /** A run of sectors of the drive as a guest's disk. */
+  protected diskAt(first: number, sectorCount: number, port: BlockDevice): BlockDevice {
+    return this.files?.open(first, sectorCount) ?? new Partition(port, first, sectorCount);
   }
 
   #begin(hypervisor: Hypervisor): void {

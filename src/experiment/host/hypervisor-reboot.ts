@@ -22,7 +22,6 @@ import {
   handOver,
   restoreDomain,
   saveDomain,
-  shutdownDomain0,
   ShutdownReason,
   suspendDomains,
   type Domain,
@@ -153,8 +152,7 @@ export class HypervisorReboot {
   }
 
   *#shutdownDomain0(): Process {
-    const { hypervisor, toolstack } = this.#machine;
-    yield* this.#phase('domain 0 shutdown', shutdownDomain0(hypervisor, toolstack));
+    yield* this.#phase('domain 0 shutdown', this.#machine.shutdownDomain0());
   }
 
   *#resetAndBoot(memory: 'kept' | 'lost'): Process {

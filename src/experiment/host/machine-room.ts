@@ -23,13 +23,13 @@ import { Ns, PAGE_SIZE, SECTOR_SIZE } from '../../base/units.ts';
 import type { Drive } from '../../disk/drive/drive.ts';
 import type { DrivePort } from '../../disk/drive/drive-port.ts';
 import { Partition } from '../../disk/drive/partition.ts';
-import { Kernel, type ReuseObserver } from '../../kernel/index.ts';
+import { type InitProcess, Kernel, type ReuseObserver } from '../../kernel/index.ts';
 import { Host, type HostOptions } from './host.ts';
 import { Bridge } from '../../machine/bridge.ts';
 import { MachineMemory } from '../../machine/memory.ts';
 import { Nic } from '../../machine/nic.ts';
 import { values } from '../../machine/profile.ts';
-import type { Process, RandomStream } from '../../sim/index.ts';
+import { NOTHING, type Process, type RandomStream } from '../../sim/index.ts';
 import {
   handOver,
   migrateDomain,
@@ -53,6 +53,11 @@ export interface VmmMachineOptions extends HostOptions {
   readonly cmdLine: string;
   /** What each guest starts when it has booted; nothing by default. */
   readonly services?: GuestServices;
+  /**
+   * Starts and stops the services of each guest, in the order of `partitions`; constants of time by
+   * default.
+   */
+  readonly inits?: readonly InitProcess[];
   /** Called for every page that a guest takes over from the one before it. */
   readonly onReuse?: (guest: GuestPlace, ...reuse: Parameters<ReuseObserver>) => void;
 }
@@ -136,16 +141,18 @@ export class VmmMachine extends Host {
     this.#options = options;
     this.services = options.services;
     this.#port = beside === undefined ? this.drive : this.drive.port(memory);
-    const partition = ({ start, bytes }: (typeof partitions)[number]): Partition =>
-      new Partition(this.#port, start / SECTOR_SIZE, Math.floor(bytes / SECTOR_SIZE));
+    const sectorsOf = ({ start, bytes }: (typeof partitions)[number]): readonly [first: number, count: number] => [
+      start / SECTOR_SIZE,
+      Math.floor(bytes / SECTOR_SIZE),
+    ];
     this.configs = partitions.map((place, n) => ({
       name: `guest${n}`,
       memoryBytes: guestMemory,
-      device: partition(place),
+      device: this.diskAt(...sectorsOf(place), this.#port),
       mac: xenMac(n + 1),
       cmdLine,
     }));
-    this.saveFiles = (options.saveAreas ?? []).map(partition);
+    this.saveFiles = (options.saveAreas ?? []).map((place) => new Partition(this.#port, ...sectorsOf(place)));
     this.lan = beside?.lan ?? new Bridge();
     this.#adapter = this.connectHost();
     if (options.left === undefined || beside !== undefined) this.hypervisor.network.plug(this.#adapter);
@@ -199,9 +206,11 @@ export class VmmMachine extends Host {
 
   /** @internal Boots a guest in its domain. */
   *boot(config: DomainConfig, domain: Domain): Process<VmmGuest> {
-    const { onReuse } = this.#options;
+    const { onReuse, inits } = this.#options;
     const place: GuestPlace = { config, domain, machine: this };
-    const kernel = yield* Kernel.boot(domain.environment, this.guestCosts, (...reuse) => onReuse?.(place, ...reuse));
+    const observe: ReuseObserver = (...reuse) => onReuse?.(place, ...reuse);
+    const init = inits?.[this.configs.findIndex(({ name }) => name === config.name)];
+    const kernel = yield* Kernel.boot(domain.environment, this.guestCosts, observe, init);
     const guest: VmmGuest = Object.assign(place, { kernel });
     this.guests.set(config.name, guest);
     this.services?.start(guest);
@@ -237,6 +246,8 @@ export class VmmMachine extends Host {
       return left;
     }
     assert(arrived?.ok === true, 'who says that it runs there has it');
+    // Its disk was flushed while it stood still. From now on the other machine writes to it.
+    this.files?.forget(this.configs.find((config) => config.name === name)?.device);
     this.guests.delete(name);
     guest.domain = arrived.value.domain;
     guest.machine = target;
@@ -252,7 +263,7 @@ export class VmmMachine extends Host {
     checkFunction('betweenHypervisors', betweenHypervisors, true);
     const { simulation } = this;
     const begin = simulation.now;
-    yield* shutdownDomain0(this.hypervisor, this.toolstack);
+    yield* this.shutdownDomain0();
     const suspendBegin = simulation.now;
     const notSuspended = yield* suspendDomains(this.hypervisor, this.toolstack);
     yield* handOver(this.hypervisor, this.toolstack);
@@ -270,6 +281,19 @@ export class VmmMachine extends Host {
   }
 
   /**
+   * Domain 0 goes down in order. It stops its services as a guest does, and then what only domain 0
+   * has. Guests go on until the tool stack and the back-ends end. Last it writes what is dirty in
+   * its page cache.
+   */
+  *shutdownDomain0(): Process {
+    const { shutdownServicesNs, killWaitNs } = this.guestCosts;
+    yield Ns(shutdownServicesNs + killWaitNs);
+    yield* shutdownDomain0(this.hypervisor, this.toolstack);
+    // What cannot be written is lost with the reset, which counts it as a change of the disk.
+    yield* this.files?.sync() ?? NOTHING;
+  }
+
+  /**
    * The machine is reset. Everything that runs on it ends where it stands. Lines that only the CPU
    * caches had are lost, and the drive forgets its queue. Running guests are gone; frozen ones are
    * in memory, or on the disk.
@@ -282,18 +306,22 @@ export class VmmMachine extends Host {
     if (random !== undefined) checkObject('random', random, 'fraction');
     this.hypervisor.halt();
     this.#port.reset(random);
+    this.files?.lose();
     this.#adapter.powerLoss();
     this.#cable?.powerLoss();
     if (memory === 'lost') this.memory.clearAll();
     else this.memory.reset(this.simulation.random.stream(`reset ${this.simulation.now}`));
   }
 
-  /** The firmware, the next hypervisor and its domain 0 boot. */
+  /**
+   * The firmware, the next hypervisor and its domain 0 boot. Domain 0's kernel and services take
+   * what a guest's take, and what only domain 0 has comes on top: real devices, and the tool stack.
+   */
   *bootHypervisor(): Process<{ readonly problem: string | undefined; readonly lost: readonly LostDomain[] }> {
     yield Ns(this.costs.resetNs);
     const reload = this.reload();
     yield Ns(this.costs.vmmBootNs + reload.costNs);
-    yield Ns(this.costs.domain0BootNs);
+    yield Ns(this.guestCosts.bootKernelNs + this.guestCosts.bootServicesNs + this.costs.domain0BootNs);
     this.hypervisor.network.plug(this.#adapter);
     return reload;
   }

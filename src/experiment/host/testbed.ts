@@ -5,7 +5,8 @@
 
 import { checkArgument, checkObject, checkText } from '../../base/argument-error.ts';
 import { Ns } from '../../base/units.ts';
-import { Kernel, type ReuseObserver } from '../../kernel/index.ts';
+import type { BlockDevice } from '../../disk/drive/block-device.ts';
+import { type InitProcess, Kernel, type ReuseObserver } from '../../kernel/index.ts';
 import type { Process } from '../../sim/index.ts';
 import { domainOf, type Domain, type FrameObserver } from '../../xen/index.ts';
 import { ShutdownReason } from '../../xen/public/index.ts';
@@ -15,6 +16,8 @@ export interface TestbedOptions extends HostOptions {
   readonly observer?: FrameObserver;
   /** Called for every page that a guest takes over. */
   readonly onReuse?: (domain: Domain, ...reuse: Parameters<ReuseObserver>) => void;
+  /** Starts and stops the services of each guest; constants of time by default. */
+  readonly init?: InitProcess;
 }
 
 /** A running guest: its domain and its kernel. */
@@ -38,6 +41,8 @@ export interface RestartOptions {
 
 export class Testbed extends Host {
   readonly #options: TestbedOptions;
+  /** The guest's disk: all of the drive. */
+  readonly #disk: BlockDevice;
 
   /**
    * @throws ArgumentError for options that are missing or of another kind; UserError when the
@@ -46,6 +51,7 @@ export class Testbed extends Host {
   constructor(options: TestbedOptions) {
     super(options, options?.observer);
     this.#options = options;
+    this.#disk = this.files?.open(0, this.drive.sectorCount) ?? this.drive;
   }
 
   /**
@@ -58,7 +64,7 @@ export class Testbed extends Host {
       this.toolstack.createDomain({
         name: 'guest',
         memoryBytes: this.#options.guestMemory,
-        device: this.drive,
+        device: this.#disk,
         cmdLine,
       }),
     );
@@ -93,8 +99,9 @@ export class Testbed extends Host {
   }
 
   *#boot(domain: Domain): Process<Guest> {
-    const { onReuse } = this.#options;
-    const kernel = yield* Kernel.boot(domain.environment, this.guestCosts, (...reuse) => onReuse?.(domain, ...reuse));
+    const { onReuse, init } = this.#options;
+    const observe: ReuseObserver = (...reuse) => onReuse?.(domain, ...reuse);
+    const kernel = yield* Kernel.boot(domain.environment, this.guestCosts, observe, init);
     return { domain, kernel };
   }
 }

@@ -130,7 +130,7 @@ function filesPart(run: FilesRun, seed: number, constants: Constants, disk: Disk
   };
   const machine = new MachineMemory(machineMemoryFor(memory));
   const { result, digest, mismatches } = runStrategy(
-    { options, profile: profileOf(options), disk, memory: machine },
+    { options, profile: profileOf(options), disk, domain0Cache: undefined, memory: machine },
     strategy,
     ({ phase, done, total }) => onRun(phase, done / total),
   );

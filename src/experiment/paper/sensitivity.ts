@@ -123,7 +123,9 @@ export function* study(
       value,
       alone: hull([value, ...swings.flatMap(({ atLow, atHigh }) => [atLow, atHigh])]),
       together: hull([value, ...drawn.map(measured)]),
-      swings: swings.sort((a, b) => spanOf(b, value) - spanOf(a, value) || (a.constant < b.constant ? -1 : 1)),
+      swings: swings
+        .filter((swing) => spanOf(swing, value) > 0)
+        .sort((a, b) => spanOf(b, value) - spanOf(a, value) || (a.constant < b.constant ? -1 : 1)),
     };
   });
   return { spreads, points: known.count };

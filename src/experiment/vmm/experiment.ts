@@ -19,9 +19,11 @@ import { type Process } from '../../sim/index.ts';
 import { Digest } from '../../sim/digest.ts';
 import { readAllFiles, READ_SIZE } from '../../workload/file-reader.ts';
 import { saveFileBytes } from '../../xen/index.ts';
+import { verifiedInit } from '../guest/boot-reader.ts';
 import { asUserError, checkDisk, openDisk, type DiskSource } from '../guest/disk-source.ts';
 import { OracleExt2 } from '../judge/oracle-ext2.ts';
 import { Verifier, VerifierRecord } from '../judge/verifier.ts';
+import { domain0CacheOf } from '../host/backend.ts';
 import { archOf, profileOf, settingsOf } from '../host/profiles.ts';
 import type { ProgressListener } from '../guest/progress.ts';
 import { runInOrder, type DiskSummary, type OpenRuns, type RunListener, type Runs } from '../guest/runs.ts';
@@ -56,7 +58,10 @@ export interface VmmExperimentOutcome {
 }
 
 /** What a run asks of the options. */
-export type VmmRunOptions = Pick<VmmExperimentOptions, 'seed' | 'profile' | 'constants' | 'arch' | 'disk' | 'limit'>;
+export type VmmRunOptions = Pick<
+  VmmExperimentOptions,
+  'seed' | 'profile' | 'constants' | 'arch' | 'disk' | 'limit' | 'backend' | 'domain0Cache'
+>;
 
 type MachineSize = Pick<VmmMeasurement, 'vms' | 'memory'>;
 
@@ -71,7 +76,8 @@ export interface VmmPart {
 /** @internal Each strategy on each machine as a run that does not depend on the others. */
 export const VMM_RUNS: Runs<VmmExperimentOptions, VmmPart, VmmExperimentOutcome> = {
   // A migration has a second machine, and a save copies the memory to the disk.
-  bytesOf: (options) => runsOf(options).map(({ vms, memory }) => 2 * machineMemoryFor(vms * memory)),
+  bytesOf: (options) =>
+    runsOf(options).map(({ vms, memory }) => 2 * (machineMemoryFor(vms * memory) + filesOf(options, vms))),
   open: openRuns,
   merge,
 };
@@ -99,7 +105,7 @@ function openRuns(
   onProgress: ProgressListener,
   afterReboot?: (machine: VmmMachine) => void,
 ): OpenRuns<VmmPart> {
-  const disk = openDisk(options.path, options.limit, onProgress, options.withoutHidden);
+  const disk = openDisk(options.path, options.limit, onProgress, options);
   const asked = runsOf(options);
   return {
     disk: { all: disk.all, notices: disk.notices, version: disk.version },
@@ -149,8 +155,10 @@ function merge(options: VmmExperimentOptions, disk: DiskSummary, parts: readonly
       disk: options.disk,
       ...disk.all,
       limit: options.limit,
+      backend: options.backend ?? 'partition',
       machines: machineSizes(options).map((size, n) => ({
         ...size,
+        domain0Cache: cacheOf(options, size) ?? null,
         strategies: parts.slice(n * length, (n + 1) * length).map(({ result }) => result),
       })),
       set: settingsOf(options),
@@ -160,6 +168,13 @@ function merge(options: VmmExperimentOptions, disk: DiskSummary, parts: readonly
     notices: disk.notices,
   };
 }
+
+/** What guests read through domain 0's cache, bytes. */
+const filesOf = ({ backend, limit }: VmmExperimentOptions, vms: number): number =>
+  backend === 'file' ? vms * limit : 0;
+
+const cacheOf = (options: VmmRunOptions, { vms, memory }: MachineSize): number | undefined =>
+  domain0CacheOf(options, profileOf(options), vms * memory);
 
 /** Each strategy on the first machine, then on the next one. */
 function runsOf(options: VmmExperimentOptions): (MachineSize & { readonly strategy: VmmStrategyName })[] {
@@ -219,8 +234,10 @@ class VmmRun {
       saveAreas: image.places.slice(vms),
       memory: new MachineMemory(machineMemoryFor(vms * memory)),
       guestMemory: memory,
+      domain0Cache: cacheOf(options, size),
       cmdLine: strategy === 'warm-cache' ? 'cachemap=files' : 'cachemap=all',
       services: new WebServers(),
+      inits: guests.map((n) => verifiedInit(disk, () => this.#verifiers[n]!)),
       onReuse: ({ config: { name }, domain, machine }, pfn, ino, index, block) => {
         this.#verifierOf(name).reused(ino, index, pfn, block, machine.memory.frame(domain.frameOf(pfn)));
       },
@@ -231,7 +248,7 @@ class VmmRun {
       ...this.#served,
       check: (guest, bytes) => this.#verifierOf(guest).sent(this.#served, bytes),
     });
-    const { contents } = this.#machine.drive;
+    const { contents } = this.#machine;
     this.#verifiers = partitions.map(
       (place, n) =>
         new Verifier(new OracleExt2(partOf(contents, place)), this.found, `${this.#machine.configs[n]!.name}: `),
@@ -255,7 +272,8 @@ class VmmRun {
     for (const { oracle } of this.#verifiers) oracle.invalidate();
     this.#afterReboot?.(this.#machine);
     const after = yield* this.#read();
-    return { ...reboot, reads: { first, cached, after }, verified: this.found.verified };
+    const domain0 = this.#machine.files?.counters ?? null;
+    return { ...reboot, reads: { first, cached, after }, domain0, verified: this.found.verified };
   }
 
   /** All guests read their files. */

@@ -6,7 +6,18 @@ import { checkCommonOptions, type RebootOptions } from '../guest/options.ts';
 import { VMM_STRATEGIES, type VmmStrategyName } from '../host/strategies.ts';
 
 export interface VmmExperimentOptions
-  extends Pick<RebootOptions, 'withoutHidden' | 'disk' | 'profile' | 'constants' | 'arch' | 'seed'> {
+  extends Pick<
+    RebootOptions,
+    | 'withoutHidden'
+    | 'withoutBootFiles'
+    | 'disk'
+    | 'profile'
+    | 'constants'
+    | 'arch'
+    | 'seed'
+    | 'backend'
+    | 'domain0Cache'
+  > {
   /** A directory of files or an ext2 image; each guest has a disk with the same. */
   readonly path: string;
   readonly vms: number;

@@ -95,6 +95,10 @@ class VmmReboot {
       keptSession,
       pagesRead: pages.pagesRead - (goesOn ? before.pagesRead : 0),
       pagesReused: pages.pagesReused - (goesOn ? before.pagesReused : 0),
+      boots: {
+        before: before.kernel.bootStats,
+        after: guest === undefined || goesOn ? null : guest.kernel.bootStats,
+      },
     };
   }
 }

@@ -4,7 +4,8 @@
  */
 
 import { Type } from 'typebox';
-import { COMMON, FITTED, Setting } from '../guest/result.ts';
+import { BACKENDS } from '../host/backend.ts';
+import { Boot, COMMON, DOMAIN0, Domain0Result, FITTED, Setting } from '../guest/result.ts';
 import {
   boolean,
   count,
@@ -12,8 +13,10 @@ import {
   kind,
   many,
   object,
+  orNull,
   one,
   oneOf,
+  oneOrNull,
   result,
   text,
   type Described,
@@ -49,6 +52,10 @@ export const VmmGuestResult = kind('guest', 'What became of a guest.', {
   keptSession: boolean('Whether the server still knew the session of that client.'),
   pagesRead: count('Data and metadata pages read from the disk by the guest during the reboot and its boot.'),
   pagesReused: count('Pages taken over from the guest before it, in that time.'),
+  boots: object('Its boots.', {
+    before: one('The first one, which finds an empty cache.', Boot),
+    after: oneOrNull('The one in the reboot; null when it continued or was lost.', Boot),
+  }),
 });
 export type VmmGuestResult = Described<typeof VmmGuestResult>;
 
@@ -82,6 +89,7 @@ export const VmmStrategyResult = kind('strategy', 'What one strategy gave.', {
     cached: one('Everything that fits is cached.', VmmReading),
     after: one('After the reboot.', VmmReading),
   }),
+  domain0: DOMAIN0,
   verified: object('What was compared with the disk.', {
     pages: count('Pages taken over that were compared with the disk.'),
     bytes: count('Bytes read that were compared with the disk.'),
@@ -93,6 +101,10 @@ export type VmmStrategyResult = Described<typeof VmmStrategyResult>;
 export const VmmMeasurement = kind('machine', 'One machine under each strategy.', {
   vms: count('Guests.', 1),
   memory: count('Memory of each guest, bytes.', 1),
+  domain0Cache: orNull(
+    "Bytes that domain 0's page cache holds at most; null where disks are partitions.",
+    Type.Integer({ minimum: 0 }),
+  ),
   strategies: many('One result a strategy, in the order asked for.', VmmStrategyResult, { minItems: 1 }),
 });
 export type VmmMeasurement = Described<typeof VmmMeasurement>;
@@ -105,14 +117,15 @@ reboot. The same input, options and seed give the same object, byte for byte. Th
 \`src/slides/figures.ts\`, and printed beside ours.`,
   {
     ...COMMON,
-    files: count('Regular files on the disk of each guest.'),
+    files: count('Regular files on the disk of each guest, without those that a boot reads.'),
     bytes: count('Bytes of these files.'),
     limit: count('Bytes that a guest reads in one run, at most.', 1),
+    backend: oneOf("Whether guests' disks are partitions of the drive, or files in domain 0.", BACKENDS),
     machines: many('The requested machine; then, without --single, the other machines of the series.', VmmMeasurement, {
       minItems: 1,
     }),
     fitted: FITTED,
   },
-  [VmmMeasurement, VmmStrategyResult, VmmGuestResult, VmmPhase, VmmReading, Setting],
+  [VmmMeasurement, VmmStrategyResult, VmmGuestResult, Boot, VmmPhase, VmmReading, Domain0Result, Setting],
 );
 export type VmmExperimentResult = Described<typeof VmmExperimentResult>;

@@ -3,8 +3,8 @@
  * wait. It is not a guest, so its work costs no time.
  */
 
-import { EtherType, decodeFrame, encodeFrame, type MacAddress } from '../../base/ethernet.ts';
-import { Connection, connectionOf } from '../../kernel/index.ts';
+import { EtherType, decodeFrame, encodeFrame, type EthernetFrame, type MacAddress } from '../../base/ethernet.ts';
+import { Connection, connectionOf, refusal } from '../../kernel/index.ts';
 import type { Nic } from '../../machine/nic.ts';
 import type { Process, Simulation } from '../../sim/index.ts';
 
@@ -29,19 +29,31 @@ export class WebHost {
     nic.open((bytes) => {
       const frame = decodeFrame(bytes);
       if (frame?.destination !== mac || frame.type !== EtherType.transport) return;
-      this.#connections.get(connectionOf(frame.payload) ?? 0)?.receive(frame.payload);
+      const connection = this.#connections.get(connectionOf(frame.payload) ?? 0);
+      if (connection !== undefined) connection.receive(frame.payload);
+      else this.#refuse(frame);
     });
   }
 
   /** A connection to a server, not yet open. */
   connection(server: MacAddress): Connection {
     const source = this.#mac;
-    const send = (payload: Uint8Array): void => {
-      this.#nic.send(encodeFrame({ destination: server, source, type: EtherType.transport, payload }));
+    const send = (payloads: readonly Uint8Array[]): void => {
+      this.#nic.sendFrames(
+        payloads.map((payload) => encodeFrame({ destination: server, source, type: EtherType.transport, payload })),
+      );
     };
     const connection = new Connection(this.#simulation, send, this.#nextId++);
     this.#connections.set(connection.id, connection);
     return connection;
+  }
+
+  /** A packet of a connection that is closed. */
+  #refuse({ source, payload }: EthernetFrame): void {
+    const answer = refusal(payload);
+    if (answer === undefined) return;
+    const frame = { destination: source, source: this.#mac, type: EtherType.transport, payload: answer };
+    this.#nic.sendFrames([encodeFrame(frame)]);
   }
 
   /** Forgets a connection, and tells the other end to do so. Nothing happens the second time. */

@@ -50,7 +50,7 @@ export function* bootDevices(
   suspension.add(front);
   const network = yield* connectNetwork(env, costs, memory.mm, events, grants);
   if (network !== undefined) suspension.add(network.front);
-  const sockets = network?.sockets ?? new Sockets(undefined);
+  const sockets = network?.sockets ?? new Sockets(env, undefined);
   return { events, queue, sectorCount: front.sectorCount, sockets, suspension, panic };
 }
 
@@ -68,7 +68,7 @@ function* connectNetwork(
   );
   const { tx, rx } = dividePages(pages);
   const transmitter = new NetTransmitter(env, costs, events, grants, tx);
-  const sockets = new Sockets(transmitter);
+  const sockets = new Sockets(env, transmitter);
   const front = new NetFront(env, costs, events, grants, transmitter, sockets, rx);
   yield* front.connect();
   return { front, sockets };

@@ -20,7 +20,7 @@ export interface DirectoryEntry {
   readonly name: string;
   /** Its inode. */
   readonly ino: number;
-  /** file_type of the entry, 0 when the file system does not tell. */
+  /** file_type of the entry, 0 to 7; 0 when the file system does not tell. */
   readonly type: number;
 }
 
@@ -145,7 +145,7 @@ export interface FileSystemStatistics {
   readonly blocks: number;
   /** Free blocks. */
   readonly blocksFree: number;
-  /** Free ones less those that are reserved for the superuser. */
+  /** Free blocks less those that are reserved for the superuser. */
   readonly blocksAvailable: number;
   /** Inodes, used and free. */
   readonly files: number;

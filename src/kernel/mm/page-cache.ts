@@ -227,7 +227,7 @@ export class PageCache {
     return ABSENT;
   }
 
-  /** As MemMap.flagsOf; right after `find` it reads what that has fetched. */
+  /** Flags as MemMap.flagsOf; right after `find` it reads what that has fetched. */
   flagsOf(pfn: Pfn): number {
     return this.#words[pfn << 2]!;
   }

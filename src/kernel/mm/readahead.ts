@@ -40,11 +40,11 @@ export interface ReadaheadIo {
 export class ReadaheadState {
   /** First page of the current window. */
   start = 0;
-  /** Size of the current window; 0: none. */
+  /** Pages of the current window; 0: none. */
   size = 0;
   /** First page of the window ahead. */
   aheadStart = 0;
-  /** Size of the window ahead; 0: none. */
+  /** Pages of the window ahead; 0: none. */
   aheadSize = 0;
   /** The page that was read last; -1: none yet. */
   prevPage = -1;
@@ -54,7 +54,7 @@ export class ReadaheadState {
   miss = false;
   /** Whether readahead is off because all was in the cache. */
   inCache = false;
-  /** ra_pages: the largest window; 0: nothing is read ahead. */
+  /** ra_pages: pages of the largest window; 0: nothing is read ahead. */
   max = RA_MAX;
   /** Windows to be read: up to two a call. */
   #batches = 0;
@@ -68,7 +68,7 @@ export class ReadaheadState {
     return this.#batches > 0;
   }
 
-  /** Start of the next window to be read. */
+  /** Index of the first page of the next window to be read. */
   get batchStart(): number {
     return this.#firstStart;
   }

@@ -2,15 +2,16 @@
  * The sending half of the network front-end (netfront.ts): frames on their way out, on the ring
  * that it shares with the back-end (xen/public/netif.ts).
  *
- * It has pages of its own, so many of which may be on the ring; a frame that finds none is lost. It
- * sends from the moment at which the front-end has connected until the back-end is gone.
+ * It has pages of its own, so many of which may be on the ring. A frame that finds none waits in a
+ * queue, and is lost when that is full. It sends from the moment at which the front-end has
+ * connected until the back-end is gone.
  *
  * Invariant:
  *   1. a frame lies within a page.
  */
 
 import { assert } from '../../base/assert.ts';
-import { encodeFrame, type MacAddress } from '../../base/ethernet.ts';
+import { encodeFrame, ETHERNET_HEADER, type MacAddress, segmentsOf } from '../../base/ethernet.ts';
 import { PAGE_SIZE, type EvtchnPort } from '../../base/units.ts';
 import { NET_RING_SLOTS, NET_TX_REQUEST, NET_TX_RESPONSE, type GuestEnvironment } from '../../xen/public/index.ts';
 import type { KernelCosts } from '../costs.ts';
@@ -18,6 +19,18 @@ import type { EventChannels } from '../xen/evtchn.ts';
 import { FrontRing } from '../xen/front-ring.ts';
 import type { GrantTable } from '../xen/gnttab.ts';
 import { FrameBuffers, type RingPages } from './frame-buffers.ts';
+
+const NO_BYTES = new Uint8Array(0);
+
+/** Frames that wait for a page at most: txqueuelen of an Ethernet interface. */
+export const QUEUE_FRAMES = 1000;
+
+/** A frame that waits. */
+interface Waiting {
+  readonly destination: MacAddress;
+  readonly type: number;
+  readonly payload: Uint8Array;
+}
 
 /** Where frames are sent from: the address of the interface, and the port of its back-end. */
 interface Link {
@@ -33,6 +46,7 @@ export class NetTransmitter {
   readonly #events: EventChannels;
   readonly #buffers: FrameBuffers;
   #free: number[] = [];
+  #queue: Waiting[] = [];
   #link: Link | undefined;
 
   constructor(env: GuestEnvironment, costs: KernelCosts, events: EventChannels, grants: GrantTable, pages: RingPages) {
@@ -46,6 +60,7 @@ export class NetTransmitter {
   /** The back-end is gone, and all grants with it: what is sent now is lost. */
   disconnected(): void {
     this.#free = [];
+    this.#queue = [];
     this.#link = undefined;
   }
 
@@ -61,32 +76,55 @@ export class NetTransmitter {
     this.#free = this.#buffers.ids();
   }
 
-  /** Sends a frame; it may be lost. */
-  send(destination: MacAddress, type: number, payload: Uint8Array): void {
-    const { memory, cpu } = this.#env;
-    cpu.charge(this.#costs.packetNs + this.#costs.copyNsPerByte * payload.length);
+  /** Sends a burst of frames with these payloads and one notification; any may be lost. */
+  send(destination: MacAddress, type: number, payloads: readonly Uint8Array[]): void {
+    const { cpu } = this.#env;
+    for (const payload of payloads) {
+      const segments = segmentsOf(ETHERNET_HEADER.size + payload.length);
+      cpu.charge(this.#costs.packetNs * segments + this.#costs.copyNsPerByte * payload.length);
+      if (this.#link === undefined || this.#queue.length === QUEUE_FRAMES) continue;
+      this.#queue.push({ destination, type, payload });
+    }
+    this.#drain();
+  }
+
+  /** Puts frames on the ring, as many as there are pages for. */
+  #drain(): void {
     const link = this.#link;
-    const id = this.#free.pop();
-    if (link === undefined || id === undefined) return;
-    const frame = encodeFrame({ destination, source: link.mac, type, payload });
-    assert(frame.length <= PAGE_SIZE, 'net-tx 1: a frame lies within a page');
-    memory.copyIn(this.#buffers.page(id), 0, frame, 0, frame.length);
+    if (link === undefined) return;
+    let n = 0;
+    for (; n < this.#queue.length; n++) {
+      const id = this.#free.pop();
+      if (id === undefined) break;
+      this.#put(link.mac, id, this.#queue[n]!);
+    }
+    this.#queue.splice(0, n);
+    if (this.ring.push()) this.#events.notify(link.port);
+  }
+
+  #put(source: MacAddress, id: number, { destination, type, payload }: Waiting): void {
+    const { memory } = this.#env;
+    const size = ETHERNET_HEADER.size + payload.length;
+    assert(size <= PAGE_SIZE, 'net-tx 1: a frame lies within a page');
+    const header = encodeFrame({ destination, source, type, payload: NO_BYTES });
+    memory.copyIn(this.#buffers.page(id), 0, header, 0, header.length);
+    memory.copyIn(this.#buffers.page(id), header.length, payload, 0, payload.length);
     const grant = this.#buffers.grant(id, true);
     const at = this.ring.nextRequest();
     const { offset } = NET_TX_REQUEST;
     memory.writeU32(this.ring.page, at + offset.grant, grant);
     memory.writeU32(this.ring.page, at + offset.offset, 0);
     memory.writeU16(this.ring.page, at + offset.id, id);
-    memory.writeU16(this.ring.page, at + offset.size, frame.length);
-    if (this.ring.push()) this.#events.notify(link.port);
+    memory.writeU16(this.ring.page, at + offset.size, size);
   }
 
-  /** In interrupt context: the pages of the frames that have gone are free. */
+  /** In interrupt context: the pages of the frames that have gone are free for those that wait. */
   takeResponses(): void {
     this.ring.takeResponses((at) => {
       const id = this.#env.memory.readU16(this.ring.page, at + NET_TX_RESPONSE.offset.id);
       this.#buffers.answered(id);
       this.#free.push(id);
     });
+    if (this.#queue.length > 0) this.#drain();
   }
 }

@@ -21,6 +21,7 @@ import {
   decodeFrame,
   EtherType,
   parseMac,
+  segmentsOf,
   type EthernetFrame,
   type MacAddress,
 } from '../../base/ethernet.ts';
@@ -106,7 +107,7 @@ export class NetFront {
     for (const id of this.#buffers.ids()) this.#putEmpty(id);
     this.#push();
     if (this.#mac !== undefined) this.#transmitter.connected(this.#mac, port);
-    this.#transmitter.send(BROADCAST, EtherType.announcement, new Uint8Array(0));
+    this.#transmitter.send(BROADCAST, EtherType.announcement, [new Uint8Array(0)]);
   }
 
   #putEmpty(id: number): void {
@@ -139,7 +140,7 @@ export class NetFront {
     });
     this.#push();
     for (const bytes of frames) {
-      cpu.charge(this.#costs.packetNs + this.#costs.copyNsPerByte * bytes.length);
+      cpu.charge(this.#costs.packetNs * segmentsOf(bytes.length) + this.#costs.copyNsPerByte * bytes.length);
       const frame = decodeFrame(bytes);
       if (frame !== undefined && (frame.destination === this.#mac || frame.destination === BROADCAST))
         this.#receiver.receive(frame);

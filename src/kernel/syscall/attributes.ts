@@ -24,7 +24,7 @@ export interface Stat {
   readonly device: number;
   /** Number of the inode. */
   readonly ino: number;
-  /** Its generation. */
+  /** Its generation, 32 bits: two files of one number have different ones. */
   readonly generation: number;
   /** Kind and permission bits, as of Linux. */
   readonly mode: number;
@@ -42,7 +42,7 @@ export interface Stat {
   readonly sectors: number;
   /** Seconds since 1970, as those below. */
   readonly mtime: number;
-  /** Of the last access. */
+  /** Of the last access, seconds since 1970. */
   readonly atime: number;
   /** Of the last change of the inode. */
   readonly ctime: number;

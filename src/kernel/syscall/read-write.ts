@@ -71,8 +71,8 @@ export class ReadWriteCalls extends FileCalls {
   }
 
   /**
-   * pread, as far as the cache has it: as `readNow`, but at `position`, and the file's own position
-   * stays. A negative result goes to `preadRest`.
+   * pread, as far as the cache has it: bytes as `readNow`, but at `position`, and the file's own
+   * position stays. A negative result goes to `preadRest`.
    */
   preadNow(fd: number, dst: Uint8Array, offset: number, length: number, position: number): number {
     this.enter();
@@ -168,8 +168,8 @@ export class ReadWriteCalls extends FileCalls {
   }
 
   /**
-   * pwrite, as far as it only overwrites what is cached: as `writeNow`, but at `position`. A
-   * negative result goes to `pwriteRest`.
+   * pwrite, as far as it only overwrites what is cached: bytes as `writeNow`, but at `position`.
+   * A negative result goes to `pwriteRest`.
    */
   pwriteNow(fd: number, src: Uint8Array, offset: number, length: number, position: number): number {
     this.enter();

@@ -24,9 +24,8 @@ import type { ListeningSocket, Sockets } from '../net/socket.ts';
 
 export { O } from '../file/filemap.ts';
 export { type FileSystemStatistics, XATTR } from '../fs/file-system.ts';
-export type { ListeningSocket, NetworkRequest } from '../net/socket.ts';
+export { type ListeningSocket, MAX_PAYLOAD, type NetworkRequest } from '../net/socket.ts';
 export type { Stat, Time, Timespec } from './attributes.ts';
-export { MAX_PAYLOAD } from '../net/transport.ts';
 
 /** Advice of posix_fadvise, with Linux's values. */
 export const FADV = {
@@ -178,8 +177,11 @@ export class Syscalls extends AttributeCalls {
    */
   listen(): ListeningSocket {
     this.enter();
-    return this.#sockets.listen(() => {
-      this.enter();
+    return this.#sockets.listen({
+      enter: () => {
+        this.enter();
+      },
+      settle: () => this.settle(),
     });
   }
 
@@ -225,7 +227,7 @@ export class Syscalls extends AttributeCalls {
     return this.maps.load(address, dst, offset, length);
   }
 
-  /** No system call: stores by the program's own instructions, as `loadNow`. */
+  /** No system call: stores by the program's own instructions. Bytes as those of `loadNow`. */
   storeNow(address: number, src: Uint8Array, offset: number, length: number): number {
     if (!isWithin(src, offset, length)) throw badBuffer('src', src);
     return this.maps.storeNow(address, src, offset, length);

@@ -19,7 +19,7 @@ export interface BarChart {
   }[];
 }
 
-const HEAD = 24;
+const HEAD = 28;
 const HEIGHT = 20;
 
 /** Bars in groups, each with its figure at its end. */
@@ -56,7 +56,7 @@ export function barChart({ id, title, description, unit, groups }: BarChart): Ch
     ]);
   });
   return {
-    svg: svg(id, y, title, description, [...unitLabel(scales, unit, 0, 16), ...drawn]),
+    svg: svg(id, y, title, description, [...unitLabel(scales, unit), ...drawn]),
     series: groups.map(({ name }) => name),
     hasLog: scales.length > 1,
   };

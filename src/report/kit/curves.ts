@@ -6,7 +6,7 @@
 import { line } from 'd3-shape';
 import { scaleLinear } from 'd3-scale';
 import { significant, tickLabel } from './figures.ts';
-import { onEach, unitLabel, valueScales, type ValueScale } from './scales.ts';
+import { labelRoom, onEach, unitLabel, valueScales, type ValueScale } from './scales.ts';
 import { DIGITS, mark, path, ring, round, seriesGroup, svg, text, WIDTH, widthOf, type Chart } from './svg.ts';
 
 export interface CurvePoint {
@@ -32,8 +32,8 @@ export interface CurveChart {
   readonly extent?: { readonly x: readonly [number, number]; readonly y: number };
 }
 
-const TOP = 38;
-const BASE = 208;
+const TOP = 42;
+const BASE = 212;
 
 /** Curves over a parameter. */
 export function curveChart({ id, title, description, unit, axis, lines, extent }: CurveChart): Chart {
@@ -44,8 +44,7 @@ export function curveChart({ id, title, description, unit, axis, lines, extent }
     ...(range ?? []),
   ]);
   const scales = valueScales([...values, ...(extent === undefined ? [] : [extent.y])], 4, [BASE, TOP]);
-  const labels = scales.flatMap(({ ticks }) => ticks.map((tick) => widthOf(tickLabel(tick))));
-  const left = Math.max(...labels) + 14;
+  const left = labelRoom(scales);
   const right = WIDTH - 30;
   const [first, last] = extent?.x ?? [Math.min(...points.map(({ x }) => x)), Math.max(...points.map(({ x }) => x))];
   const x = scaleLinear([first, last > first ? last : first + 1], [left + 12, right - 12]);
@@ -57,7 +56,7 @@ export function curveChart({ id, title, description, unit, axis, lines, extent }
     ),
   );
   const picture = svg(id, BASE + 52, title, description, [
-    ...unitLabel(scales, unit, 0, 16),
+    ...unitLabel(scales, unit),
     ...onEach(scales, ({ at, ticks }) =>
       ticks.flatMap((tick) => [
         path(`M${round(left)} ${round(at(tick))}H${right}`, 'grid'),

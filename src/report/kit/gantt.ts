@@ -36,7 +36,7 @@ export interface GanttChart {
 export const letterOf = (kind: number): string => String.fromCharCode(65 + kind);
 
 const LEFT = 10;
-const RIGHT = WIDTH - 10;
+const RIGHT = WIDTH - 26;
 
 /** Phases with their seconds. */
 export function ganttChart({ id, title, description, axis, rows }: GanttChart): Chart {

@@ -1,6 +1,6 @@
 /**
- * What the HTML pages of all results have in common: the style sheet and the script. Their content
- * policy lets nothing be loaded and no other script run.
+ * What the HTML pages of all results have in common: their parts and the order of these, the style
+ * sheet and the script. Their content policy lets nothing be loaded and no other script run.
  */
 
 import { createHash } from 'node:crypto';
@@ -14,12 +14,27 @@ const SCRIPT_HASH = createHash('sha256').update(SCRIPT).digest('base64');
 const SCRIPT_ELEMENT = new Markup(`<script>${SCRIPT}</script>`);
 const POLICY = `default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-${SCRIPT_HASH}'`;
 
-/**
- * A whole page.
- * @param title plain text
- * @param main what is in it
- */
-export function renderPage(title: string, main: Markup): string {
+export interface Page {
+  /** Of the window. */
+  readonly title: string;
+  readonly heading: string;
+  /** Who wins, by what, and why. */
+  readonly sentence: string;
+  /** What was compared with the disk. */
+  readonly verdict: { readonly line: string; readonly isGood: boolean };
+  /** What is said of what differs. */
+  readonly details: Markup | '';
+  /** `section` makes them. */
+  readonly sections: readonly (Markup | '')[];
+  /** What was run, as pairs of a parameter and its value. */
+  readonly run: readonly (readonly [name: string, value: string])[];
+  /** The profile of the machine, and its costs that were fitted to the paper. */
+  readonly costs: { readonly profile: string; readonly fitted: readonly string[] };
+}
+
+/** A whole page, which ends with what was run, where its times come from, and the sources. */
+export function renderPage({ title, heading, sentence, verdict, details, sections, run, costs }: Page): string {
+  const { line, isGood } = verdict;
   return html`<!doctype html>
 <html lang="en">
 <head>
@@ -32,8 +47,17 @@ export function renderPage(title: string, main: Markup): string {
 </head>
 <body>
 <main>
-${main}
-${renderSources()}
+<header>
+<p class="program">stillwarm</p>
+<h1>${heading}</h1>
+<p class="headline">${sentence}</p>
+<p class="verdict ${isGood ? 'good' : 'bad'}"><b aria-hidden="true">${isGood ? '✓' : '✗'}</b> ${line}</p>
+${details}
+</header>
+${lines(sections)}
+${section('What was run', [renderRun(run), html`<p>The same files, options and seed give the same digest, byte for byte.</p>`])}
+${section('Where the times come from', [renderFitted(costs)])}
+${section('Sources', [renderSources()])}
 </main>
 ${SCRIPT_ELEMENT}
 </body>
@@ -41,8 +65,28 @@ ${SCRIPT_ELEMENT}
 `.text;
 }
 
-/** The costs that were fitted to the paper. */
-export function renderFitted({ profile, fitted }: { profile: string; fitted: readonly string[] }): Markup {
+/**
+ * A part of a page under a heading. On paper the heading stays with the first of the parts.
+ * @param note said below the heading
+ */
+export function section(heading: string, [first, ...rest]: readonly Markup[], note?: string): Markup {
+  return html`<section>
+<div class="together">
+<h2>${heading}</h2>
+${note === undefined ? '' : html`<p class="legend-note">${note}</p>`}
+${first ?? ''}
+</div>
+${lines(rest)}
+</section>`;
+}
+
+function renderRun(run: Page['run']): Markup {
+  return html`<dl>
+${lines(run.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`))}
+</dl>`;
+}
+
+function renderFitted({ profile, fitted }: Page['costs']): Markup {
   const where = `The costs of the profile ${profile} have their sources in the reference of profiles.`;
   if (fitted.length === 0) return html`<p>${where} None of those used here was fitted to the paper.</p>`;
   return html`<p>${where} These were fitted to the paper’s figures; agreement in what depends on them proves nothing:</p>

@@ -6,7 +6,16 @@
 
 import { area, curveStepAfter, line } from 'd3-shape';
 import { significant, tickLabel } from './figures.ts';
-import { breakMarks, brokenAxis, onEach, unitLabel, valueScales, type AxisSegment, type BrokenAxis } from './scales.ts';
+import {
+  breakMarks,
+  brokenAxis,
+  labelRoom,
+  onEach,
+  unitLabel,
+  valueScales,
+  type AxisSegment,
+  type BrokenAxis,
+} from './scales.ts';
 import { DIGITS, path, rect, round, seriesGroup, svg, text, WIDTH, widthOf, type Chart } from './svg.ts';
 
 /** A value that holds from one instant to another, seconds. */
@@ -40,8 +49,7 @@ export interface TimeChart {
   readonly panels: readonly TimePanel[];
 }
 
-const LEFT = 70;
-const HEAD = 24;
+const HEAD = 28;
 const PANEL = 118;
 const PLOT = 74;
 /** Width of a bin of a line, and of a place that says its value, units. */
@@ -51,19 +59,20 @@ const PLACE = 14;
 /** Values over broken time. */
 export function timeChart({ id, title, description, unit, axis, segments, panels }: TimeChart): Chart {
   const right = WIDTH - 10;
-  const x = brokenAxis(segments, [LEFT, right]);
-  const binned = panels.map(({ lines }) => lines.map(({ spans }) => binSegments(x, spans, BIN)));
-  const values = binned.flat(2).flatMap((bins) => bins.flatMap(({ value }) => value ?? []));
+  const values = panels.flatMap(({ lines }) => lines.flatMap(({ spans }) => spans.map(({ value }) => value)));
   const scales = valueScales(values, 3, [PLOT, 0]);
+  const left = labelRoom(scales);
+  const x = brokenAxis(segments, [left, right]);
+  const binned = panels.map(({ lines }) => lines.map(({ spans }) => binSegments(x, spans, BIN)));
   const drawn = panels.map((panel, n) => {
     const top = HEAD + n * PANEL + 30;
     const base = top + PLOT;
     return seriesGroup(panel.name, n, [
-      text(LEFT, top - 9, panel.name, 'name'),
+      text(left, top - 9, panel.name, 'name'),
       text(right, top - 9, panel.note, 'note end'),
       ...onEach(scales, ({ at, ticks }) => [
-        ...ticks.map((tick) => path(`M${LEFT} ${round(top + at(tick))}H${right}`, 'grid')),
-        ...ticks.map((tick) => text(LEFT - 7, top + at(tick) + 5, tickLabel(tick), 'tick end')),
+        ...ticks.map((tick) => path(`M${left} ${round(top + at(tick))}H${right}`, 'grid')),
+        ...ticks.map((tick) => text(left - 7, top + at(tick) + 5, tickLabel(tick), 'tick end')),
       ]),
       ...(panel.down === undefined ? [] : drawDown(x, panel.down, top, base)),
       ...onEach(scales, ({ at }) =>
@@ -83,10 +92,10 @@ export function timeChart({ id, title, description, unit, axis, segments, panels
   const picture = svg(id, bottom + 44, title, description, [
     '<defs><pattern id="down" width="7" height="7" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">' +
       '<path class="hatch" d="M0 0V7"/></pattern></defs>',
-    ...unitLabel(scales, unit, 0, 16),
+    ...unitLabel(scales, unit),
     ...drawn,
     ...ticks,
-    text((LEFT + right) / 2, bottom + 37, axis, 'caption middle'),
+    text((left + right) / 2, bottom + 37, axis, 'caption middle'),
   ]);
   return { svg: picture, series: panels.map(({ name }) => name), hasLog: scales.length > 1 };
 }

@@ -25,7 +25,7 @@ export interface RatioChart {
 }
 
 const LEFT = 14;
-const RIGHT = WIDTH - 14;
+const RIGHT = WIDTH - 26;
 
 /** Ours over the slides', a line each. Those that are not comparable are for a table. */
 export function ratioChart({ id, title, description, rows }: RatioChart): Chart {

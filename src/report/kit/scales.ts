@@ -5,7 +5,7 @@
 
 import { scaleLinear, scaleLog, type ScaleLinear } from 'd3-scale';
 import { tickLabel } from './figures.ts';
-import { round, scaleGroup, text, widthOf } from './svg.ts';
+import { FIRST, round, scaleGroup, text, WIDTH, widthOf } from './svg.ts';
 
 export interface ValueScale {
   readonly kind: 'linear' | 'log';
@@ -65,11 +65,16 @@ export function onEach(scales: readonly ValueScale[], draw: (scale: ValueScale) 
 }
 
 /** The head of an axis: its unit, and where it begins on a logarithmic scale. */
-export function unitLabel(scales: readonly ValueScale[], unit: string, x: number, y: number): string[] {
+export function unitLabel(scales: readonly ValueScale[], unit: string): string[] {
   return onEach(scales, ({ kind, ticks }) => {
     const said = kind === 'log' ? `${unit}, logarithmic from ${tickLabel(ticks[0]!)}` : unit;
-    return [text(x, y, said, 'tick')];
+    return [text(0, FIRST, said, 'tick')];
   });
+}
+
+/** The room that the labels of an axis need at its left, units. */
+export function labelRoom(scales: readonly ValueScale[]): number {
+  return Math.max(...scales.flatMap(({ ticks }) => ticks.map((tick) => widthOf(tickLabel(tick))))) + 14;
 }
 
 /** A piece of an axis, with a scale of its own. */
@@ -89,7 +94,7 @@ export interface BrokenAxis {
     readonly x0: number;
     readonly x1: number;
   }[];
-  /** The ticks, so far apart that their labels do not meet. */
+  /** The ticks whose labels neither meet nor leave the chart. */
   readonly ticks: readonly { readonly value: number; readonly x: number }[];
 }
 
@@ -120,7 +125,7 @@ export function brokenAxis(segments: readonly AxisSegment[], [left, right]: read
 function ticksOf(placed: BrokenAxis['segments']): { value: number; x: number }[] {
   const wanted = placed.flatMap(({ from, to, x0, x1 }, n) => {
     const own = scaleLinear([from, to], [x0, x1]);
-    const values = own.ticks(Math.max(1, Math.floor((x1 - x0) / 80)));
+    const values = own.ticks(Math.max(1, Math.round((x1 - x0) / 50)));
     // A tick at the end of a segment is that at the beginning of the next.
     return values.filter((value) => value !== placed[n + 1]?.from).map((value) => ({ value, x: own(value) }));
   });
@@ -128,7 +133,7 @@ function ticksOf(placed: BrokenAxis['segments']): { value: number; x: number }[]
   let end = -Infinity;
   for (const tick of wanted) {
     const half = widthOf(tickLabel(tick.value)) / 2;
-    if (tick.x - half < end + 6) continue;
+    if (tick.x - half < end + 6 || tick.x + half > WIDTH) continue;
     kept.push(tick);
     end = tick.x + half;
   }

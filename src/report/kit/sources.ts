@@ -46,10 +46,7 @@ export function renderSources(): Markup {
         : html`<a href="${link}" rel="noreferrer"><cite>${title}</cite></a>`;
     return html`<li>${authors}: ${name}, ${where}</li>`;
   });
-  return html`<section>
-<h2>Sources</h2>
-<ul>
+  return html`<ul>
 ${lines(each)}
-</ul>
-</section>`;
+</ul>`;
 }

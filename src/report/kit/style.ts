@@ -1,7 +1,7 @@
 /**
  * The style sheet of the pages: colours for light, dark and paper, and what keeps the charts
  * readable on a narrow screen. There letters grow in the units of the viewBox as the picture
- * shrinks. Rules are a line each: docs/pictures/cut.sh takes those of the charts.
+ * shrinks. The rules of the charts come first: docs/pictures/cut.sh takes those alone.
  *
  * Colours are Okabe and Ito's, which stay apart for colour-blind readers. Whatever has a colour has
  * a label, a dash, a mark or a hatch, too.
@@ -10,7 +10,7 @@
 export const STYLE = `
 :root {
   --paper: #fff; --ink: #1b1f24; --soft: #5b6470; --rule: #d9dde2; --wash: #f4f6f8; --good: #0a6b4d; --bad: #a8320a;
-  --grey: #5f6b7a; --orange: #b86e00; --blue: #0072b2; --green: #008560; --pink: #a3447c; --violet: #6a51a3;
+  --grey: #5f6b7a; --orange: #a36100; --blue: #0072b2; --green: #008560; --pink: #a3447c; --violet: #6a51a3;
 }
 @media screen and (prefers-color-scheme: dark) {
   :root {
@@ -18,31 +18,13 @@ export const STYLE = `
     --grey: #9aa6b4; --orange: #e69f00; --blue: #56b4e9; --green: #2cc295; --pink: #e08bb8; --violet: #b3a2e0;
   }
 }
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
-main { max-width: 54rem; margin: 0 auto; padding: 1.5rem 1rem 3rem; }
-.program { margin: 0; color: var(--soft); font-weight: 600; letter-spacing: .04em; }
-h1 { margin: 0 0 .75rem; font-size: clamp(1.5rem, 5vw, 2.2rem); line-height: 1.2; text-wrap: balance; }
-h2 { margin: 2.5rem 0 .5rem; font-size: 1.25rem; line-height: 1.3; }
-.headline { font-size: 1.15rem; margin: 0 0 1rem; max-width: 44rem; }
-.verdict { margin: 0; padding: .5rem .75rem; background: var(--wash); border-left: 4px solid currentColor; font-weight: 600; }
-.good { color: var(--good); }
-.bad { color: var(--bad); }
-details { margin: .5rem 0; padding: 0 .75rem; overflow-wrap: anywhere; }
-summary { cursor: pointer; }
-figure { margin: 0 0 .5rem; }
-.beside { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(20rem, 100%), 1fr)); gap: 1rem 2rem; }
 .chart { display: block; width: 100%; height: auto; font: 13px system-ui, sans-serif; fill: var(--ink); }
-.beside .chart { font-size: 20px; }
 .chart .name { font-size: 1.1em; font-weight: 600; fill: var(--hue, var(--ink)); }
-.beside .chart .name { font-size: 1em; }
 .chart .tick, .chart .note, .chart .caption { fill: var(--soft); }
 .chart .value { font-weight: 600; }
 .chart .end { text-anchor: end; }
 .chart .middle { text-anchor: middle; }
 .chart .log { display: none; }
-[data-scale=log] .chart .log { display: inline; }
-[data-scale=log] .chart .linear { display: none; }
 .mark-0 { --hue: var(--grey); --dash: none; }
 .mark-1 { --hue: var(--orange); --dash: 9 4; }
 .mark-2 { --hue: var(--blue); --dash: 3 3; }
@@ -85,6 +67,23 @@ figure { margin: 0 0 .5rem; }
 .phase-3 { fill: var(--violet); background: var(--violet); }
 .phase-4 { fill: var(--green); background: var(--green); }
 .phase-5 { fill: var(--pink); background: var(--pink); }
+/* the page */
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
+main { max-width: 54rem; margin: 0 auto; padding: 1.5rem 1rem 3rem; }
+.program { margin: 0; color: var(--soft); font-weight: 600; letter-spacing: .04em; }
+h1 { margin: 0 0 .75rem; font-size: clamp(1.5rem, 5vw, 2.2rem); line-height: 1.2; text-wrap: balance; }
+h2 { margin: 2.5rem 0 .5rem; font-size: 1.25rem; line-height: 1.3; }
+.headline { font-size: 1.15rem; margin: 0 0 1rem; max-width: 44rem; }
+.verdict { margin: 0; padding: .5rem .75rem; background: var(--wash); border-left: 4px solid currentColor; font-weight: 600; }
+.good { color: var(--good); }
+.bad { color: var(--bad); }
+details { margin: .5rem 0; padding: 0 .75rem; overflow-wrap: anywhere; }
+summary { cursor: pointer; }
+figure { margin: 0 0 .5rem; }
+.beside { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(20rem, 100%), 1fr)); gap: 1rem 2rem; }
+.beside .chart { font-size: 20px; }
+.beside .chart .name { font-size: 1em; }
 .dim { opacity: .13; }
 .key.dim { opacity: .5; }
 .hit.at { stroke: var(--ink); stroke-width: 2; stroke-dasharray: none; }
@@ -127,6 +126,8 @@ dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr))
 dt { color: var(--soft); font-size: .85rem; }
 dd { margin: 0; overflow-wrap: anywhere; }
 li { overflow-wrap: anywhere; }
+[data-scale=log] .chart .log { display: inline; }
+[data-scale=log] .chart .linear { display: none; }
 @media (max-width: 640px) {
   .chart { font-size: 20px; }
   .chart .name { font-size: 1em; }
@@ -137,12 +138,13 @@ li { overflow-wrap: anywhere; }
   :root { --ink: #000; --soft: #333; --paper: #fff; }
   main { max-width: none; padding: 0; }
   h1, h2, h3, .legend, .legend-note, .headline, figcaption, caption, thead, dt { break-after: avoid; }
-  figure, tr, li, dl > div, .verdict, .headline { break-inside: avoid; }
+  figure, .together, .scroll, tbody, tr, li, dl > div, .verdict, .headline { break-inside: avoid; }
   h2 { margin-top: 1.5rem; }
   p, li { orphans: 3; widows: 3; }
   .scroll { overflow: visible; }
+  details::details-content { content-visibility: visible; block-size: auto; }
   .scale, .readout { display: none; }
-  .chart { max-height: 23cm; }
+  .chart { max-height: 15cm; }
   .area, [class^=bar], .kept, .lost, .silence, .band, [class^=phase], .legend i { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 `;

@@ -12,8 +12,9 @@ import { escapeMarkup } from './markup.ts';
 
 /** Width of a chart, units. */
 export const WIDTH = 640;
-/** Height that a line of text needs, units. */
+/** Height that a line of text needs, units; and where the first of a chart stands. */
 export const LINE = 25;
+export const FIRST = 20;
 /** Width of a letter at its largest, units: of a wide font, on a narrow screen. */
 const LETTER = 12.6;
 

@@ -4,7 +4,7 @@
 
 import { scaleLinear } from 'd3-scale';
 import { significant } from './figures.ts';
-import { path, rect, round, svg, text, WIDTH, widthOf, type Chart } from './svg.ts';
+import { FIRST, path, rect, round, svg, text, WIDTH, widthOf, type Chart } from './svg.ts';
 
 export interface TornadoChart {
   /** Of the chart, unique in its page. */
@@ -35,7 +35,7 @@ export function tornadoChart({ id, title, description, unit, base, rows }: Torna
   const room = Math.max(...values.map((value) => widthOf(significant(value)))) + 8;
   const x = scaleLinear([least, most > least ? most : least + 1], [room, WIDTH - room]);
   const drawn = rows.flatMap(({ name, ends }, n) => {
-    const top = 30 + n * 54;
+    const top = 34 + n * 54;
     const [low, high] = ends.toSorted((a, b) => a.value - b.value) as [TornadoEnd, TornadoEnd];
     const bar = (end: TornadoEnd, style: string): string => {
       const [a, b] = [Math.min(x(base), x(end.value)), Math.max(x(base), x(end.value))];
@@ -49,11 +49,11 @@ export function tornadoChart({ id, title, description, unit, base, rows }: Torna
       text(Math.max(x(high.value), x(base)) + 6, top + 40, significant(high.value), 'value'),
     ];
   });
-  const height = 30 + rows.length * 54;
+  const height = 34 + rows.length * 54;
   const picture = svg(id, height + 4, title, description, [
-    text(0, 16, `${significant(base)} ${unit} as it is`, 'tick'),
+    text(0, FIRST, `${significant(base)} ${unit} as it is`, 'tick'),
     ...drawn,
-    ...rows.map((_, n) => path(`M${round(x(base))} ${30 + n * 54 + 23}v24`, 'axis')),
+    ...rows.map((_, n) => path(`M${round(x(base))} ${34 + n * 54 + 23}v24`, 'axis')),
   ]);
   return { svg: picture, series: [], hasLog: false };
 }

@@ -1,17 +1,23 @@
 /**
- * The store of domain 0: paths, values, watches. Plain synchronous code; who asks from elsewhere
- * pays for the messages.
+ * The store of domain 0: paths, values, watches.
  *
  * A path has a value or has none; directories are what paths have in common. A watch fires once
- * when it is set, and after every change at or below its path, a removal included. It fires
- * `latencyNs` later, and never after it was taken away. When domain 0 goes down the store stops: no
- * answer comes any more.
+ * when it is set, and after every change at or below its path, a removal included. It never fires
+ * after it was taken away. When domain 0 goes down the store stops: no answer comes any more.
  *
- * Modelled after xenstored of Xen 3.0, without transactions.
+ * Calls are synchronous: values change at once, in the order of the calls. Their time comes after.
+ * The store serves one message after the other, `messageNs` each. A request is one, and so is the
+ * event of a watch. A transaction is one for each change, one to begin and one to end. An event
+ * arrives `latencyNs` after it was sent. Who waits for an answer waits for `backlog`.
+ *
+ * Modelled after xenstored of Xen 3.0. Differs in that a transaction cannot fail, since nothing
+ * comes between its changes.
  */
 
 import { Ns } from '../../base/units.ts';
+import { CpuClock } from '../../sim/cpu-clock.ts';
 import type { Power } from '../../sim/power.ts';
+import type { Process, Simulation } from '../../sim/simulation.ts';
 import { MEMORY_TARGET_NODE, SHUTDOWN_NODE } from '../public/xenbus.ts';
 
 interface Watch {
@@ -34,18 +40,26 @@ export const shutdownNodeOf = (domid: number): string => `${homeOf(domid)}/${SHU
 /** Where a domain is told how much memory it is to have. */
 export const memoryTargetNodeOf = (domid: number): string => `${homeOf(domid)}/${MEMORY_TARGET_NODE}`;
 
+/** What becomes of paths: a value, or undefined: it is removed, with everything below it. */
+export type StoreChanges = Readonly<Record<string, string | undefined>>;
+
 export class Xenstore {
   readonly #power: Power;
-  readonly #latency: Ns;
+  readonly #latencyNs: number;
+  readonly #messageNs: number;
+  /** Serves one message after the other. */
+  readonly #daemon: CpuClock;
   readonly #values = new Map<string, string>();
   /** Paths with a value in the home of each domain. */
   readonly #entries = new Map<string, number>();
   readonly #watches = new Set<Watch>();
   #isServing = true;
 
-  constructor(power: Power, latencyNs: number) {
+  constructor(simulation: Simulation, power: Power, latencyNs: number, messageNs: number) {
+    this.#daemon = new CpuClock(simulation);
     this.#power = power;
-    this.#latency = Ns(Math.round(latencyNs));
+    this.#latencyNs = latencyNs;
+    this.#messageNs = messageNs;
   }
 
   /** False once domain 0 has gone down. */
@@ -58,8 +72,28 @@ export class Xenstore {
     this.#watches.clear();
   }
 
+  /** How long it takes to serve everything that it was sent until now. */
+  get backlog(): Ns {
+    return Ns(this.#daemon.localNow - this.#daemon.now);
+  }
+
+  /** Waits until everything is served that it was sent until now. */
+  *served(): Process {
+    const { backlog } = this;
+    if (backlog > 0) yield backlog;
+  }
+
   read(path: string): string | undefined {
+    this.#serve(1);
     return this.#values.get(path);
+  }
+
+  /** Changes paths in one transaction, in their order. */
+  transact(changes: StoreChanges): void {
+    this.#serve(2);
+    for (const [path, value] of Object.entries(changes))
+      if (value === undefined) this.remove(path);
+      else this.write(path, value);
   }
 
   /** Paths in the home of a domain that have a value. */
@@ -68,6 +102,7 @@ export class Xenstore {
   }
 
   write(path: string, value: string): void {
+    this.#serve(1);
     if (!this.#values.has(path)) this.#countEntry(path, 1);
     this.#values.set(path, value);
     this.#changed((watch) => isAtOrBelow(path, watch));
@@ -75,6 +110,7 @@ export class Xenstore {
 
   /** Removes a path and everything below it. */
   remove(path: string): void {
+    this.#serve(1);
     for (const known of [...this.#values.keys()]) {
       if (!isAtOrBelow(known, path)) continue;
       this.#values.delete(known);
@@ -85,6 +121,7 @@ export class Xenstore {
 
   /** Returns what takes the watch away. */
   watch(path: string, fire: () => void): () => void {
+    this.#serve(1);
     const watch = { path, fire };
     this.#watches.add(watch);
     this.#fire(watch);
@@ -105,8 +142,14 @@ export class Xenstore {
     for (const watch of this.#watches) if (concerns(watch.path)) this.#fire(watch);
   }
 
+  #serve(messages: number): void {
+    this.#daemon.charge(messages * this.#messageNs);
+    this.#daemon.book();
+  }
+
   #fire(watch: Watch): void {
-    this.#power.after(this.#latency, () => {
+    this.#serve(1);
+    this.#power.after(Ns(Math.round(this.backlog + this.#latencyNs)), () => {
       if (this.#watches.has(watch)) watch.fire();
     });
   }

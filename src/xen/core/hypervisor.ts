@@ -153,7 +153,7 @@ export class Hypervisor {
       protections: this.protections,
     });
     this.#domain0Events = new Domain0Events(this.power, this.domainPorts, costs.domainSwitchNs);
-    this.#xenstore = new Xenstore(this.power, costs.domainSwitchNs);
+    this.#xenstore = new Xenstore(simulation, this.power, costs.domainSwitchNs, costs.storeMessageNs);
   }
 
   /**

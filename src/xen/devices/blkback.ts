@@ -53,7 +53,8 @@ export function vbd(hypervisor: BlockHost, device: BoundDevice): DeviceKind {
     type: 'vbd',
     frontend: VBD_FRONTEND,
     rings: ['ring-ref'],
-    frontProperties: {},
+    frontProperties: { 'virtual-device': '769', 'device-type': 'disk' },
+    configuration: { type: 'phy', dev: 'hda1', mode: 'w' },
     backProperties: { sectors: String(device.device.sectorCount) },
     connect: (client) => new BlockBackend(hypervisor, device, client),
   };

@@ -1,7 +1,8 @@
 /**
  * The back-end's half of the connection of a device: the states of public/xenbus.ts. They begin
- * with the directory that the tool stack makes. They end when nothing of the guest is mapped any
- * more.
+ * with the directories that the tool stack makes. The hotplug script runs on domain 0's processor
+ * then, and afterwards the back-end waits for the front-end. They end when nothing of the guest is
+ * mapped any more.
  *
  * What the guest publishes is checked: a ring that is not granted, or a port that does not wait for
  * domain 0, closes the device. `release` is for a domain that is gone. It waits until everything in
@@ -13,7 +14,7 @@
 
 import { DOM0, type DomId, EvtchnPort, GrantRef, type Mfn } from '../../base/units.ts';
 import { ModelError } from '../../base/errno.ts';
-import type { Process } from '../../sim/simulation.ts';
+import type { Process, Task } from '../../sim/simulation.ts';
 import type { GrantTable } from '../channels/grant-table.ts';
 import type { Hypervisor } from '../core/hypervisor.ts';
 import { XenbusState } from '../public/xenbus.ts';
@@ -48,6 +49,8 @@ export interface DeviceKind {
   readonly rings: readonly string[];
   /** What the tool stack tells the front-end. */
   readonly frontProperties: Readonly<Record<string, string>>;
+  /** What it tells the back-end. */
+  readonly configuration: Readonly<Record<string, string>>;
   /** What the back-end tells it once connected. */
   readonly backProperties: Readonly<Record<string, string>>;
   connect(client: BackendClient): Backend;
@@ -64,6 +67,10 @@ interface Connection {
 export const backendsOf = (domid: DomId, type: DeviceKind['type']): string =>
   `${homeOf(DOM0)}/backend/${type}/${domid}`;
 
+/** Paths of values in a directory. */
+const below = (directory: string, values: Readonly<Record<string, string>>): Record<string, string> =>
+  Object.fromEntries(Object.entries(values).map(([name, value]) => [`${directory}/${name}`, value]));
+
 /** What a connection works with. */
 export type XenbusHost = Pick<Hypervisor, 'xenstore' | 'domain0Events' | 'power' | 'domain0Cpu' | 'costs'>;
 
@@ -75,10 +82,12 @@ export class XenbusBackend {
   readonly #home: string;
   readonly #frontend: string;
   readonly #unwatch: () => void;
+  /** The hotplug script. */
+  readonly #script: Task;
   #state: XenbusState = XenbusState.initialising;
   #connection: Connection | undefined;
 
-  /** Makes both directories and waits for the front-end. */
+  /** Makes both directories and begins to plug the device in. */
   constructor(hypervisor: XenbusHost, domid: DomId, grants: GrantTable, kind: DeviceKind) {
     this.#hypervisor = hypervisor;
     this.#domid = domid;
@@ -87,10 +96,12 @@ export class XenbusBackend {
     this.#home = `${backendsOf(domid, kind.type)}/0`;
     this.#frontend = `${homeOf(domid)}/${kind.frontend}`;
     const { xenstore } = hypervisor;
-    this.#write(this.#frontend, { ...kind.frontProperties, backend: this.#home });
-    xenstore.write(`${this.#frontend}/state`, String(XenbusState.initialising));
-    xenstore.write(`${this.#home}/frontend`, this.#frontend);
-    this.#switchTo(XenbusState.initWait);
+    const state = String(XenbusState.initialising);
+    xenstore.transact({
+      ...below(this.#frontend, { ...kind.frontProperties, 'backend-id': String(DOM0), backend: this.#home, state }),
+      ...below(this.#home, { ...kind.configuration, 'frontend-id': String(domid), frontend: this.#frontend, state }),
+    });
+    this.#script = hypervisor.power.spawn(`hotplug ${kind.type} ${domid}`, this.#plug());
     this.#unwatch = xenstore.watch(`${this.#frontend}/state`, () => {
       this.#frontendChanged();
     });
@@ -111,9 +122,20 @@ export class XenbusBackend {
    */
   *release(): Process {
     this.#unwatch();
+    this.#script.kill();
     yield* this.#disconnect();
-    this.#hypervisor.xenstore.remove(this.#frontend);
-    this.#hypervisor.xenstore.remove(this.#home);
+    const { xenstore } = this.#hypervisor;
+    xenstore.transact({ [this.#frontend]: undefined });
+    xenstore.transact({ [this.#home]: undefined });
+  }
+
+  *#plug(): Process {
+    const { domain0Cpu, costs, xenstore } = this.#hypervisor;
+    yield* domain0Cpu.work(costs.hotplugNs);
+    xenstore.write(`${this.#home}/hotplug-status`, 'connected');
+    this.#switchTo(XenbusState.initWait);
+    // The front-end may have come first.
+    this.#frontendChanged();
   }
 
   #frontendChanged(): void {
@@ -164,8 +186,7 @@ export class XenbusBackend {
       },
     });
     this.#connection = { backend, ringRefs, port };
-    this.#write(this.#home, this.#kind.backProperties);
-    this.#switchTo(XenbusState.connected);
+    this.#switchTo(XenbusState.connected, this.#kind.backProperties);
   }
 
   /** Binds the port that the guest has published; undefined when it does not wait for domain 0. */
@@ -196,14 +217,10 @@ export class XenbusBackend {
     for (const ref of ringRefs) this.#grants.unmap(ref, true);
   }
 
-  #switchTo(state: XenbusState): void {
+  /** Its state is written last, since the front-end watches it. */
+  #switchTo(state: XenbusState, properties: DeviceKind['backProperties'] = {}): void {
     this.#state = state;
-    this.#hypervisor.xenstore.write(`${this.#home}/state`, String(state));
-  }
-
-  #write(directory: string, properties: Readonly<Record<string, string>>): void {
-    for (const [name, value] of Object.entries(properties))
-      this.#hypervisor.xenstore.write(`${directory}/${name}`, value);
+    this.#hypervisor.xenstore.transact(below(this.#home, { ...properties, state: String(state) }));
   }
 
   /**

@@ -1,6 +1,6 @@
 /**
- * A guest's way to the store: an event to domain 0 and one back for each request. What the store
- * itself does is in domainBuildNs; what it allows is in store-connection.ts.
+ * A guest's way to the store: an event to domain 0 and one back for each request. The answer comes
+ * when the store has served it. What it allows is in store-connection.ts.
  */
 
 import { ModelError } from '../../base/errno.ts';
@@ -26,7 +26,7 @@ export class StoreClient implements XenstoreClient {
     const whole = this.#seat.lent.store.readable(path);
     yield* this.#message();
     const value = this.#seat.lent.store.read(whole);
-    yield this.#latency;
+    yield this.#answer;
     return value;
   }
 
@@ -35,7 +35,7 @@ export class StoreClient implements XenstoreClient {
     yield* this.#message();
     // The domain may have got another number meanwhile, and with it another home.
     this.#seat.lent.store.write(whole, value);
-    yield this.#latency;
+    yield this.#answer;
   }
 
   *watch(path: string, fire: () => void): Process {
@@ -47,7 +47,7 @@ export class StoreClient implements XenstoreClient {
       if (this.#seat.place === place) this.#power.run(fire);
       else unwatch();
     });
-    yield this.#latency;
+    yield this.#answer;
   }
 
   /**
@@ -60,6 +60,11 @@ export class StoreClient implements XenstoreClient {
     yield* this.#cpu.settle();
     yield this.#latency;
     while (!this.#seat.lent.store.isServing) yield this.#seat.entered;
+  }
+
+  /** How long it takes until a request that was just sent is answered. */
+  get #answer(): Ns {
+    return Ns(this.#seat.lent.store.backlog + this.#latency);
   }
 
   get #latency(): Ns {

@@ -8,7 +8,7 @@
  */
 
 import { ModelError } from '../../base/errno.ts';
-import type { DomId } from '../../base/units.ts';
+import type { DomId, Ns } from '../../base/units.ts';
 import { homeOf, type Xenstore } from '../channels/xenstore.ts';
 import { backendsOf } from '../devices/xenbus-backend.ts';
 
@@ -33,6 +33,11 @@ export class StoreConnection {
   /** False once domain 0 has gone down. */
   get isServing(): boolean {
     return this.#store.isServing;
+  }
+
+  /** How long it takes to serve everything that the store was sent until now. */
+  get backlog(): Ns {
+    return this.#store.backlog;
   }
 
   /** The whole path. @throws ModelError EINVAL; EACCES when the domain may not read it */

@@ -190,7 +190,7 @@ export class CacheMapBatch {
     return this.words[i * ENTRY_WORDS + ENTRY_PFN]! as Pfn;
   }
 
-  /** Answer to askRecency `i`. */
+  /** Answer to askRecency number `i`, from 0. */
   recency(i: number): number {
     return this.words[i * ENTRY_WORDS + ENTRY_RECENCY]!;
   }

@@ -49,9 +49,9 @@ export interface RecoveryBoxOp {
   get(key: number): Uint8Array | undefined;
   /** Returns whether there was one. */
   remove(key: number): boolean;
-  /** Keys of all items. */
+  /** Keys of all items, 32 bits each. */
   keys(): number[];
-  /** Items that were found damaged, and are gone. */
+  /** How many items were found damaged, and are gone. */
   readonly damaged: number;
 }
 

@@ -6,9 +6,9 @@
  * into. The back-end copies. A response to a buffer says where in its page a frame lies, and how
  * long it is.
  *
- * Modelled after public/io/netif.h of Xen 3.0. Differs in that received frames are copied into
- * pages of the guest, as in later versions. Xen 3.0 flips those pages with domain 0's. No checksum
- * is left for the other end to compute.
+ * Modelled after public/io/netif.h of Xen 3.0.3. Differs from that of 3.0.0, where the page of a
+ * received frame is exchanged for one of domain 0's. That is a matter of costs here (netback.ts).
+ * No checksum is left for the other end to compute.
  */
 
 import { defineLayout } from '../../base/layout.ts';

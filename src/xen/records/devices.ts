@@ -51,7 +51,7 @@ export interface StoreRecord {
   readonly firstBlock: number;
   /** Size of the disk in 512-byte sectors. */
   readonly sectorCount: number;
-  /** As of the moment at which it was written down. */
+  /** How many changes the disk had had when it was written down. */
   readonly generation: number;
 }
 

@@ -51,13 +51,13 @@ export interface DomainRecord {
   readonly bootPages: number;
   /** First frame of its P2M list. */
   readonly p2mMfn: Mfn;
-  /** CRC-32C of the list. */
+  /** CRC-32C of the list's bytes, 32 bits. */
   readonly p2mCrc: number;
   /** Whether the record was used up. */
   readonly consumed: boolean;
   /** Its name. */
   readonly name: string;
-  /** CRC-32C of what it told of recency; undefined when it told nothing. */
+  /** CRC-32C of what it told of recency, 32 bits; undefined when it told nothing. */
   readonly recencyCrc: number | undefined;
   /** Number of guests booted in it so far. */
   readonly boots: number;

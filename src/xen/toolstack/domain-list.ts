@@ -28,6 +28,7 @@ import { type DomainConfig, type DomainEntry, NO_FRAMES, NO_PAGES, type TakenUp 
 import { type BooksHost, checkBooks, framesOfOthers, type Owners } from './frame-books.ts';
 import { eraseDomainRecord, sealStore } from '../records/records.ts';
 import { eraseRecoveryBox } from '../records/recovery-box.ts';
+import { forgetDomain } from './store-entries.ts';
 
 const NO_NUMBER = failed(`ENOMEM: all ${DEVICE_NUMBERS} numbers of block devices are in use`);
 
@@ -35,7 +36,15 @@ const NO_NUMBER = failed(`ENOMEM: all ${DEVICE_NUMBERS} numbers of block devices
 export type ListHost = BooksHost &
   Pick<
     Hypervisor,
-    'memory' | 'protections' | 'left' | 'refusedOf' | 'p2mLists' | 'devices' | 'bindDevice' | 'releaseDevice'
+    | 'memory'
+    | 'protections'
+    | 'left'
+    | 'refusedOf'
+    | 'p2mLists'
+    | 'devices'
+    | 'bindDevice'
+    | 'releaseDevice'
+    | 'xenstore'
   >;
 
 /** The domains of a tool stack. */
@@ -265,6 +274,7 @@ export class DomainList {
     eraseDomainRecord(memory, map, record.domid);
     eraseDomainState(memory, map, record.domid);
     eraseRecoveryBox(memory, map, record.domid);
+    forgetDomain(this.#hypervisor, record.domid);
     for (const mfn of p2m.frames()) if (mfn !== NO_FRAME) scrubber.add(Mfn(mfn));
     p2mLists.release(record.p2mMfn);
     this.#forget(record.name, this.lifeOf(record.name));
@@ -299,6 +309,7 @@ export class DomainList {
   /** @internal Forgets a domain whose frames are gone. */
   remove(entry: DomainEntry): void {
     eraseRecoveryBox(this.#hypervisor.memory, this.#hypervisor.map, entry.domid);
+    forgetDomain(this.#hypervisor, entry.domid);
     this.#hypervisor.p2mLists.release(entry.p2mMfn);
     this.#hypervisor.releaseDevice(entry.disk);
     this.#entries.delete(entry.domid);

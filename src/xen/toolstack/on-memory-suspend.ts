@@ -42,9 +42,9 @@ export interface NotSuspended {
 }
 
 /**
- * Domain 0 goes down. Its services stop, while its back-ends still work, and what the tool stack
- * has under way ends. Then the back-ends end, with what the devices have in flight, and the store
- * with them. What a guest has on its rings, or asks the store, stays there.
+ * Domain 0 goes down. What only it has stops, while its back-ends still work, and what the tool
+ * stack has under way ends. Then the back-ends end, with what the devices have in flight, and the
+ * store with them. What a guest has on its rings, or asks the store, stays there.
  */
 export function* shutdownDomain0(hypervisor: Pick<Hypervisor, 'costs' | 'xenstore'>, toolstack: Domains): Process {
   checkObject('hypervisor', hypervisor, 'costs', 'xenstore');

@@ -21,6 +21,7 @@ import { type WriterHost, writeDirtyPages } from './dirty-pages.ts';
 import { type DomainEntry, NO_FRAMES, NO_PAGES } from './domain-entry.ts';
 import type { DomainList } from './domain-list.ts';
 import { type RecoverHost, recoverFrames, retireFrames } from './rebuild.ts';
+import { describeDomain } from './store-entries.ts';
 
 /** How a domain is restarted. */
 export interface RestartOptions {
@@ -54,6 +55,18 @@ export interface RebuildPlan {
 
 /** The shares of the steps: building, recovering, writing home. */
 export type RestartHost = BuildHost & RecoverHost & WriterHost;
+
+/**
+ * The devices of a domain that is taken down are gone from the store; a hotplug script runs for
+ * each.
+ */
+export function* unplug(
+  { domain0Cpu, costs, xenstore }: Pick<RestartHost, 'domain0Cpu' | 'costs' | 'xenstore'>,
+  { devices }: Domain,
+): Process {
+  yield* domain0Cpu.work(costs.hotplugNs * devices.length);
+  yield* xenstore.served();
+}
 
 export class Restart {
   readonly #hypervisor: RestartHost;
@@ -143,9 +156,11 @@ export class Restart {
     }
     assignFrames(this.#hypervisor, entry, frames, kept);
     entry.memoryBytes = region.nrPages * PAGE_SIZE;
+    describeDomain(this.#hypervisor, entry);
     yield* this.#hypervisor.domain0Cpu.work(
       found.costNs + costs.frameAllocNs * (frames.length - kept) + costs.domainBuildNs,
     );
+    yield* this.#hypervisor.xenstore.served();
     const { preserved, coldReason, recency } = found;
     const inheritance = { preserved, coldReason, refused, recency, dirty };
     return ok(buildDomain(this.#hypervisor, entry, frames, region, inheritance));
@@ -175,7 +190,7 @@ export class Restart {
     entry.domain = undefined;
     domain.kill();
     yield* domain.released();
-    yield* this.#hypervisor.domain0Cpu.work(this.#hypervisor.costs.domainDestroyNs);
+    yield* unplug(this.#hypervisor, domain);
     domain.bury();
   }
 }

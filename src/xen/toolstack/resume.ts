@@ -25,6 +25,7 @@ import { failed, type Outcome, refused } from '../domain/lifecycle.ts';
 import type { P2mList } from '../frames/p2m.ts';
 import { noReasons, Reason, type ReasonCode } from '../public/reason.ts';
 import { type DomainRecord, encodeName, writeDomainRecord } from '../records/records.ts';
+import { describeDomain } from './store-entries.ts';
 
 /** Why a guest does not go on with a disk, in words. */
 export function diskProblem(reason: ReasonCode): string {
@@ -68,8 +69,9 @@ export function* resumeDomain(hypervisor: MakerHost, list: DomainList, config: D
   if (!taken.ok) return taken;
   const left = taken.value;
   life.begin('resume');
-  const { memory, map, simulation, costs } = hypervisor;
-  yield* hypervisor.domain0Cpu.work(costs.domainResumeNs);
+  const { memory, map, simulation, xenstore } = hypervisor;
+  describeDomain(hypervisor, { domid: left.record.domid, name: config.name, memoryBytes: config.memoryBytes });
+  yield* xenstore.served();
   const distrust = left.distrust === Reason.ok && left.disk.isChanged ? Reason.diskChanged : left.distrust;
   const { record, state } = left;
   if (state !== undefined && distrust !== Reason.ok) {
@@ -117,6 +119,7 @@ export function* continueDomain(hypervisor: MakerHost, list: DomainList, domain:
   entry.domain = undefined;
   domain.kill();
   domain.bury();
+  describeDomain(hypervisor, entry);
   entry.life.step('rebuild');
   return ok(goOn(hypervisor, entry, domain.bootPages, state, guest));
 }
@@ -157,9 +160,10 @@ export function* completeIncoming(
   { bootPages, boots, store }: Pick<DomainRecord, 'bootPages' | 'boots' | 'store'>,
   state: DomainStateRecord,
 ): Process<Outcome<Domain>> {
-  const { memory, map, costs, simulation, scrubber } = hypervisor;
+  const { memory, map, simulation, scrubber, xenstore } = hypervisor;
   const entry = list.entryAt(domid);
-  yield* hypervisor.domain0Cpu.work(costs.domainResumeNs);
+  describeDomain(hypervisor, entry);
+  yield* xenstore.served();
   // From here to the guest nothing waits: nothing writes to the disk in between.
   const reason = hypervisor.devices.verify(store, disk.device);
   if (reason !== Reason.ok) return failed(diskProblem(reason));

@@ -37,7 +37,8 @@ import { encodeName, eraseDomainRecord } from '../records/records.ts';
 import { assignFrames, buildDomain, type Inheritance } from './builder.ts';
 import { checkConfig, type DomainConfig, NO_FRAMES, NO_PAGES } from './domain-entry.ts';
 import { DomainList, type ListHost } from './domain-list.ts';
-import { Restart, type RestartHost, type RestartOptions } from './restart.ts';
+import { Restart, type RestartHost, type RestartOptions, unplug } from './restart.ts';
+import { describeDomain } from './store-entries.ts';
 
 /** What a guest can be asked for. */
 export type ShutdownRequest = 'poweroff' | 'reboot';
@@ -80,7 +81,9 @@ export class Toolstack {
     if (!room.ok) return room;
     const { entry, frames } = room.value;
     assignFrames(this.#hypervisor, entry, frames, 0);
+    describeDomain(this.#hypervisor, entry);
     yield* this.#hypervisor.domain0Cpu.work(costs.frameAllocNs * frames.length + costs.domainBuildNs);
+    yield* this.#hypervisor.xenstore.served();
     const preserved = new PreservedBitmap(region.nrPages);
     const nothing: Inheritance = {
       preserved,
@@ -180,7 +183,7 @@ export class Toolstack {
       );
     const begun = domain.begin('balloon');
     if (!begun.ok) return begun;
-    this.#hypervisor.xenstore.write(memoryTargetNodeOf(domain.domid), String(memoryBytes / 1024));
+    this.#hypervisor.xenstore.transact({ [memoryTargetNodeOf(domain.domid)]: String(memoryBytes / 1024) });
     return DONE;
   }
 
@@ -190,7 +193,7 @@ export class Toolstack {
     checkOneOf('request', request, ['poweroff', 'reboot']);
     const begun = domain.begin('shutdown');
     if (!begun.ok) return begun;
-    this.#hypervisor.xenstore.write(shutdownNodeOf(domain.domid), request);
+    this.#hypervisor.xenstore.transact({ [shutdownNodeOf(domain.domid)]: request });
     return DONE;
   }
 
@@ -208,7 +211,7 @@ export class Toolstack {
 
   /** @internal The end of a domain that an operation holds, as destroyDomain has it. */
   *removeDomain(domain: Domain): Process {
-    const { scrubber, memory, map, costs } = this.#hypervisor;
+    const { scrubber, memory, map } = this.#hypervisor;
     const entry = this.list.entryOf(domain);
     const frames = entry.p2m.frames().filter((mfn) => mfn !== NO_FRAME);
     entry.domain = undefined;
@@ -221,7 +224,7 @@ export class Toolstack {
     yield* domain.released();
     for (const mfn of pinned) scrubber.add(Mfn(mfn));
     entry.held = NO_FRAMES;
-    yield* this.#hypervisor.domain0Cpu.work(costs.domainDestroyNs);
+    yield* unplug(this.#hypervisor, domain);
     domain.bury();
     this.list.remove(entry);
   }

@@ -5,6 +5,7 @@ import {
   crashes,
   type CrashPlan,
   files,
+  hypervisorCrashes,
   type Machine,
   powerLosses,
   type Process,
@@ -70,6 +71,12 @@ describe('the crash points of a program', () => {
     expect(events(powerLosses({ ...plan(), from: 5, every: 10 })).slice(0, 3)).toEqual([5, 15, 25]);
     const seldom = { ...plan(), from: 3, every: Number.MAX_SAFE_INTEGER };
     expect(events(crashes(seldom))).toEqual([3, Number.MAX_SAFE_INTEGER]);
+  });
+
+  it('what is prepared must be done at the return: a promise is refused', () => {
+    const prepare = (): never => Promise.resolve() as never;
+    for (const of of [crashes, powerLosses, hypervisorCrashes])
+      expect(() => of({ ...plan(), prepare }).next()).toThrow(/^plan.prepare: it returns a promise/);
   });
 
   it('what is prepared is not counted, and is there at each moment', () => {

@@ -1,6 +1,7 @@
 // The tree that `files` takes: what is no tree is refused, and a large one takes no time.
 import { describe, expect, it } from 'vitest';
-import { ArgumentError, type Disk, files, type FileTree, Machine } from '../../../src/doors/machine/index.ts';
+import { InputError } from '../../../src/base/input-error.ts';
+import { ArgumentError, Disk, files, type FileTree, Machine } from '../../../src/doors/machine/index.ts';
 
 const boot = (disk: Disk): Machine => Machine.boot({ disk, memory: 12 << 20, drive: 'instant' });
 
@@ -39,6 +40,18 @@ describe('the tree of files of a disk', () => {
       expect(() => files(content as FileTree)).toThrow(ArgumentError);
       expect(() => files(content as FileTree)).toThrow(message);
     }
+  });
+
+  it('files refuses with an InputError a disk that would not fit into memory', () => {
+    expect(() => files({}, { size: 2 ** 43 })).toThrow(InputError);
+    expect(() => files({}, { size: 2 ** 40 + 2 ** 27 })).toThrow(/^size: \d+ bytes are more than an image in memory/);
+  });
+
+  it('a Disk refuses contents without a whole number of bytes, or that cannot be read', () => {
+    const read = (): void => undefined;
+    for (const size of [1.5, -1, NaN, '4096' as never])
+      expect(() => new Disk({ size, read })).toThrow(/^contents.size:/);
+    expect(() => new Disk({ size: 4096, read: 5 as never })).toThrow(/^contents.read:/);
   });
 
   it('files takes time that is proportional to the number of keys below one directory', () => {

@@ -310,6 +310,16 @@ describe('a mistake of a user of Machine', () => {
     ],
     ['memory beyond all bounds', () => boot({ memory: 2 ** 50 }), /^memory: expected an integer, 4096 to 68719476736/],
     ['an option that is none', () => boot({ memry: 1 } as never), /^options: has no memry; there are disk, strategy/],
+    [
+      'a protection that is none',
+      () => boot({ protections: { scrubs: false } as never }),
+      /^protections: has no scrubs/,
+    ],
+    [
+      'a protection that is text',
+      () => boot({ protections: { scrub: 'off' as never } }),
+      /^protections.scrub: "off" is/,
+    ],
     ['a reboot that is none', () => boot().reboot({ crashed: true } as never), /^options: has no crashed; there are/],
     ['a disk with a journal that is none', () => files({}, { journalblocks: 1024 } as never), /^options: has no/],
     ['text that is written', () => boot().run(writesText), /^src: expected a Uint8Array/],

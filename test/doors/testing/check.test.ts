@@ -72,6 +72,8 @@ describe('checkProperty of the door', () => {
 
   it.each<[string, () => unknown]>([
     ['text', () => checkProperty('a', small(), { replay: 'yesterday' })],
+    ['text: seed', () => replayOf('4294967296 0')],
+    ['text: seed', () => replayOf('-2147483649 0')],
     ['name', () => checkProperty(5 as never, small())],
     ['property', () => checkProperty('a', fc.asyncProperty(fc.nat(), () => Promise.resolve()) as never)],
     ['property', () => checkProperty('a', (() => true) as never)],

@@ -73,7 +73,8 @@ it('a disk of ext3 whose journal makes no sense is refused in one line', () => {
 });
 
 describe('a directory', () => {
-  const openDir = (path: string, limit?: number): ReturnType<typeof openDisk> => openDisk(path, limit, () => undefined);
+  const openDir = (path: string, limit?: number): ReturnType<typeof openDisk> =>
+    openDisk(path, limit, () => undefined, { withoutBootFiles: true });
 
   it('a directory that claims what it does not have asks for a limit, and with one is read at once', () => {
     inTemporaryDirectory((dir) => {
@@ -124,7 +125,7 @@ describe('a directory', () => {
       mkdirSync(`${dir}/sub`);
       for (const name of ['.cache/results', '.lock', 'a', 'sub/.kept']) writeFileSync(`${dir}/${name}`, name);
       const names = (withoutHidden?: boolean): string[] => {
-        const disk = openDisk(dir, undefined, () => undefined, withoutHidden);
+        const disk = openDisk(dir, undefined, () => undefined, { withoutHidden });
         writeFileSync(`${dir}/.cache/results`, 'written while the disk is in use');
         writeFileSync(`${dir}/.lock`, '');
         const checking = (): void => disk.check();
@@ -173,7 +174,12 @@ describe('a directory', () => {
         disk.close();
         // A guest reads them all, four times.
         const ran = captureIo(dir, { runReboot });
-        expect(main(['reboot', path, '--strategy', 'warm-cache', '--memory', '16M', '--disk', 'instant'], ran)).toBe(0);
+        expect(
+          main(
+            ['reboot', path, '--bare-boot', '--strategy', 'warm-cache', '--memory', '16M', '--disk', 'instant'],
+            ran,
+          ),
+        ).toBe(0);
         expect(ran.stdout.text).toMatch(/\nverified \d+ pages, 102,800 bytes: all equal\n$/);
         expect(ran.stderr.text).toBe(told);
       }

@@ -17,7 +17,7 @@ import { loadMemory, saveMemory } from '../../../src/experiment/guest/memory-dum
 import { OracleExt2 } from '../../../src/experiment/judge/oracle-ext2.ts';
 import { VmmClients } from '../../../src/experiment/vmm/clients.ts';
 import { ask, WebHost } from '../../../src/experiment/vmm/web-client.ts';
-import { MAX_PAYLOAD } from '../../../src/kernel/net/transport.ts';
+import { MAX_PAYLOAD } from '../../../src/kernel/net/socket.ts';
 import { MachineMemory } from '../../../src/machine/memory.ts';
 import { readAllFiles, READ_SIZE } from '../../../src/workload/file-reader.ts';
 import { WebServer } from '../../../src/workload/web-server.ts';
@@ -268,7 +268,7 @@ describe('a program', () => {
     expect(ends).toEqual(sizes.map((size, file) => [file, size]));
   });
 
-  it('a program that serves answers with a packet at most: 128 bytes less than it for what is asked for', () => {
+  it('a program that serves answers with 64 KiB at most: 128 bytes less than that for what is asked for', () => {
     const machine = vmmMachine(1);
     const { simulation } = machine;
     simulation.runProcess('start', machine.start());

@@ -35,6 +35,7 @@ afterAll(() => {
 function options(over: Partial<RebootOptions> = {}): RebootOptions {
   return {
     path: join(directory, 'tree'),
+    withoutBootFiles: true,
     memory: 64 << 20,
     disk: 'profile',
     profile: 'pentium4-2006',

@@ -54,14 +54,14 @@ describe.each(['cold', 'prefetch', 'warm-cache', 'warm-cache+metadata'] as const
     ]);
   });
 
-  it('the result counts hypercalls of both guests, and their share of the time of the four runs', () => {
+  it('the result counts hypercalls of both guests, and the share of those in the four runs of their time', () => {
     const { hypercalls } = after.domain.stats;
     expect(result.hypercalls.count).toBe(before.hypercalls + hypercalls.count);
     expect(result.hypercalls.ns).toBe(Math.round(before.hypercallNs + hypercalls.ns));
-    expect(result.hypercalls.share).toBeCloseTo(
-      (before.hypercallNs + hypercalls.ns) / sum(result.runs.map(({ ns }) => ns)),
-      12,
-    );
+    // Most of them are made in runs; the others at boot, at the reboot and after the last run.
+    const nsInRuns = result.hypercalls.share * sum(result.runs.map(({ ns }) => ns));
+    expect(nsInRuns).toBeLessThan(result.hypercalls.ns);
+    expect(nsInRuns).toBeGreaterThan(result.hypercalls.ns / 2);
     expect(hypercalls.count).toBeGreaterThan(0);
     expect(before.hypercalls).toBeGreaterThan(0);
   });
@@ -160,6 +160,7 @@ describe('the result of a reboot of the hypervisor', () => {
     for (let n = 0; n < 3; n++) writeFileSync(join(path, `file${n}`), pattern(FILE_BYTES, n));
     return runVmmReboot({
       path,
+      withoutBootFiles: true,
       vms: 2,
       memory: 16 << 20,
       disk: 'profile',

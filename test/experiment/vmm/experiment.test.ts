@@ -14,6 +14,7 @@ const FILE_BYTES = 70_001;
 
 const options = (path: string, change: Partial<VmmExperimentOptions> = {}): VmmExperimentOptions => ({
   path,
+  withoutBootFiles: true,
   vms: 2,
   memory: 16 << 20,
   disk: 'profile',

@@ -29,6 +29,7 @@ function runWith(strategy: VmmStrategyName, afterReboot?: (machine: VmmMachine) 
     for (let n = 0; n < FILES; n++) writeFileSync(join(path, `file${n}`), contents(n));
     const asked = {
       path,
+      withoutBootFiles: true,
       vms: VMS,
       memory: 16 << 20,
       disk: 'instant',

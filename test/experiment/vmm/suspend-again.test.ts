@@ -10,16 +10,20 @@ import { TIMEOUT_MS } from '../../support/property.ts';
 import { vmmMachine } from './disk.ts';
 
 /** A guest has no time to do anything else between the request and its suspension. */
-const AT_ONCE = withConstants(SERVER_2026, { 'guest.suspendNs': 0, 'hypervisor.domain0ShutdownNs': 0 });
+const AT_ONCE = withConstants(SERVER_2026, {
+  'guest.suspendNs': 0,
+  'guest.shutdownServicesNs': 0,
+  'hypervisor.domain0ShutdownNs': 0,
+});
 
 const WAYS = ['warm-vm', 'save-restore'] as const;
 type Way = (typeof WAYS)[number];
 /**
- * Events after the guest went on at which it is asked again. They are all those in which it
- * connects its devices and watches the store anew, and some of the others. There is hardly one of
- * the former at which two firings of the watch meet one request.
+ * Events after the guest went on at which it is asked again. They are all those in which its last
+ * device connects and it watches the store anew, and some of the others. There is hardly one of the
+ * former at which two firings of the watch meet one request.
  */
-const [FIRST_EVENT, LAST_EVENT] = [45, 85];
+const [FIRST_EVENT, LAST_EVENT] = [95, 135];
 const EVENTS = Array.from({ length: 301 }, (_, n) => n);
 
 describe('a guest that has just gone on', () => {

@@ -8,17 +8,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Ns } from '../../../src/base/units.ts';
-import {
-  type Broken,
-  Connection,
-  Listener,
-  MAX_CONNECTIONS,
-  REQUEST_RETRIES,
-  RTO_MAX_NS,
-  RTO_MIN_NS,
-  SYN_RETRIES,
-  SYN_TIMEOUT_NS,
-} from '../../../src/kernel/net/transport.ts';
+import { RTO_MIN_NS } from '../../../src/kernel/net/congestion.ts';
+import { Listener, MAX_CONNECTIONS } from '../../../src/kernel/net/listener.ts';
+import { DATA_RETRIES, RTO_MAX_NS } from '../../../src/kernel/net/sender.ts';
+import { type Broken, Connection, SYN_RETRIES, SYN_TIMEOUT_NS } from '../../../src/kernel/net/transport.ts';
 import { type Process, Simulation } from '../../../src/sim/index.ts';
 import { property } from '../../support/property.ts';
 
@@ -50,17 +43,18 @@ class HostileNetwork {
     this.#fates = [...fates];
     this.#slow = slow;
     this.listener = new Listener<number>(
-      (_, packet) => {
-        this.#carry(packet, (bytes) => {
+      this.simulation,
+      (_, packets) => {
+        this.#carry(packets, (bytes) => {
           for (const { connection } of this.clients) connection.receive(bytes);
         });
       },
-      (request, answer) => {
-        this.served.push(request.join());
+      (request) => {
+        this.served.push(request.bytes.join());
         const ns = this.#slow[this.served.length % this.#slow.length]!;
-        const bytes = request.map((byte) => byte ^ 0xff);
-        if (ns === 0) answer(bytes);
-        else this.simulation.after(Ns(ns), () => answer(bytes));
+        const bytes = request.bytes.map((byte) => byte ^ 0xff);
+        if (ns === 0) request.finish(bytes);
+        else this.simulation.after(Ns(ns), () => request.finish(bytes));
       },
     );
   }
@@ -68,8 +62,8 @@ class HostileNetwork {
   connect(id: number): Client {
     const connection = new Connection(
       this.simulation,
-      (packet) => {
-        this.#carry(packet, (bytes) => {
+      (packets) => {
+        this.#carry(packets, (bytes) => {
           this.listener.receive(9, bytes);
         });
       },
@@ -80,15 +74,15 @@ class HostileNetwork {
     return client;
   }
 
-  #carry(packet: Uint8Array, receive: (packet: Uint8Array) => void): void {
-    const fate = this.#fates.shift() ?? ARRIVES;
-    for (const delay of fate) {
-      const copy = packet.slice();
-      if (delay < 0) copy[-delay % copy.length]! ^= 1 << (-delay & 7);
-      this.simulation.after(Ns(1_000 + Math.max(0, delay)), () => {
-        receive(copy);
-      });
-    }
+  #carry(packets: readonly Uint8Array[], receive: (packet: Uint8Array) => void): void {
+    for (const packet of packets)
+      for (const delay of this.#fates.shift() ?? ARRIVES) {
+        const copy = packet.slice();
+        if (delay < 0) copy[-delay % copy.length]! ^= 1 << (-delay & 7);
+        this.simulation.after(Ns(1_000 + Math.max(0, delay)), () => {
+          receive(copy);
+        });
+      }
   }
 }
 
@@ -166,23 +160,24 @@ describe('connections over a network that loses, damages, repeats, delays and re
 
   it('the transport serves no request before the one in front of it', () => {
     const seen: Uint8Array[] = [];
-    const send = (_client: number, packet: Uint8Array): void => void seen.push(packet.slice());
-    const server = new Listener<number>(send, (request, answer) => answer(request));
-    const timers = { after: () => undefined };
-    const client = new Connection(timers, (packet) => server.receive(9, packet), 1);
+    const send = (_client: number, sent: readonly Uint8Array[]): void => void seen.push(...sent);
+    const timers = { now: Ns(0), after: () => undefined };
+    const server = new Listener<number>(timers, send, (request) => request.finish(request.bytes));
+    const client = new Connection(timers, ([packet]) => server.receive(9, packet!), 1);
     const simulation = new Simulation(1);
     // What the second request of such a connection looks like.
     const packets: Uint8Array[] = [];
-    const twin = new Connection(timers, (packet) => packets.push(packet.slice()), 1);
+    const twin = new Connection(timers, (sent) => packets.push(...sent), 1);
     for (const _ of [1, 2]) {
       simulation.spawn('twin', twin.request(Uint8Array.of(1)));
       simulation.run();
       const answers: Uint8Array[] = [];
       const echo = new Listener<number>(
-        (_client, packet) => answers.push(packet.slice()),
-        (request, answer) => answer(request),
+        timers,
+        (_client, sent) => answers.push(...sent),
+        (request) => request.finish(request.bytes),
       );
-      const opening = new Connection(timers, (packet) => echo.receive(9, packet), 1);
+      const opening = new Connection(timers, ([packet]) => echo.receive(9, packet!), 1);
       simulation.spawn('open', opening.open());
       simulation.run();
       for (const packet of packets) echo.receive(9, packet);
@@ -222,7 +217,7 @@ describe('connections over a network that loses, damages, repeats, delays and re
     expect(simulation.runProcess('request', client.connection.request(Uint8Array.of(1)))).toBe('timed out');
     // 0.2 · (2^10 − 1) = 204.6, then six times 120 s.
     expect(simulation.now - start).toBe(204.6 * S + 6 * RTO_MAX_NS);
-    expect(client.connection.retransmissions).toBe(REQUEST_RETRIES);
+    expect(client.connection.retransmissions).toBe(DATA_RETRIES);
     expect(network.served).toEqual([]);
   });
 });
@@ -232,11 +227,12 @@ describe('a listener with as many connections as it may have', () => {
    * Packets of so many connections, as a network may bring them at any time: their opening and
    * their closing.
    */
+  const timers = { now: Ns(0), after: () => undefined };
   function packetsOf(ids: number): { open: Uint8Array; close: Uint8Array }[] {
     const simulation = new Simulation(1);
     return Array.from({ length: ids }, (_, id) => {
       const sent: Uint8Array[] = [];
-      const connection = new Connection({ after: () => undefined }, (packet) => sent.push(packet), id + 1);
+      const connection = new Connection(timers, (packets) => sent.push(...packets), id + 1);
       simulation.spawn('open', connection.open());
       simulation.run();
       connection.close();
@@ -247,6 +243,7 @@ describe('a listener with as many connections as it may have', () => {
   it('a listener with as many connections as it may have has 1024, and one more in place of one that ended', () => {
     const packets = packetsOf(1026);
     const listener = new Listener<number>(
+      timers,
       () => undefined,
       () => undefined,
     );
@@ -266,6 +263,7 @@ describe('a listener with as many connections as it may have', () => {
     (ended) => {
       const packets = packetsOf(ended);
       const listener = new Listener<number>(
+        timers,
         () => undefined,
         () => undefined,
       );

@@ -2,7 +2,9 @@ import { Buffer } from 'node:buffer';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Ns } from '../../../src/base/units.ts';
-import { Connection, Listener, RTO_MIN_NS, SYN_RETRIES } from '../../../src/kernel/net/transport.ts';
+import { RTO_MIN_NS } from '../../../src/kernel/net/congestion.ts';
+import { Listener } from '../../../src/kernel/net/listener.ts';
+import { Connection, SYN_RETRIES } from '../../../src/kernel/net/transport.ts';
 import { Nic } from '../../../src/machine/nic.ts';
 import { values } from '../../../src/machine/profile.ts';
 import { PENTIUM4_2006 } from '../../../src/machine/profiles/pentium4-2006.ts';
@@ -22,15 +24,16 @@ function network(fate: () => Fate) {
   const guest = new Gate(simulation);
   const served: number[][] = [];
   const boot = () =>
-    new Listener(
-      (_, packet) => serverNic.send(packet),
-      (request, answer) => {
-        served.push([...request]);
-        answer(request.map((byte) => byte ^ 0xff));
+    new Listener<number>(
+      simulation,
+      (_, packets) => serverNic.sendFrames(packets),
+      (request) => {
+        served.push([...request.bytes]);
+        request.finish(request.bytes.map((byte) => byte ^ 0xff));
       },
     );
   let server = boot();
-  const connection = new Connection(simulation, (packet) => clientNic.send(packet), 7);
+  const connection = new Connection(simulation, (packets) => clientNic.sendFrames(packets), 7);
   const arrive = (packet: Uint8Array, receive: (packet: Uint8Array) => void): void => {
     const what = fate();
     if (what === 'is lost') return;
@@ -133,11 +136,11 @@ describe('requests and answers over a network that loses packets', () => {
   it('requests and answers over a network that loses packets has the header that is documented', () => {
     const packets: string[] = [];
     const connection = new Connection(
-      { after: () => undefined },
-      (packet) => packets.push(Buffer.from(packet).toString('hex')),
+      { now: Ns(0), after: () => undefined },
+      (sent) => packets.push(...sent.map((packet) => Buffer.from(packet).toString('hex'))),
       0x01020304,
     );
     connection.close();
-    expect(packets).toEqual(['04030201000000000000000005000000a0385c12']);
+    expect(packets).toEqual(['040302010000000000000000000000000000000005000000b2202eeb']);
   });
 });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { brokenAxis, segmentsAround, valueScales, zeroScale } from '../../../src/report/kit/scales.ts';
-import { widthOf } from '../../../src/report/kit/svg.ts';
+import { WIDTH, widthOf } from '../../../src/report/kit/svg.ts';
 import { property } from '../../support/property.ts';
 
 const positive = fc.double({ min: 1e-6, max: 1e9, noNaN: true });
@@ -87,7 +87,7 @@ describe('a broken axis', () => {
   );
 
   property(
-    'a broken axis has ticks at their values, whose labels do not meet',
+    'a broken axis has ticks at their values, whose labels neither meet nor leave the chart',
     fc.array(fc.tuple(positive, fc.integer({ min: 1, max: 9 })), { minLength: 1, maxLength: 5 }),
     (pieces) => {
       let at = -pieces[0]![0];
@@ -104,6 +104,7 @@ describe('a broken axis', () => {
         if (Math.abs(lies - x) > 1e-6) throw new Error(`${value} lies at ${lies}, its tick at ${x}`);
         const next = ticks[n + 1];
         const room = (widthOf(value.toLocaleString('en-US')) + widthOf(next?.value.toLocaleString('en-US') ?? '')) / 2;
+        if (x + widthOf(value.toLocaleString('en-US')) / 2 > WIDTH) throw new Error(`${value} leaves the chart`);
         if (next !== undefined && next.x - x < room) throw new Error(`${value} and ${next.value} meet`);
       });
     },

@@ -10,7 +10,7 @@ import { bootMachine, LEAST_PAGES, type MiniGuest, startGuest, type TestMachine 
 describe('the store', () => {
   it('the store fires a watch when it is set and after every change at or below its path, later', () => {
     const simulation = new Simulation(1);
-    const store = new Xenstore(new Power(simulation), 30);
+    const store = new Xenstore(simulation, new Power(simulation), 30, 0);
     const fired: [string, Ns][] = [];
     const watch = (path: string) => store.watch(path, () => fired.push([path, simulation.now]));
     watch('/a/b');
@@ -32,8 +32,31 @@ describe('the store', () => {
     expect([store.read('/a/b/c'), store.read('/a/bc')]).toEqual([undefined, undefined]);
   });
 
+  it('the store serves one message after the other, and tells how long what it was sent takes', () => {
+    const simulation = new Simulation(1);
+    const store = new Xenstore(simulation, new Power(simulation), 3, 10);
+    const fired: [string, Ns][] = [];
+    store.watch('/a', () => fired.push([store.read('/a/x') ?? '', simulation.now]));
+    // The request and the event of the watch that is set.
+    expect(store.backlog).toBe(20);
+    store.transact({ '/a/x': '1', '/b': undefined });
+    // Begin, a change and the event of the watch, a removal, end.
+    expect(store.backlog).toBe(70);
+    // Its answers do not wait for its time: the caller does.
+    expect(store.read('/a/x')).toBe('1');
+    expect(store.backlog).toBe(80);
+    simulation.runProcess('waits', store.served());
+    expect([simulation.now, store.backlog]).toEqual([80, 10 * fired.length]);
+    simulation.run();
+    expect(fired).toEqual([
+      ['1', 23],
+      ['1', 63],
+    ]);
+  });
+
   it('the store counts the paths of each domain that have a value', () => {
-    const store = new Xenstore(new Power(new Simulation(1)), 0);
+    const simulation = new Simulation(1);
+    const store = new Xenstore(simulation, new Power(simulation), 0, 0);
     const counts = (): number[] => [1, 10, 2].map((domid) => store.entriesOf(domid));
     for (const path of ['a/x', 'a/y', 'b', 'a/x']) store.write(`${homeOf(1)}/${path}`, 'of 1');
     store.write(`${homeOf(10)}/a`, 'of 10');
@@ -51,7 +74,8 @@ describe('the store', () => {
   });
 
   it('the store removes what is below a path and nothing beside it', () => {
-    const store = new Xenstore(new Power(new Simulation(1)), 0);
+    const simulation = new Simulation(1);
+    const store = new Xenstore(simulation, new Power(simulation), 0, 0);
     for (const path of ['/d/1', '/d/1/x', '/d/10/x']) store.write(path, path);
     store.remove('/d/1');
     expect(['/d/1', '/d/1/x', '/d/10/x'].map((path) => store.read(path))).toEqual([undefined, undefined, '/d/10/x']);

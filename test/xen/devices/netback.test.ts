@@ -111,6 +111,50 @@ describe('a guest on the network', () => {
     expect(hypervisor.domain0Cpu.busy - before).toBe(2 * (1000 + 2 * 100));
   });
 
+  it.each([
+    ['copied', 0, 2 * (2 * 1000 + 2 * 2938)],
+    ['in pages that are given', 1, 2 * 1000 + 2 * 64 + 2 * (1000 + 700)],
+  ])(
+    'a guest on the network costs domain 0’s processor the work on each segment, which is %s',
+    (_, netbackFlips, ns) => {
+      const costs = { netbackPacketNs: 1000, netbackNsPerByte: 2, netbackFlipNs: 700, eventSendNs: 0 };
+      const { simulation, guests, hypervisor } = network({ ...costs, netbackFlips });
+      const before = hypervisor.domain0Cpu.busy;
+      // Headers of 14 and 28 bytes, and two segments.
+      guests[0].send(B, bytes(28 + 2896, 0));
+      simulation.run();
+      expect(hypervisor.domain0Cpu.busy - before).toBe(ns);
+      expect(guests[1].received.map(({ payload }) => payload)).toEqual([bytes(28 + 2896, 0)]);
+    },
+  );
+
+  it('a guest on the network sends a burst of more frames than it has pages in order, up to 1000 that wait', () => {
+    const { simulation, guests, heard } = network();
+    const burst = Array.from({ length: 1001 }, (_, n) => Uint8Array.of(n & 255, n >> 8));
+    heard.length = 0;
+    guests[0].transmitter.send(OUTSIDE, EtherType.transport, burst);
+    simulation.run();
+    expect(heard.map((frame) => frame.subarray(14))).toEqual(burst.slice(0, 1000));
+  });
+
+  it('a guest on the network has frames wait that the adapter has no room for, up to 1000, in order', () => {
+    const machine = bootMachine();
+    const { simulation, hypervisor } = machine;
+    const [nic, host] = Nic.connect(simulation, { ...values(SERVER_2026.nic.constants), queueBytes: 100 });
+    hypervisor.network.plug(nic);
+    const heard: number[] = [];
+    host.open((frame) => heard.push(frame[14]! + 256 * frame[15]!));
+    const port = hypervisor.network.bridge.attach(() => undefined);
+    const head = { destination: OUTSIDE, source: A, type: EtherType.transport };
+    // Five frames of 20 bytes fit the adapter.
+    const frames = Array.from({ length: 1100 }, (_, n) =>
+      encodeFrame({ ...head, payload: Uint8Array.of(n, n >> 8, 0, 0, 0, 0) }),
+    );
+    port.input(frames);
+    simulation.run();
+    expect(heard).toEqual(Array.from({ length: 1005 }, (_, n) => n));
+  });
+
   it('a guest on the network is suspended, comes back on other frames under a new domain, and is found where it is', () => {
     const { simulation, guests, host, hypervisor, toolstack, disk, memory } = network();
     const [a] = guests;
@@ -264,7 +308,7 @@ describe('the network back-end', () => {
     // takes it up later.
     const slotOf = (n: number): number => RING_HEADER_BYTES + (1 + n) * NET_TX_REQUEST.size;
     for (let n = 0; n <= spoil.length; n++) {
-      transmitter.send(OUTSIDE, EtherType.transport, bytes(30, n));
+      transmitter.send(OUTSIDE, EtherType.transport, [bytes(30, n)]);
       if (n < spoil.length) memory.writeU16(TX_RING, slotOf(n) + spoil[n]![0], spoil[n]![1]);
     }
     simulation.run();
@@ -282,7 +326,7 @@ describe('the network back-end', () => {
     hypervisor.xenstore.watch(path, () => {
       if (hypervisor.xenstore.read(path) === String(XenbusState.closing)) pins.push(domain.grants.pinCount);
     });
-    transmitter.send(OUTSIDE, EtherType.transport, bytes(30, 1));
+    transmitter.send(OUTSIDE, EtherType.transport, [bytes(30, 1)]);
     simulation.run(() => domain.grants.pinCount === 3);
     const close = domain.environment.xenstore.write(`${VIF_FRONTEND}/state`, String(XenbusState.closing));
     domain.environment.spawn('close', close);
