@@ -22,6 +22,7 @@ import { recency } from './recency.ts';
 import { scale } from './scale.ts';
 import { sqlite } from './sqlite.ts';
 import { suspend } from './suspend.ts';
+import { web } from './web.ts';
 import { write } from './write.ts';
 
 const SUBJECTS: Readonly<Record<string, (options: Options) => Row[] | Promise<Row[]>>> = {
@@ -33,6 +34,7 @@ const SUBJECTS: Readonly<Record<string, (options: Options) => Row[] | Promise<Ro
   recency,
   scale,
   suspend,
+  web,
   drives,
   doors,
   embedded,

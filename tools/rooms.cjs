@@ -100,6 +100,10 @@ const MAY_IMPORT = {
     ...['base', 'sim', 'machine', 'machine/*', 'disk', 'disk/*', 'xen', 'xen/*', 'kernel', 'kernel/*'],
     ...['workload', 'experiment/judge', 'experiment/host', 'experiment/guest'],
   ],
+  'experiment/web': [
+    ...['base', 'sim', 'machine', 'disk/image', 'disk/mkfs', 'kernel'],
+    ...['workload', 'experiment/judge', 'experiment/host', 'experiment/guest'],
+  ],
   // What the paper printed: no code of the model may know it.
   slides: [],
   'experiment/paper': [

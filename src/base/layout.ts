@@ -98,6 +98,8 @@ export function getField<Name extends string>(
 ): number {
   const width = layout.width[name];
   const at = base + layout.offset[name] + element * width;
+  if (width === 4 && at + 4 <= bytes.length)
+    return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
   let value = 0;
   for (let i = width - 1; i >= 0; i--) value = value * 256 + bytes[at + i]!;
   return value;
@@ -113,10 +115,17 @@ export function putField<Name extends string>(
   element = 0,
 ): void {
   const width = layout.width[name];
+  const at = base + layout.offset[name] + element * width;
+  if (width === 4 && value >>> 0 === value) {
+    bytes[at] = value;
+    bytes[at + 1] = value >>> 8;
+    bytes[at + 2] = value >>> 16;
+    bytes[at + 3] = value >>> 24;
+    return;
+  }
   // No message is made for a value that fits (see hot-paths 9).
   if (!(Number.isSafeInteger(value) && value >= 0 && (width === 8 || value < 256 ** width)))
     throw new InvariantViolation(`layout ${layout.title}: ${name} does not hold ${value}`);
-  const at = base + layout.offset[name] + element * width;
   let rest = value;
   for (let i = 0; i < width; i++) {
     bytes[at + i] = rest % 256;

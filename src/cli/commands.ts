@@ -18,10 +18,12 @@ import { paper } from './paper.ts';
 import { reboot } from './reboot.ts';
 import { oneLine } from './values.ts';
 import { vmmReboot } from './vmm-reboot.ts';
+import { web } from './web.ts';
 
 const RUN: Readonly<Record<string, (argv: readonly string[], io: Io) => number>> = {
   reboot,
   'vmm-reboot': vmmReboot,
+  web,
   paper,
   mkfs,
   inspect,

@@ -6,16 +6,20 @@ import type { Runs } from '../experiment/guest/runs.ts';
 import { PAPER_RUNS, type PaperBatch, type PaperPart } from '../experiment/paper/runs.ts';
 import { VMM_RUNS, type VmmExperimentOutcome } from '../experiment/vmm/experiment.ts';
 import type { VmmExperimentOptions } from '../experiment/vmm/options.ts';
+import { WEB_RUNS, type WebOutcome } from '../experiment/web/experiment.ts';
+import type { WebOptions } from '../experiment/web/options.ts';
 
 export interface OptionsOf {
   readonly reboot: RebootOptions;
   readonly 'vmm-reboot': VmmExperimentOptions;
+  readonly web: WebOptions;
   readonly paper: PaperBatch;
 }
 
 export interface OutcomeOf {
   readonly reboot: RebootOutcome;
   readonly 'vmm-reboot': VmmExperimentOutcome;
+  readonly web: WebOutcome;
   readonly paper: readonly PaperPart[];
 }
 
@@ -24,5 +28,6 @@ export type ExperimentName = keyof OptionsOf;
 export const EXPERIMENTS: { readonly [Name in ExperimentName]: Runs<OptionsOf[Name], unknown, OutcomeOf[Name]> } = {
   reboot: REBOOT_RUNS,
   'vmm-reboot': VMM_RUNS,
+  web: WEB_RUNS,
   paper: PAPER_RUNS,
 };

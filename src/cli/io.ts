@@ -8,6 +8,7 @@ import type { HostStream } from '../experiment/guest/output-file.ts';
 import type { ProgressListener } from '../experiment/guest/progress.ts';
 import type { PaperBatch, PaperPart } from '../experiment/paper/runs.ts';
 import type { runVmmReboot } from '../experiment/vmm/experiment.ts';
+import type { runWeb } from '../experiment/web/experiment.ts';
 import type { RebootOutcome } from '../experiment/guest/reboot.ts';
 import type { RebootOptions } from '../experiment/guest/options.ts';
 import type { OnThreads } from './threads.ts';
@@ -34,6 +35,7 @@ export interface Io {
   readonly runReboot: (options: RebootOptions, onProgress?: ProgressListener) => RebootOutcome;
   readonly runCampaign: typeof runCampaign;
   readonly runVmmReboot: typeof runVmmReboot;
+  readonly runWeb: typeof runWeb;
   /** Does the runs of a batch, one after the other. */
   readonly runPaperBatch: (batch: PaperBatch, onProgress: ProgressListener) => readonly PaperPart[];
   /** Does the same on several threads; none when not given. */

@@ -12,6 +12,7 @@ import { runReboot } from '../experiment/guest/reboot.ts';
 import { PAPER_RUNS } from '../experiment/paper/runs.ts';
 import { runInOrder } from '../experiment/guest/runs.ts';
 import { runVmmReboot } from '../experiment/vmm/experiment.ts';
+import { runWeb } from '../experiment/web/experiment.ts';
 import { main } from './commands.ts';
 import type { Output } from './io.ts';
 import { runPool, type PoolInput } from './pool.ts';
@@ -57,6 +58,7 @@ function runProgram(): void {
     runReboot,
     runCampaign,
     runVmmReboot,
+    runWeb,
     runPaperBatch: (batch, onProgress) => runInOrder(PAPER_RUNS, batch, onProgress),
     onThreads: threadsOf(new URL(import.meta.url)),
   });

@@ -15,6 +15,15 @@ import { STRATEGIES } from '../experiment/host/strategies.ts';
 import { SAMPLES } from '../experiment/paper/options.ts';
 import { guestMemoryMax, MEMORY_MAX } from '../experiment/host/host.ts';
 import { VMM_STRATEGIES } from '../experiment/host/strategies.ts';
+import { MAX_CLIENTS, SENDING } from '../workload/apache.ts';
+import {
+  ARRIVALS,
+  LOOPS,
+  MOST,
+  ORDERS,
+  STRATEGIES_OF_WEB,
+  STRATEGIES_OF_WEB_CRASHES,
+} from '../experiment/web/options.ts';
 import {
   MEMORY_MIN,
   parseChoice,
@@ -22,7 +31,9 @@ import {
   parseDomain0Curve,
   parseInteger,
   parseList,
+  parseMadeFiles,
   parseMemory,
+  parseNumber,
   parsePercent,
   parseSettings,
   parseSize,
@@ -111,6 +122,18 @@ const integer = <D>(
   otherwise,
 });
 
+const number = <D>(
+  value: string,
+  help: string,
+  [least, max]: readonly [least: 'more than 0' | '0', max: number],
+  otherwise: Option<number | D>['otherwise'],
+): Option<number | D> => ({
+  value,
+  help: `${help}, ${least} to ${max}`,
+  parse: (option, text) => parseNumber(option, text, max, least),
+  otherwise,
+});
+
 const path = (value: string, help: string): Option<string | undefined> => ({
   value,
   help,
@@ -121,6 +144,8 @@ const path = (value: string, help: string): Option<string | undefined> => ({
 const GIB = 1 << 30;
 /** What a guest of `vmm-reboot` reads in one run, bytes. */
 const VMM_LIMIT = 16 << 20;
+/** What clients of `web` ask for at most, bytes. */
+export const WEB_LIMIT = 16 << 20;
 /** As many digits as the guest's command line takes. */
 const EXPIRE_MAX = 999_999;
 /** As many as there are records of domains. */
@@ -321,6 +346,113 @@ export const VMM_REBOOT = {
   },
 } as const satisfies CommandSpec;
 
+export const WEB = {
+  name: 'web',
+  positionals: [{ name: 'PATH', optional: true }],
+  summary:
+    'serve the files of PATH from a guest to clients on the network, reboot it while they ask; print what each strategy of reboot costs the service, and the figures of the paper beside it',
+  options: {
+    memory: memory('guest memory'),
+    disk: DISK,
+    profile: PROFILE,
+    arch: ARCH_OF_PROFILE,
+    strategy: {
+      ...several(
+        'comma-separated, run in this order',
+        STRATEGIES,
+        {
+          cold: 'conventional reboot',
+          prefetch: 'conventional, the files that were served are read ahead after boot',
+          'warm-cache': 'the cached pages of files survive',
+          'warm-cache+metadata': "the file system's own blocks survive, too",
+          rio: 'dirty pages survive a crash and are written back, the cache is lost',
+          'rio+warm-cache': 'both',
+        },
+        {
+          value: undefined,
+          words: `${STRATEGIES_OF_WEB.join(', ')}; with --crash also ${STRATEGIES_OF_WEB_CRASHES.at(-1)}`,
+        },
+      ),
+      more: 'Those of Rio need `--crash`',
+    },
+    crash: flag('crash the guest (nothing is flushed) instead of an orderly reboot'),
+    loop: choice('how clients ask while the guest is rebooted', LOOPS, {
+      open: 'at a rate, whatever becomes of the requests',
+      closed: 'each client waits for its answer, thinks, and asks again',
+    }),
+    rate: number('R', 'open loop: requests a second', ['more than 0', MOST.rate], { value: undefined, words: '100' }),
+    arrivals: {
+      ...choice('open loop: when requests are sent', ARRIVALS, {
+        constant: 'at equal distances',
+        poisson: 'independently of each other',
+      }),
+      otherwise: { value: undefined, words: ARRIVALS[0] },
+    },
+    connections: integer('N', 'clients of the measured runs and of the closed loop', [1, MOST.clients], {
+      value: 10,
+      text: '10',
+    }),
+    think: number('SECONDS', 'closed loop: between an answer and the next request', ['0', MOST.seconds], {
+      value: undefined,
+      words: '0',
+    }),
+    timeout: number('SECONDS', 'how long a client waits for its answer', ['more than 0', MOST.seconds], {
+      value: 5,
+      text: '5',
+    }),
+    files: choice('which files are asked for while the guest is rebooted', ORDERS, {
+      zipf: "chosen by Zipf's law",
+      once: 'in order, each once, then from the first one again',
+    }),
+    alpha: number('A', "exponent of Zipf's law", ['0', MOST.exponent], { value: undefined, words: '1' }),
+    sizes: {
+      value: 'COUNTxSIZE',
+      help: 'serve files that are made, so many of one size, instead of those of PATH',
+      more: `For example \`1000x64KiB\`; ${sizeText(MOST.bytes)} in all, at most`,
+      parse: (option, text) => parseMadeFiles(option, text, MOST),
+      otherwise: { value: undefined, words: 'none' },
+    } satisfies Option<{ count: number; size: number } | undefined>,
+    workers: integer('N', 'processes of the server', [1, MOST.workers], {
+      value: MAX_CLIENTS,
+      text: `${MAX_CLIENTS}`,
+    }),
+    send: choice('how files go to clients', SENDING, {
+      sendfile: 'from the page cache',
+      read: 'through a buffer of the server',
+    }),
+    'prefetch-rate': {
+      value: 'SIZE',
+      help: 'prefetch reads at most this much a second',
+      parse: parseSize,
+      otherwise: { value: undefined, words: 'no limit' },
+    },
+    before: integer('SECONDS', 'measure the service so long before the reboot', [1, MOST.seconds], {
+      value: 30,
+      text: '30',
+    }),
+    after: integer('SECONDS', 'measure the service so long after the boot', [1, MOST.seconds], {
+      value: 40,
+      text: '40',
+    }),
+    seed: SEED,
+    limit: {
+      value: 'SIZE',
+      help: `ask for at most this much; ${LIMIT_OF_DIRECTORY}`,
+      more: 'The files are in the order of their names. The last one may be cut',
+      parse: parseSize,
+      otherwise: {
+        value: undefined,
+        words: `${sizeText(WEB_LIMIT)} of a directory or an image; no limit for made files`,
+      },
+    },
+    'bare-boot': BARE_BOOT,
+    jobs: JOBS,
+    json: JSON_OUT('web-schema.md'),
+    report: REPORT,
+    help: HELP,
+  },
+} as const satisfies CommandSpec;
+
 export const PAPER = {
   name: 'paper',
   positionals: [],
@@ -425,4 +557,4 @@ export const DIFF = {
   } as const satisfies Options,
 } as const satisfies CommandSpec;
 
-export const COMMANDS: readonly CommandSpec[] = [REBOOT, VMM_REBOOT, PAPER, MKFS, INSPECT, CAMPAIGN, DIFF];
+export const COMMANDS: readonly CommandSpec[] = [REBOOT, VMM_REBOOT, WEB, PAPER, MKFS, INSPECT, CAMPAIGN, DIFF];

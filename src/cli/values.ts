@@ -87,6 +87,30 @@ export function parseInteger(option: string, text: string, min: number, max: num
   throw new UserError(`${option}: ${oneLine(text)} is not an integer of ${min} to ${max}`);
 }
 
+/** A number of more than 0, or of 0 on, to `max`, with at most six digits behind the point. */
+export function parseNumber(option: string, text: string, max: number, least: 'more than 0' | '0'): number {
+  const value = /^\d{1,10}(?:\.\d{1,6})?$/.test(text) ? Number(text) : Number.NaN;
+  if (value <= max && (value > 0 || least === '0')) return value;
+  throw new UserError(`${option}: ${oneLine(text)} is not a number of ${least} to ${max} such as 5 or 0.25`);
+}
+
+/** A number and a size of files that are made: 1000x64KiB. @throws UserError */
+export function parseMadeFiles(option: string, text: string, { files, bytes }: Most): { count: number; size: number } {
+  const [, number, sizeOfEach] = /^(\d{1,10})x(.+)$/i.exec(text) ?? [];
+  if (number === undefined || sizeOfEach === undefined)
+    throw new UserError(`${option}: ${oneLine(text)} is not COUNTxSIZE such as 1000x64KiB`);
+  const count = parseInteger(option, number, 1, files);
+  const size = parseSize(option, sizeOfEach);
+  if (count * size <= bytes) return { count, size };
+  throw new UserError(`${option}: ${oneLine(text)} is more than ${sizeText(bytes)} in all`);
+}
+
+/** The most that may be made: files, and bytes of all of them. */
+interface Most {
+  readonly files: number;
+  readonly bytes: number;
+}
+
 /** A number of 0 to `max` with at most six digits behind the point. @throws UserError */
 export function parsePercent(option: string, text: string, max: number): number {
   const percent = /^\d{1,4}(?:\.\d{1,6})?$/.test(text) ? Number(text) : Number.NaN;

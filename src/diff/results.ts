@@ -63,6 +63,19 @@ export const KNOWN: Readonly<Record<string, Known>> = {
     },
     samples: [],
   },
+  'stillwarm/web@1': {
+    inputs: [
+      ...COMMON,
+      ...['memory', 'crash', 'files', 'bytes', 'served', 'workers', 'send', 'connections', 'loop', 'rate', 'arrivals'],
+      ...['thinkNs', 'timeoutNs', 'order', 'alpha', 'prefetchRate', 'before', 'after', 'fitted'],
+    ],
+    things: {
+      set: { by: ['constant'] },
+      strategies: { by: ['name'], isSection: true },
+      runs: { by: ['phase', 'number'] },
+    },
+    samples: ['windows'],
+  },
   'stillwarm/paper@1': {
     inputs: [...COMMON, 'fitted'],
     things: {

@@ -154,6 +154,20 @@ export class MachineMemory {
     return (bank[at]! | (bank[at + 1]! << 8) | (bank[at + 2]! << 16) | (bank[at + 3]! << 24)) >>> 0;
   }
 
+  /**
+   * @internal The offset of the first word of 32 bits from `offset` on that is not `word`, or
+   * `end`. Both are multiples of 4.
+   */
+  skipWords(mfn: Mfn, offset: number, end: number, word: number): number {
+    checkArgument(offset >= 0 && end <= PAGE_SIZE, 'offset', 'words leave the frame');
+    const words = this.#bankWords(mfn);
+    const base = (mfn & BANK_MASK) << (PAGE_SHIFT - 2);
+    const last = base + (end >>> 2);
+    let at = base + (offset >>> 2);
+    while (at < last && words[at] === word) at++;
+    return (at - base) << 2;
+  }
+
   /** @internal */
   writeU8(mfn: Mfn, offset: number, value: number): void {
     checkArgument(offset >= 0 && offset <= PAGE_SIZE - 1, 'offset', 'word leaves the frame');

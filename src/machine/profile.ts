@@ -83,6 +83,7 @@ const GUEST_MEANINGS = {
   killWaitNs: 'waiting between SIGTERM and SIGKILL for all processes, without the processor',
   suspendNs: 'the suspend handler, from the event to the hypercall',
   resumeNs: 'the resume handler, without what the drivers do',
+  webRequestNs: "a web server's own instructions for one request, without its system calls",
   crashDetectNs: 'until the tool stack notices that a domain has crashed',
 } as const;
 

@@ -88,7 +88,7 @@ ${lines(sections(result).map((each) => renderSection(each, result.strategies.len
 </div>`;
 }
 
-function renderSection({ question, rows: measures }: Section, columns: number): Markup {
+export function renderSection({ question, rows: measures }: Section, columns: number): Markup {
   const rows = measures.map(
     ({ label, values }) =>
       html`<tr><th scope="row">${label}</th>${values.map((value) => html`<td>${value}</td>`)}</tr>`,
@@ -106,6 +106,6 @@ function renderHistory({ strategy, what, history }: Mismatch): Markup {
 }
 
 /** A name that a narrow column may break after a hyphen or a plus. */
-function breakable(name: string): Markup {
+export function breakable(name: string): Markup {
   return html`${name.split(/(?<=[-+])/).flatMap((part, n) => (n === 0 ? [part] : [html`<wbr>`, part]))}`;
 }

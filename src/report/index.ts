@@ -4,5 +4,7 @@ export { NO_FIGURE, significant } from './kit/figures.ts';
 export * from './tables.ts';
 export * from './vmm-html.ts';
 export * from './vmm-text.ts';
+export * from './web-html.ts';
+export * from './web-text.ts';
 export * from './paper-html.ts';
 export * from './paper-text.ts';

@@ -8,6 +8,7 @@
 
 import type { Process, RandomStream } from '../sim/index.ts';
 import type { Syscalls } from '../kernel/syscall/syscalls.ts';
+import { lastAtMost, Zipf } from './zipf.ts';
 
 /** Size of the buffer that whole files are read with, bytes. */
 export const READ_SIZE = 65536;
@@ -79,15 +80,10 @@ export function* readRandomPages(context: ReaderContext, random: RandomStream): 
  */
 export function* readZipfFiles(context: ReaderContext, random: RandomStream): Process<number> {
   const { files, limit } = context;
-  const ranking = Uint32Array.from(files.keys());
-  random.shuffle(ranking);
-  const cumulative = new Float64Array(files.length + 1);
-  for (let rank = 0; rank < files.length; rank++)
-    cumulative[rank + 1] = cumulative[rank]! + 1 / (rank + 1) ** ZIPF_EXPONENT;
+  const popularity = new Zipf(files.length, ZIPF_EXPONENT, random);
   let total = 0;
   for (let reads = 0; reads < files.length && total < limit; reads++) {
-    const rank = lastAtMost(cumulative, random.fraction() * cumulative[files.length]!);
-    total += yield* readFile(context, ranking[rank]!, limit - total);
+    total += yield* readFile(context, popularity.draw(), limit - total);
   }
   return total;
 }
@@ -114,16 +110,4 @@ export function* readFile(context: ReaderContext, file: number, limit: number): 
   yield* sys.close(fd);
   yield* sys.settle();
   return position;
-}
-
-/** The largest i < sums.length - 1 with sums[i] <= value; sums ascends from 0. */
-function lastAtMost(sums: Float64Array, value: number): number {
-  let low = 0;
-  let high = sums.length - 1;
-  while (high - low > 1) {
-    const middle = (low + high) >>> 1;
-    if (sums[middle]! <= value) low = middle;
-    else high = middle;
-  }
-  return low;
 }

@@ -23,7 +23,8 @@ import { SessionTable } from './session-table.ts';
 /** The most bytes of an answer that its head takes. */
 const HEAD_BYTES = 128;
 
-interface HttpRequest {
+/** What a client asks. */
+export interface HttpRequest {
   readonly method: string;
   readonly path: string;
   /** Bytes of the file, the last one included. */
@@ -40,7 +41,8 @@ const REASONS = {
   404: 'Not Found',
   500: 'Internal Server Error',
 };
-type Status = keyof typeof REASONS;
+/** Status of an answer. */
+export type Status = keyof typeof REASONS;
 
 export class WebServer {
   readonly #sys: Syscalls;
@@ -115,7 +117,7 @@ export class WebServer {
 }
 
 /** Undefined for anything but a request. */
-function parseRequest(bytes: Uint8Array): HttpRequest | undefined {
+export function parseRequest(bytes: Uint8Array): HttpRequest | undefined {
   const [line, ...fields] = new TextDecoder('latin1').decode(bytes).split('\r\n');
   const [, method, path] = /^(GET|POST) (\/\S*) HTTP\/1\.[01]$/.exec(line!) ?? [];
   if (method === undefined || path === undefined || !fields.includes('')) return undefined;
@@ -148,12 +150,19 @@ function decodePath(path: string): string {
 }
 
 function encodeAnswer(status: Status, body: Uint8Array = new Uint8Array(0), requests?: number): Uint8Array {
-  const count = requests === undefined ? '' : `X-Requests: ${requests}\r\n`;
-  const head = new TextEncoder().encode(
-    `HTTP/1.0 ${status} ${REASONS[status]}\r\nContent-Length: ${body.length}\r\n${count}\r\n`,
-  );
+  const head = encodeHead(status, body.length, requests);
   const bytes = new Uint8Array(head.length + body.length);
   bytes.set(head);
   bytes.set(body, head.length);
   return bytes;
+}
+
+/**
+ * The head of an answer.
+ * @param length bytes of the body
+ * @param requests how many the session has made
+ */
+export function encodeHead(status: Status, length: number, requests?: number): Uint8Array {
+  const count = requests === undefined ? '' : `X-Requests: ${requests}\r\n`;
+  return new TextEncoder().encode(`HTTP/1.0 ${status} ${REASONS[status]}\r\nContent-Length: ${length}\r\n${count}\r\n`);
 }

@@ -1,10 +1,12 @@
 import fc from 'fast-check';
+import { ARRIVALS, LOOPS, ORDERS } from '../../src/experiment/web/options.ts';
+import { SENDING } from '../../src/workload/apache.ts';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { MOST_FRAMES, PAGE_SIZE, UserError } from '../../src/base/index.ts';
 import { parseCommand } from '../../src/cli/args.ts';
 import { commandHelp, optionTable, programHelp } from '../../src/cli/help.ts';
-import { CAMPAIGN, COMMANDS, REBOOT, type Option, VMM_REBOOT } from '../../src/cli/options.ts';
+import { CAMPAIGN, COMMANDS, REBOOT, type Option, VMM_REBOOT, WEB } from '../../src/cli/options.ts';
 import { parseChoice, parseList, parseMemory, parseSize, sizeText } from '../../src/cli/values.ts';
 import { main } from '../../src/cli/commands.ts';
 import { checkRoom } from '../../src/cli/room.ts';
@@ -77,6 +79,11 @@ describe('the table of options', () => {
     ['reboot --workload', REBOOT.options.workload, WORKLOADS],
     ['reboot --strategy', REBOOT.options.strategy, STRATEGIES],
     ['vmm-reboot --strategy', VMM_REBOOT.options.strategy, VMM_STRATEGIES],
+    ['web --strategy', WEB.options.strategy, STRATEGIES],
+    ['web --loop', WEB.options.loop, LOOPS],
+    ['web --files', WEB.options.files, ORDERS],
+    ['web --arrivals', WEB.options.arrivals, ARRIVALS],
+    ['web --send', WEB.options.send, SENDING],
     ['campaign --without', CAMPAIGN.options.without, PROTECTIONS],
   ] as const)('%s has each value that the experiment takes, and no other', (_, option, values) => {
     expect(Object.keys((option as Option<unknown>).choices!)).toEqual([...values]);
@@ -130,7 +137,7 @@ describe('parseCommand', () => {
 /** Every option of every command that takes a number. */
 const NUMERIC = COMMANDS.flatMap(({ name, options, positionals }) =>
   Object.entries(options).flatMap(([option, { value }]) =>
-    ['N', 'SIZE', 'SECONDS', 'PERCENT'].includes(value ?? '')
+    ['N', 'R', 'A', 'SIZE', 'SECONDS', 'PERCENT'].includes(value ?? '')
       ? [
           [
             name,
@@ -157,6 +164,19 @@ describe('a number that an option does not take', () => {
       'vmm-reboot --seed',
       'vmm-reboot --limit',
       'vmm-reboot --jobs',
+      'web --memory',
+      'web --rate',
+      'web --connections',
+      'web --think',
+      'web --timeout',
+      'web --alpha',
+      'web --workers',
+      'web --prefetch-rate',
+      'web --before',
+      'web --after',
+      'web --seed',
+      'web --limit',
+      'web --jobs',
       'paper --seed',
       'paper --samples',
       'paper --jobs',
@@ -174,6 +194,7 @@ describe('a number that an option does not take', () => {
           const io = captureIo('/', {
             runReboot: never,
             runVmmReboot: never,
+            runWeb: never,
             runPaperBatch: never,
             runCampaign: never,
           });

@@ -19,6 +19,7 @@ import { DiffResult } from '../../src/diff/result.ts';
 import { CampaignResult, Verdicts } from '../../src/experiment/campaign/result.ts';
 import { RebootResult } from '../../src/experiment/guest/result.ts';
 import { VmmExperimentResult } from '../../src/experiment/vmm/result.ts';
+import { WebResult } from '../../src/experiment/web/result.ts';
 import { PaperResult } from '../../src/experiment/paper/result.ts';
 import { FAULTS } from '../../src/experiment/campaign/faults.ts';
 import { PROTECTIONS } from '../../src/experiment/campaign/options.ts';
@@ -27,6 +28,7 @@ import { property } from '../support/property.ts';
 import { madeUpPaper } from '../report/paper-sample.ts';
 import { sampleResult } from '../report/sample.ts';
 import { sampleVmmResult } from '../report/vmm-sample.ts';
+import { sampleWebResult } from '../report/web-sample.ts';
 import { schemaFile, schemaPage } from './schema-page.ts';
 
 const file = (name: string): URL => new URL(`../../docs/reference/${name}`, import.meta.url);
@@ -49,6 +51,7 @@ const plain = (value: unknown): Json => JSON.parse(JSON.stringify(value)) as Jso
 const RESULTS = [
   ['reboot', RebootResult, () => plain(sampleResult())],
   ['vmm-reboot', VmmExperimentResult, () => plain(sampleVmmResult())],
+  ['web', WebResult, () => plain(sampleWebResult())],
   ['inspect', InspectResult, () => plain(findings(inspected))],
   ['campaign', CampaignResult, () => structuredClone(campaign)],
   ['paper', PaperResult, () => plain(madeUpPaper({ study: true }).result)],

@@ -95,7 +95,8 @@ describe.each(RESULTS)('the comparison of two results of %s', (name, _definition
       if (Array.isArray(value)) {
         const items = value.map((item) => reversed(item));
         // Samples are in the order of time.
-        return list === 'timeline' && name === 'reboot' ? items : items.reverse();
+        const isOfSamples = list === 'windows' || (list === 'timeline' && name === 'reboot');
+        return isOfSamples ? items : items.reverse();
       }
       if (value === null || typeof value !== 'object') return value;
       return Object.fromEntries(

@@ -8,10 +8,12 @@ import { CampaignResult } from '../../src/experiment/campaign/result.ts';
 import { PaperResult } from '../../src/experiment/paper/result.ts';
 import { RebootResult } from '../../src/experiment/guest/result.ts';
 import { VmmExperimentResult } from '../../src/experiment/vmm/result.ts';
+import { WebResult } from '../../src/experiment/web/result.ts';
 import { inspectMemory } from '../../src/xen/inspect.ts';
 import { madeUpPaper } from '../report/paper-sample.ts';
 import { sampleResult } from '../report/sample.ts';
 import { sampleVmmResult } from '../report/vmm-sample.ts';
+import { sampleWebResult } from '../report/web-sample.ts';
 import { bootMachine, cacheBlocks, startGuest } from '../support/machine.ts';
 
 export type Plain = null | boolean | number | string | Plain[] | PlainObject;
@@ -35,6 +37,7 @@ function inspected(): unknown {
 export const RESULTS = [
   ['reboot', RebootResult, plain(sampleResult())],
   ['vmm-reboot', VmmExperimentResult, plain(sampleVmmResult())],
+  ['web', WebResult, plain(sampleWebResult())],
   ['paper', PaperResult, plain(madeUpPaper({ study: true }).result)],
   ['campaign', CampaignResult, plain(campaign)],
   ['inspect', InspectResult, plain(inspected())],

@@ -104,6 +104,10 @@ describe('MachineMemory', () => {
         expect(memory.readU32(Mfn(mfn), offset)).toBe(view.getUint32(offset, true));
         expect(memory.readU16(Mfn(mfn), offset)).toBe(view.getUint16(offset, true));
         expect(memory.readU8(Mfn(mfn), offset)).toBe(own[offset]);
+        const from = offset >>> 2;
+        const words = new Uint32Array(own.buffer);
+        const other = words.findIndex((word, at) => at >= from && word !== words[from]);
+        expect(memory.skipWords(Mfn(mfn), 4 * from, 4096, words[from]!)).toBe(other < 0 ? 4096 : 4 * other);
       }
     },
   );
@@ -179,6 +183,7 @@ describe('MachineMemory', () => {
     ['writeU32', 4092, (mfn, offset) => memory.writeU32(mfn, offset, 1)],
     ['copyOut of 96 bytes', 4000, (mfn, offset) => memory.copyOut(mfn, offset, page, 0, 96)],
     ['copyIn of 96 bytes', 4000, (mfn, offset) => memory.copyIn(mfn, offset, page, 0, 96)],
+    ['skipWords of 96 bytes', 4000, (mfn, offset) => memory.skipWords(mfn, offset, offset + 96, 0)],
     ['zero of 96 bytes', 4000, (mfn, offset) => memory.zero(mfn, offset, 96)],
   ])('the memory of %s ends with its frame: offset %i is the last', (_, last, access) => {
     memory.clearAll();

@@ -77,6 +77,12 @@ export class FakeMemory implements GuestMemory {
   writeU32 = (pfn: Pfn, offset: number, value: number): void =>
     this.#view.setUint32(this.#at(pfn, offset, 4), value, true);
 
+  skipWords(pfn: Pfn, offset: number, end: number, word: number): number {
+    let at = offset;
+    while (at < end && this.readU32(pfn, at) === word) at += 4;
+    return at;
+  }
+
   copyOut(pfn: Pfn, offset: number, dst: Uint8Array, dstOffset: number, length: number): void {
     const at = this.#at(pfn, offset, length);
     dst.set(this.bytes.subarray(at, at + length), dstOffset);

@@ -11,6 +11,7 @@ import { RebootResult } from '../../src/experiment/guest/result.ts';
 import { RANGES_SCHEMA } from '../../src/experiment/paper/paper.ts';
 import { PaperResult } from '../../src/experiment/paper/result.ts';
 import { VmmExperimentResult } from '../../src/experiment/vmm/result.ts';
+import { WebResult } from '../../src/experiment/web/result.ts';
 import { START_INFO_VERSION } from '../../src/xen/public/index.ts';
 import {
   BOX_VERSION,
@@ -68,6 +69,7 @@ describe('the doors', () => {
     ).toEqual([
       schema(RebootResult),
       schema(VmmExperimentResult),
+      schema(WebResult),
       schema(PaperResult),
       ['`stillwarm/paper-ranges` (`paper --ranges`)', RANGES_SCHEMA.split('@')[1]!],
       schema(CampaignResult),

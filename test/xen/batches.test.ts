@@ -107,6 +107,7 @@ describe('pages of a save go 1024 to a batch', () => {
       *take() {
         return err('none');
       },
+      takeNow: () => undefined,
       *words(wanted) {
         words.push(wanted);
         return words.length === 1 ? ok(Uint32Array.of(count)) : err('none');

@@ -26,6 +26,12 @@ export interface ImageStore {
   write(offset: number, src: Uint8Array, srcOffset: number, length: number, by?: Writer): void;
 }
 
+/** An image that can show its bytes without copying them. */
+export interface ViewableImage extends ImageStore {
+  /** `length` bytes from `offset` where they lie, for reading only; undefined where it cannot. */
+  view(offset: number, length: number): Uint8Array | undefined;
+}
+
 /**
  * Checks a transfer between an image of `size` bytes and a buffer.
  * @throws ArgumentError

@@ -8,10 +8,10 @@
  * where there is none.
  */
 
-import { checkObject } from '../../base/argument-error.ts';
+import { checkObject, checkRange } from '../../base/argument-error.ts';
 import { copyBytes } from '../../base/bytes.ts';
 import { type Extent, Medium, type Writer } from './backing-store.ts';
-import { checkTransfer, type ImageStore } from './image-store.ts';
+import { checkTransfer, type ImageStore, type ViewableImage } from './image-store.ts';
 
 const GRANULE_BYTES = 4096;
 
@@ -21,6 +21,7 @@ export class OverlayImage implements ImageStore {
   readonly size: number;
   readonly #medium: Medium;
   readonly #below: Pick<ImageStore, 'size' | 'read'>;
+  readonly #viewBelow: Partial<ViewableImage>;
   readonly #granules = new Map<number, Uint8Array>();
 
   /**
@@ -32,6 +33,7 @@ export class OverlayImage implements ImageStore {
     this.size = below.size;
     this.#medium = new Medium(below.size, below.extents);
     this.#below = below;
+    this.#viewBelow = below;
   }
 
   get extents(): readonly Extent[] {
@@ -58,6 +60,18 @@ export class OverlayImage implements ImageStore {
       at = end;
     }
     this.#below.read(from, dst, dstOffset + from - offset, offset + length - from);
+  }
+
+  /**
+   * The bytes where they lie, for reading only; undefined where they are not in one piece.
+   * @throws ArgumentError for a range outside the image
+   */
+  view(offset: number, length: number): Uint8Array | undefined {
+    checkRange('offset', offset, length, this.size);
+    const last = Math.floor((offset + length - 1) / GRANULE_BYTES);
+    for (let index = Math.floor(offset / GRANULE_BYTES); this.#granules.size > 0 && index <= last; index++)
+      if (this.#granules.has(index)) return undefined;
+    return this.#viewBelow.view?.(offset, length);
   }
 
   write(offset: number, src: Uint8Array, srcOffset: number, length: number, by?: Writer): void {

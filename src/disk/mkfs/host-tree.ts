@@ -82,15 +82,23 @@ class HostContent implements FileContent {
   }
 
   read(offset: number, dst: Uint8Array, dstOffset: number, length: number): void {
-    if (this.#kept === undefined && length > 0) {
-      const kept = this.#room?.take(this.sizeBytes);
-      if (kept !== undefined) {
-        this.#readFile(0, kept, 0, kept.length);
-        this.#kept = kept;
-      }
-    }
+    if (length > 0) this.#keep();
     if (this.#kept === undefined) this.#readFile(offset, dst, dstOffset, length);
     else copyBytes(this.#kept, offset, dst, dstOffset, length);
+  }
+
+  view(offset: number, length: number): Uint8Array | undefined {
+    this.#keep();
+    return this.#kept?.subarray(offset, offset + length);
+  }
+
+  /** Reads the whole file, if there is room for it. */
+  #keep(): void {
+    if (this.#kept !== undefined) return;
+    const kept = this.#room?.take(this.sizeBytes);
+    if (kept === undefined) return;
+    this.#readFile(0, kept, 0, kept.length);
+    this.#kept = kept;
   }
 
   /** @throws InputError when bytes are kept of a file that has changed */
@@ -208,7 +216,8 @@ export class HostListing {
     const { content, path, meta } = found;
     try {
       const { sizeBytes } = content;
-      return file({ sizeBytes, dataRuns: findData(content), read: content.read.bind(content) }, meta);
+      const dataRuns = findData(content);
+      return file({ sizeBytes, dataRuns, read: content.read.bind(content), view: content.view.bind(content) }, meta);
     } catch (error) {
       this.#leaveOut(path, error);
       return undefined;

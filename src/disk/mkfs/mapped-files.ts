@@ -38,23 +38,38 @@ export class MappedFiles {
   }
 
   read(offset: number, dst: Uint8Array, dstOffset: number, length: number): void {
-    if (!this.#isSorted) this.#placed.sort((a, b) => a.block - b.block);
-    this.#isSorted = true;
-    dst.fill(0, dstOffset, dstOffset + length);
     const end = offset + length;
+    let done = offset;
     for (let i = this.#firstAfter(offset); i < this.#placed.length; i++) {
       const { first, end: last, block, content } = this.#placed[i]!;
       const start = block * EXT2_BLOCK_SIZE;
-      if (start >= end) return;
+      if (start >= end) break;
       const inFile = first * EXT2_BLOCK_SIZE - start;
       const from = Math.max(offset, start);
       const to = Math.min(end, start + (last - first) * EXT2_BLOCK_SIZE, content.sizeBytes - inFile);
-      if (from < to) content.read(from + inFile, dst, dstOffset + from - offset, to - from);
+      if (from >= to) continue;
+      if (done < from) dst.fill(0, dstOffset + done - offset, dstOffset + from - offset);
+      content.read(from + inFile, dst, dstOffset + from - offset, to - from);
+      done = to;
     }
+    if (done < end) dst.fill(0, dstOffset + done - offset, dstOffset + length);
+  }
+
+  /** The bytes where they lie, for reading only; undefined unless one file in memory has them. */
+  view(offset: number, length: number): Uint8Array | undefined {
+    const placed = this.#placed[this.#firstAfter(offset)];
+    if (placed === undefined) return undefined;
+    const { first, end, block, content } = placed;
+    const start = block * EXT2_BLOCK_SIZE;
+    const inFile = first * EXT2_BLOCK_SIZE - start;
+    const last = Math.min(start + (end - first) * EXT2_BLOCK_SIZE, content.sizeBytes - inFile);
+    return offset < start || offset + length > last ? undefined : content.view?.(offset + inFile, length);
   }
 
   /** Index of the first extent that ends after the byte `offset`. */
   #firstAfter(offset: number): number {
+    if (!this.#isSorted) this.#placed.sort((a, b) => a.block - b.block);
+    this.#isSorted = true;
     let low = 0;
     let high = this.#placed.length;
     while (low < high) {

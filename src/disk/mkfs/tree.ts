@@ -29,6 +29,8 @@ export interface FileContent {
   readonly dataRuns?: DataRuns;
   /** Reads `length` bytes from `offset` on; the range lies in the file. */
   readonly read: (offset: number, dst: Uint8Array, dstOffset: number, length: number) => void;
+  /** The same bytes where they lie, for reading only; undefined when they are not in memory. */
+  readonly view?: (offset: number, length: number) => Uint8Array | undefined;
 }
 
 /** Permissions and time of a node. */
@@ -105,13 +107,18 @@ const PIECE_BYTES = 1 << 20;
  */
 export function forEachPiece(content: FileContent, visit: (offset: number, bytes: Uint8Array) => void): void {
   const { sizeBytes, dataRuns = [0, Math.ceil(sizeBytes / EXT2_BLOCK_SIZE)] } = content;
-  const buffer = new Uint8Array(Math.min(PIECE_BYTES, Math.ceil(sizeBytes / EXT2_BLOCK_SIZE) * EXT2_BLOCK_SIZE));
+  let buffer: Uint8Array | undefined;
   for (let run = 0; run < dataRuns.length; run += 2) {
     const end = Math.min((dataRuns[run]! + dataRuns[run + 1]!) * EXT2_BLOCK_SIZE, sizeBytes);
     for (let offset = dataRuns[run]! * EXT2_BLOCK_SIZE; offset < end; offset += PIECE_BYTES) {
       const length = Math.min(PIECE_BYTES, end - offset);
-      content.read(offset, buffer, 0, length);
-      visit(offset, buffer.subarray(0, length));
+      let piece = content.view?.(offset, length);
+      if (piece === undefined) {
+        buffer ??= new Uint8Array(Math.min(PIECE_BYTES, sizeBytes));
+        content.read(offset, buffer, 0, length);
+        piece = buffer.subarray(0, length);
+      }
+      visit(offset, piece);
     }
   }
 }

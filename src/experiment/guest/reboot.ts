@@ -31,7 +31,7 @@ import { machineMemoryFor } from '../host/host.ts';
 import type { Testbed } from '../host/testbed.ts';
 
 /** Fitted constants that no reboot of a guest uses. */
-const OF_THE_HYPERVISOR: readonly CostName[] = [
+export const OF_THE_HYPERVISOR: readonly CostName[] = [
   'guest.suspendNs',
   'hypervisor.domain0ShutdownNs',
   'hypervisor.domain0BootNs',

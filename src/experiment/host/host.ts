@@ -17,7 +17,9 @@ import { Partition } from '../../disk/drive/partition.ts';
 import type { WriteCache } from '../../disk/drive/write-cache.ts';
 import type { ImageStore } from '../../disk/image/image-store.ts';
 import { Domain0Files } from '../../domain0/files.ts';
+import { Bridge } from '../../machine/bridge.ts';
 import type { MachineMemory } from '../../machine/memory.ts';
+import { Nic } from '../../machine/nic.ts';
 import { values, type GuestCosts, type HypervisorCosts, type Profile } from '../../machine/profile.ts';
 import { Simulation } from '../../sim/index.ts';
 import {
@@ -95,6 +97,8 @@ export class Host {
   /** Files of domain 0 in front of the drive; undefined where guests have partitions. */
   readonly files: Domain0Files | undefined;
   readonly guestCosts: GuestCosts;
+  /** @internal The switch of the room. */
+  readonly lan: Bridge;
   /** @internal */
   readonly costs: HypervisorCosts;
   readonly #options: HostOptions;
@@ -128,6 +132,7 @@ export class Host {
         identity: options.identity ?? 'testbed',
         ...(left?.cache && { cache: left.cache }),
       });
+    this.lan = beside?.lan ?? new Bridge();
     this.guestCosts = values(profile.guest);
     this.costs = values(profile.hypervisor);
     this.files =
@@ -163,6 +168,13 @@ export class Host {
   /** A run of sectors of the drive as a guest's disk. */
   protected diskAt(first: number, sectorCount: number, port: BlockDevice): BlockDevice {
     return this.files?.open(first, sectorCount) ?? new Partition(port, first, sectorCount);
+  }
+
+  /** @internal The adapter of a host that is connected to the switch of the room. */
+  connectHost(): Nic {
+    const [adapter, end] = Nic.connect(this.simulation, values(this.#options.profile.nic.constants));
+    this.lan.plug(end);
+    return adapter;
   }
 
   #begin(hypervisor: Hypervisor): void {

@@ -25,7 +25,6 @@ import type { DrivePort } from '../../disk/drive/drive-port.ts';
 import { Partition } from '../../disk/drive/partition.ts';
 import { type InitProcess, Kernel, type ReuseObserver } from '../../kernel/index.ts';
 import { Host, type HostOptions } from './host.ts';
-import { Bridge } from '../../machine/bridge.ts';
 import { MachineMemory } from '../../machine/memory.ts';
 import { Nic } from '../../machine/nic.ts';
 import { values } from '../../machine/profile.ts';
@@ -108,8 +107,6 @@ export interface WarmVmTimes {
 export class VmmMachine extends Host {
   /** @internal */
   readonly configs: DomainConfig[];
-  /** @internal The switch of the room. */
-  readonly lan: Bridge;
   /** @internal Domain 0's disk: the save file of each guest, in the order of `configs`. */
   readonly saveFiles: readonly Partition[];
   /** Guests that run, by name. */
@@ -153,7 +150,6 @@ export class VmmMachine extends Host {
       cmdLine,
     }));
     this.saveFiles = (options.saveAreas ?? []).map((place) => new Partition(this.#port, ...sectorsOf(place)));
-    this.lan = beside?.lan ?? new Bridge();
     this.#adapter = this.connectHost();
     if (options.left === undefined || beside !== undefined) this.hypervisor.network.plug(this.#adapter);
   }
@@ -163,13 +159,6 @@ export class VmmMachine extends Host {
     const at = this.configs.findIndex((config) => config.name === name);
     if (at < 0) throw new ArgumentError('name: no guest has this name');
     this.configs[at] = { ...this.configs[at]!, cmdLine };
-  }
-
-  /** @internal The adapter of a host that is connected to the switch of the room. */
-  connectHost(): Nic {
-    const [adapter, end] = Nic.connect(this.simulation, values(this.#options.profile.nic.constants));
-    this.lan.plug(end);
-    return adapter;
   }
 
   /**

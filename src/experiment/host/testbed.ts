@@ -4,6 +4,7 @@
  */
 
 import { checkArgument, checkObject, checkText } from '../../base/argument-error.ts';
+import type { MacAddress } from '../../base/ethernet.ts';
 import { Ns } from '../../base/units.ts';
 import type { BlockDevice } from '../../disk/drive/block-device.ts';
 import { type InitProcess, Kernel, type ReuseObserver } from '../../kernel/index.ts';
@@ -14,6 +15,8 @@ import { Host, type HostOptions } from './host.ts';
 
 export interface TestbedOptions extends HostOptions {
   readonly observer?: FrameObserver;
+  /** Address of the guest on the network; by default the machine is on no network. */
+  readonly mac?: MacAddress;
   /** Called for every page that a guest takes over. */
   readonly onReuse?: (domain: Domain, ...reuse: Parameters<ReuseObserver>) => void;
   /** Starts and stops the services of each guest; constants of time by default. */
@@ -52,6 +55,7 @@ export class Testbed extends Host {
     super(options, options?.observer);
     this.#options = options;
     this.#disk = this.files?.open(0, this.drive.sectorCount) ?? this.drive;
+    if (options.mac !== undefined) this.hypervisor.network.plug(this.connectHost());
   }
 
   /**
@@ -66,6 +70,7 @@ export class Testbed extends Host {
         memoryBytes: this.#options.guestMemory,
         device: this.#disk,
         cmdLine,
+        ...(this.#options.mac !== undefined && { mac: this.#options.mac }),
       }),
     );
     return yield* this.#boot(domain);

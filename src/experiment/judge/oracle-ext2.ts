@@ -39,7 +39,7 @@ import {
   printable,
 } from '../../base/index.ts';
 import { DONE, err, type Result } from '../../base/result.ts';
-import type { ImageStore } from '../../disk/image/image-store.ts';
+import type { ImageStore, ViewableImage } from '../../disk/image/image-store.ts';
 import {
   corrupt,
   MODE_DIRECTORY,
@@ -71,11 +71,6 @@ export interface UnreachableFile {
   /** Bytes; 0 for a directory. */
   readonly size: number;
   readonly why: string;
-}
-
-/** An image that can show its bytes without copying them; undefined where it cannot. */
-interface ViewableImage extends ImageStore {
-  view(offset: number, length: number): Uint8Array | undefined;
 }
 
 /** A name of a directory. */

@@ -20,7 +20,7 @@ import type { Process, Simulation } from '../../sim/index.ts';
 import type { WorkloadFile } from '../../workload/file-reader.ts';
 import { encodePath } from '../../workload/web-server.ts';
 import type { VmmGuest, VmmMachine } from '../host/machine-room.ts';
-import { ask, WebHost, type HttpAnswer } from './web-client.ts';
+import { ask, WebHost, type HttpAnswer } from '../host/web-host.ts';
 
 /** Time between two visitors. */
 const INTERVAL = Ns(10_000_000);

@@ -32,6 +32,10 @@ class FileCacheMemory implements GuestMemory {
     return this.#memory.readU32(pfn, offset);
   }
 
+  skipWords(pfn: Pfn, offset: number, end: number, word: number): number {
+    return this.#memory.skipWords(pfn, offset, end, word);
+  }
+
   copyOut(pfn: Pfn, offset: number, dst: Uint8Array, dstOffset: number, length: number): void {
     this.#memory.copyOut(pfn, offset, dst, dstOffset, length);
   }

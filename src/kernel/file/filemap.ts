@@ -177,6 +177,57 @@ export class FileMap {
   }
 
   /**
+   * Sends what the file has from its position on, up to `length` bytes: generic_file_sendfile.
+   * Pages are not copied to a program. What is cached is sent before this waits for the rest. The
+   * position advances by what was sent.
+   * @param chunk takes what is sent at once
+   * @param send sends the first bytes of `chunk`, as many as it is told
+   * @returns the bytes sent, fewer than asked only at the end of the file or when an error stopped
+   * it after some. Throws EIO, ENOMEM and what `send` throws when it stopped before any.
+   */
+  *send(file: OpenFile, length: number, chunk: Uint8Array, send: (bytes: number) => Process): Process<number> {
+    const start = file.position;
+    file.nextReadahead = Math.floor(start / PAGE_SIZE);
+    try {
+      while (file.position < Math.min(start + length, file.inode.size)) {
+        const bytes = this.#gather(file, Math.min(start + length, file.inode.size), chunk);
+        if (bytes > 0) {
+          yield* this.#cpu.settle();
+          yield* send(bytes);
+          file.position += bytes;
+        } else yield* this.#makeReady(file, Math.floor(file.position / PAGE_SIZE));
+      }
+    } catch (error) {
+      if (!(error instanceof ModelError) || file.position === start) throw error;
+    }
+    return file.position - start;
+  }
+
+  /** Fills `chunk` from the file's position on, as far as pages are up to date. */
+  #gather(file: OpenFile, end: number, chunk: Uint8Array): number {
+    const { cache, lru, map } = this.#mm;
+    const { inode, position } = file;
+    let done = 0;
+    while (done < chunk.length && position + done < end) {
+      const at = position + done;
+      const index = Math.floor(at / PAGE_SIZE);
+      if (index === file.nextReadahead) {
+        file.nextReadahead = file.readahead.access(index, Math.floor((end - 1) / PAGE_SIZE) - index + 1, file);
+        if (file.readahead.hasBatch) break;
+      }
+      const pfn = cache.find(inode.space, index);
+      if (pfn === NO_PAGE || (map.flagsOf(pfn) & UPTODATE) === 0) break;
+      if (file.previousPage !== index) lru.markAccessed(pfn);
+      file.previousPage = index;
+      const bytes = Math.min(PAGE_SIZE - (at - index * PAGE_SIZE), end - at, chunk.length - done);
+      this.#memory.copyOut(pfn, at - index * PAGE_SIZE, chunk, done, bytes);
+      this.#cpu.charge(this.#costs.pageLookupNs);
+      done += bytes;
+    }
+    return done;
+  }
+
+  /**
    * What filemap_nopage reads ahead for a fault at page `index`. With sequential access in mind
    * that is the next window. Otherwise it is the pages around it, as long as that has proved
    * useful.

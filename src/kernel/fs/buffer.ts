@@ -233,6 +233,11 @@ export class Buffers {
     return this.#memory.readU32(pfn, offset);
   }
 
+  /** The offset of the first word from `offset` on that is not `word`, or `end`. */
+  skipWords(pfn: Pfn, offset: number, end: number, word: number): number {
+    return this.#memory.skipWords(pfn, offset, end, word);
+  }
+
   copyOut(pfn: Pfn, offset: number, dst: Uint8Array, length: number): void {
     this.#memory.copyOut(pfn, offset, dst, 0, length);
   }

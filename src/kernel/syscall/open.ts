@@ -4,7 +4,7 @@
  * surface that syscalls.ts completes.
  */
 
-import { checkText } from '../../base/argument-error.ts';
+import { checkArgument, checkText } from '../../base/argument-error.ts';
 import { ModelError } from '../../base/errno.ts';
 import type { Ns, Pfn } from '../../base/units.ts';
 import type { CpuClock } from '../../sim/cpu-clock.ts';
@@ -78,6 +78,16 @@ export class FileCalls {
    */
   get isDue(): boolean {
     return this.cpu.isDue;
+  }
+
+  /**
+   * No call: the program's own instructions use the processor for so many ns. They pass with the
+   * next wait, or with `settle`.
+   * @throws ArgumentError for less than 0
+   */
+  compute(ns: number): void {
+    checkArgument(Number.isFinite(ns) && ns >= 0, 'ns', 'expected 0 or more');
+    this.cpu.charge(ns);
   }
 
   /** Lets the time pass that was used so far. */

@@ -5,7 +5,7 @@
  * the rest to `readRest` and `writeRest`.
  */
 
-import { ArgumentError, checkBytes, checkInteger, checkList } from '../../base/argument-error.ts';
+import { ArgumentError, checkBytes, checkInteger, checkList, checkObject } from '../../base/argument-error.ts';
 import { ModelError } from '../../base/errno.ts';
 import { PAGE_SIZE } from '../../base/units.ts';
 import { NOTHING, type Process } from '../../sim/index.ts';
@@ -13,6 +13,7 @@ import type { GuestEnvironment } from '../../xen/public/index.ts';
 import type { KernelCosts } from '../costs.ts';
 import { fput, type OpenFile } from '../file/filemap.ts';
 import type { FileWrite } from '../file/filemap-write.ts';
+import type { ListeningSocket, NetworkRequest } from '../net/socket.ts';
 import { badDescriptor, checkPosition, FileCalls, type SyscallParts } from './open.ts';
 
 /** Where lseek counts from. */
@@ -27,6 +28,9 @@ export const SEEK = {
 
 /** Buffers of one readv or writev at most. */
 const UIO_MAXIOV = 1024;
+
+/** Bytes that sendfile hands to a socket at once, at most: its send buffer. */
+const SEND_BYTES = 65536;
 
 /** The system calls that read and write. */
 export class ReadWriteCalls extends FileCalls {
@@ -227,6 +231,26 @@ export class ReadWriteCalls extends FileCalls {
     const from = this.#readable(inFd, page, 0, 0);
     const to = this.#writable(outFd, page, 0, 0);
     return yield* this.using(from, this.using(to, this.#copy(from, to, page, length)));
+  }
+
+  /**
+   * sendfile to a client: up to `length` bytes from the file's position on become the next part of
+   * the answer. They come through the page cache with its readahead, and are not copied to the
+   * program. Returns the bytes sent, fewer only at the end of the file or when an error stopped it
+   * after some. Throws EBADF, EINVAL for what is no regular file (do_sendfile of 2.6.12), EPIPE
+   * when the client is gone, EIO.
+   */
+  *sendfileToClient(socket: ListeningSocket, request: NetworkRequest, inFd: number, length: number): Process<number> {
+    checkObject('socket', socket, 'send');
+    checkObject('request', request, 'bytes');
+    this.enter();
+    const file = this.file(inFd);
+    if (!file.isReadable) throw badDescriptor(inFd, 'for reading');
+    if (!file.isRegular) throw new ModelError('EINVAL', `inode ${file.inode.ino} is not a regular file`);
+    checkPosition(length);
+    const chunk = new Uint8Array(Math.min(SEND_BYTES, length, Math.max(0, file.inode.size - file.position)));
+    const send = (bytes: number): Process => socket.send(request, chunk.subarray(0, bytes));
+    return yield* this.using(file, this.files.send(file, length, chunk, send));
   }
 
   *#copy(from: OpenFile, to: OpenFile, page: Uint8Array, length: number): Process<number> {

@@ -117,6 +117,12 @@ export const PENTIUM4_2006: Profile = {
       'ns',
       'the event reaches the tool stack at once; its daemon acts within a second',
     ),
+    webRequestNs: assumed(
+      100_000,
+      [50_000, 200_000],
+      'ns',
+      'Apache 1.3 takes some 300,000 cycles a request in the measurements of its time, half of them or more in the kernel',
+    ),
   },
   hypervisor: {
     hypercallNs: assumed(350, [200, 500], 'ns', '0.2 to 0.5 µs on this processor'),

@@ -50,6 +50,7 @@ export const SERVER_2026: Profile = {
     killWaitNs: assumed(0, 'ns', 'systemd goes on as soon as the last process has ended', [0, 1e9]),
     suspendNs: assumed(20e6, 'ns', 'freezing processes and devices of a small guest'),
     resumeNs: assumed(1e6, 'ns', 'rebinding events, clock'),
+    webRequestNs: assumed(25_000, 'ns', 'about 100,000 cycles: the same instructions on a wider core'),
     crashDetectNs: assumed(0.1e9, 'ns', 'an event to a daemon that listens'),
   },
   hypervisor: {

@@ -100,6 +100,11 @@ export class DomainMemory implements GuestMemory {
     return place.memory.readU32(readable(place, pfn), offset);
   }
 
+  skipWords(pfn: Pfn, offset: number, end: number, word: number): number {
+    const place = this.#seat.place ?? gone(pfn);
+    return place.memory.skipWords(readable(place, pfn), offset, end, word);
+  }
+
   copyOut(pfn: Pfn, offset: number, dst: Uint8Array, dstOffset: number, length: number): void {
     const place = this.#seat.place ?? gone(pfn);
     place.memory.copyOut(readable(place, pfn), offset, dst, dstOffset, length);

@@ -21,6 +21,11 @@ export interface GuestMemory {
   readU16(pfn: Pfn, offset: number): number;
   /** The little-endian word of 32 bits at `offset`. */
   readU32(pfn: Pfn, offset: number): number;
+  /**
+   * Where the first word of 32 bits lies that is not `word`: as `repe scasl`, from `offset` on. The
+   * offset is `end` when there is none; both are multiples of 4.
+   */
+  skipWords(pfn: Pfn, offset: number, end: number, word: number): number;
   /** Copies out of one page; the range lies inside it. */
   copyOut(pfn: Pfn, offset: number, dst: Uint8Array, dstOffset: number, length: number): void;
   /** Copies into one page; traps when it is write-protected. */

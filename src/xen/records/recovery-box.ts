@@ -26,6 +26,7 @@
  */
 
 import { assert } from '../../base/assert.ts';
+import { isZero } from '../../base/bytes.ts';
 import { crc32c } from '../../base/crc32c.ts';
 import { getField, putField } from '../../base/layout.ts';
 import { type DomId, Mfn, PAGE_SIZE } from '../../base/units.ts';
@@ -47,7 +48,18 @@ export function eraseRecoveryBox(memory: MachineMemory, map: MemoryMap, domid: D
 interface Item {
   readonly key: number;
   readonly at: number;
+  /** A view of the frame. */
   readonly bytes: Uint8Array;
+}
+
+/** What is found in a half. */
+interface Contents {
+  /** Living items by key, those that verify. */
+  readonly items: ReadonlyMap<number, Item>;
+  /** Living items that do not. */
+  readonly damaged: number;
+  /** Where the next item goes. */
+  readonly end: number;
 }
 
 export class RecoveryBox implements RecoveryBoxOp {
@@ -74,25 +86,22 @@ export class RecoveryBox implements RecoveryBoxOp {
   }
 
   get damaged(): number {
-    let damaged = 0;
-    for (const { state, item } of this.#walk(this.#current())) if (state === LIVE && item === undefined) damaged++;
-    return damaged;
+    return this.#contents(this.#current()).damaged;
   }
 
   keys(): number[] {
-    return [...this.#items(this.#current()).keys()];
+    return [...this.#contents(this.#current()).items.keys()];
   }
 
   get(key: number): Uint8Array | undefined {
-    return this.#items(this.#current()).get(key)?.bytes;
+    return this.#contents(this.#current()).items.get(key)?.bytes.slice();
   }
 
   put(key: number, bytes: Uint8Array): boolean {
     if (!(Number.isInteger(key) && key >= 0 && key <= 0xffff_ffff) || !fits(BOX_HEADER.size, bytes.length))
       return false;
     const half = this.#current();
-    const items = this.#items(half);
-    const end = this.#end(half);
+    const { items, end } = this.#contents(half);
     if (half >= 0 && fits(end, bytes.length)) {
       this.#append(half, end, key, bytes);
       const old = items.get(key);
@@ -109,7 +118,7 @@ export class RecoveryBox implements RecoveryBoxOp {
 
   remove(key: number): boolean {
     const half = this.#current();
-    const item = this.#items(half).get(key);
+    const item = this.#contents(half).items.get(key);
     if (item !== undefined) this.#store(half, item.at, GONE);
     return item !== undefined;
   }
@@ -129,43 +138,32 @@ export class RecoveryBox implements RecoveryBoxOp {
     return problem === undefined ? getField(BOX_HEADER, bytes, 0, 'generation') : -1;
   }
 
-  /** Living items by key, those that verify. */
-  #items(half: number): Map<number, Item> {
+  /**
+   * What is in a half; nothing in no half. Behind an item whose length cannot be nothing is found.
+   * One that was not published yet when the hypervisor crashed has no owner.
+   */
+  #contents(half: number): Contents {
     const items = new Map<number, Item>();
-    for (const { state, item } of this.#walk(half)) if (state === LIVE && item !== undefined) items.set(item.key, item);
-    return items;
-  }
-
-  /** Where the next item goes. */
-  #end(half: number): number {
-    let end = BOX_HEADER.size;
-    for (const { next } of this.#walk(half)) end = next;
-    return end;
-  }
-
-  /** Items in their order, none in no half; behind one whose length cannot be, nothing is found. */
-  *#walk(half: number): Generator<{ state: number; item: Item | undefined; next: number }> {
-    if (half < 0) return;
+    let damaged = 0;
+    let at = BOX_HEADER.size;
+    if (half < 0) return { items, damaged, end: at };
     const bytes = this.#memory.frame(this.#frame(half));
-    const { size } = BOX_ITEM;
-    for (let at = BOX_HEADER.size; at + size <= PAGE_SIZE; ) {
-      const head = bytes.slice(at, at + size);
-      const field = (name: keyof typeof BOX_ITEM.offset): number => getField(BOX_ITEM, head, 0, name);
-      const state = field('state');
-      if (state === 0 && head.every((byte) => byte === 0)) return;
-      const length = field('length');
-      if (!fits(at, length)) {
-        yield { state: LIVE, item: undefined, next: PAGE_SIZE };
-        return;
+    const { size, offset } = BOX_ITEM;
+    const word = (place: number): number => this.#memory.readU32(this.#frame(half), at + place);
+    while (at + size <= PAGE_SIZE) {
+      const state = word(offset.state);
+      const length = word(offset.length);
+      if (state === 0 && isZero(bytes, at, at + size)) break;
+      if (!fits(at, length)) return { items, damaged: damaged + 1, end: PAGE_SIZE };
+      if (state === LIVE) {
+        const key = word(offset.key);
+        if (word(offset.checksum) === checksum(bytes, at, length))
+          items.set(key, { key, at, bytes: bytes.subarray(at + size, at + size + length) });
+        else damaged++;
       }
-      const next = at + sizeOf(length);
-      const contents = bytes.slice(at + size, at + size + length);
-      const isWhole = field('checksum') === checksum(field('key'), contents);
-      // One that was not published yet when the hypervisor crashed has no owner.
-      const known = state === LIVE ? LIVE : GONE;
-      yield { state: known, item: isWhole ? { key: field('key'), at, bytes: contents } : undefined, next };
-      at = next;
+      at += sizeOf(length);
     }
+    return { items, damaged, end: at };
   }
 
   /** Writes a half anew, its header last. */
@@ -185,8 +183,8 @@ export class RecoveryBox implements RecoveryBoxOp {
     const item = new Uint8Array(size + bytes.length);
     putField(BOX_ITEM, item, 0, 'key', key);
     putField(BOX_ITEM, item, 0, 'length', bytes.length);
-    putField(BOX_ITEM, item, 0, 'checksum', checksum(key, bytes));
     item.set(bytes, size);
+    putField(BOX_ITEM, item, 0, 'checksum', checksum(item, 0, bytes.length));
     assert(offset.state === 0, 'the state is the first word');
     this.#memory.copyIn(this.#frame(half), at + 4, item.subarray(4), 0, item.length - 4);
     this.#store(half, at, LIVE);
@@ -205,6 +203,8 @@ export class RecoveryBox implements RecoveryBoxOp {
 const sizeOf = (length: number): number => BOX_ITEM.size + 8 * Math.ceil(length / 8);
 const fits = (at: number, length: number): boolean => at + sizeOf(length) <= PAGE_SIZE;
 
-function checksum(key: number, bytes: Uint8Array): number {
-  return crc32c(bytes, 0, bytes.length, crc32c(new Uint8Array(Uint32Array.of(key, bytes.length).buffer)));
+/** Of the item at `at`, whose key and length are there: of both and of what follows its header. */
+function checksum(bytes: Uint8Array, at: number, length: number): number {
+  const { size, offset } = BOX_ITEM;
+  return crc32c(bytes, at + size, length, crc32c(bytes, at + offset.key, 8));
 }

@@ -16,6 +16,7 @@ import { type Arch, FRAME_NUMBER_BYTES } from '../../base/arch.ts';
 import { isZero } from '../../base/bytes.ts';
 import { DONE, err, ok, type Result } from '../../base/result.ts';
 import { Mfn, PAGE_SIZE, Pfn } from '../../base/units.ts';
+import type { MachineMemory } from '../../machine/memory.ts';
 import type { Process } from '../../sim/simulation.ts';
 import type { Domain } from '../domain/domain.ts';
 import { decodeDomainState, encodeDomainState, type DomainStateRecord } from '../records/domain-state.ts';
@@ -31,11 +32,16 @@ import { BATCH_PAGES, decodeFact, encodeFact, FRAME_FACT_BYTES, type FrameFact, 
 /** Where a body goes. It knows itself what becomes of it when it fails. */
 export interface ByteSink {
   put(bytes: Uint8Array): Process;
+  /** `put`, when that need not wait; false: it must be run (see hot-paths 6). */
+  putNow(bytes: Uint8Array): boolean;
 }
 
 /** Where a body comes from. */
 export interface ByteSource {
+  /** The next bytes, which are not changed by what follows. */
   take(length: number): Process<Result<Uint8Array>>;
+  /** What `take` would return without waiting; undefined when it would have to. */
+  takeNow(length: number): Uint8Array | undefined;
   words(count: number): Process<Result<Uint32Array>>;
 }
 
@@ -55,6 +61,7 @@ export interface BodyRest {
 
 type Counts = Pick<SaveHeader, 'arch' | 'nrPages' | 'mappedPages' | 'factCount'>;
 
+const ZEROS = new Uint8Array(PAGE_SIZE);
 const NOT_ITS_PAGES = err('its pages are not those of a domain');
 
 /** Pages of the domain that have a frame, and those that have none, ascending. */
@@ -77,23 +84,39 @@ export function* writePages(
     yield* sink.put(batchHead(batch, map.arch));
     for (const pfn of batch) {
       domain0Cpu.charge(costs.savePageNs);
-      yield* sink.put(memory.frame(domain.frameOf(Pfn(pfn))));
+      const page = pageOf(memory, domain.frameOf(Pfn(pfn)));
+      if (!sink.putNow(page)) yield* sink.put(page);
     }
   }
 }
 
-/** A batch of pages, at most BATCH_PAGES, as they are at this instant: their guest may run. */
+/** Bytes of a batch of so many pages, on any architecture. */
+export const batchBytes = (pages: number): number => 4 + pages * (8 + PAGE_SIZE);
+
+/**
+ * A batch of pages, as they are at this instant: their guest may run.
+ * @param room for the batch, of `batchBytes`
+ * @returns the part of `room` that it takes
+ */
 export function encodeBatch(
   { memory, map }: Pick<PageHost, 'memory' | 'map'>,
   domain: Domain,
   pages: readonly number[],
+  room: Uint8Array,
 ): Uint8Array {
   const head = batchHead(pages, map.arch);
-  const bytes = new Uint8Array(head.length + pages.length * PAGE_SIZE);
-  bytes.set(head);
-  for (const [i, pfn] of pages.entries())
-    bytes.set(memory.frame(domain.frameOf(Pfn(pfn))), head.length + i * PAGE_SIZE);
-  return bytes;
+  room.set(head);
+  let at = head.length;
+  for (const pfn of pages) {
+    room.set(pageOf(memory, domain.frameOf(Pfn(pfn))), at);
+    at += PAGE_SIZE;
+  }
+  return room.subarray(0, at);
+}
+
+/** The bytes of a frame. Where nothing was stored, no page of the host's is looked at. */
+function pageOf(memory: MachineMemory, mfn: Mfn): Uint8Array {
+  return memory.isTouched(mfn) ? memory.frame(mfn) : ZEROS;
 }
 
 /** Ends the batches. */
@@ -112,7 +135,10 @@ export function restOf(hypervisor: FactHost, domain: Domain): BodyRest {
 export function* writeRest(sink: ByteSink, arch: Arch, { unmapped, state, facts, box }: BodyRest): Process {
   yield* sink.put(bytesOf(wordsOf(unmapped, arch)));
   yield* sink.put(encodeDomainState(state, arch));
-  for (const fact of facts) yield* sink.put(encodeFact(fact, arch));
+  for (const fact of facts) {
+    const bytes = encodeFact(fact, arch);
+    if (!sink.putNow(bytes)) yield* sink.put(bytes);
+  }
   yield* sink.put(box);
 }
 
@@ -132,8 +158,12 @@ export function* readPages(
     const pfns = yield* readNumbers(source, map.arch, count);
     if (!pfns.ok) return pfns;
     for (const pfn of pfns.value) {
-      const page = yield* source.take(PAGE_SIZE);
-      if (!page.ok) return page;
+      let page = source.takeNow(PAGE_SIZE);
+      if (page === undefined) {
+        const taken = yield* source.take(PAGE_SIZE);
+        if (!taken.ok) return taken;
+        page = taken.value;
+      }
       // A type other than 0 makes it a page that no domain has.
       if (!(pfn < p2m.length) || (p2m.at(pfn) === NO_FRAME && used === free.length)) return NOT_ITS_PAGES;
       if (p2m.at(pfn) === NO_FRAME) {
@@ -144,8 +174,8 @@ export function* readPages(
       const mfn = Mfn(p2m.at(pfn));
       // Frames come scrubbed: a page of zeros costs the host no memory, as long as it is not stored
       // to.
-      if (!isZero(page.value, 0, PAGE_SIZE) || !isZero(memory.frame(mfn), 0, PAGE_SIZE))
-        memory.copyIn(mfn, 0, page.value, 0, PAGE_SIZE);
+      if (!isZero(page, 0, PAGE_SIZE) || !isZero(pageOf(memory, mfn), 0, PAGE_SIZE))
+        memory.copyIn(mfn, 0, page, 0, PAGE_SIZE);
       domain0Cpu.charge(costs.restorePageNs + costs.frameAllocNs);
     }
   }

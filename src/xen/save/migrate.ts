@@ -63,6 +63,7 @@ import {
   type Stayed,
 } from './save.ts';
 import {
+  batchBytes,
   encodeBatch,
   endPages,
   type FactHost,
@@ -151,6 +152,8 @@ class Departure {
   readonly #cmdLine: string;
   readonly #link: MigrationLink;
   readonly #log: LogDirty;
+  /** For a batch of pages. */
+  readonly #room = new Uint8Array(batchBytes(BATCH));
   readonly #rounds: MigrationRound[] = [];
 
   constructor(
@@ -222,7 +225,7 @@ class Departure {
         .filter((pfn) => this.#domain.hasFrame(Pfn(pfn)) && !this.#log.has(Pfn(pfn)));
       if (batch.length === 0) continue;
       domain0Cpu.charge(costs.savePageNs * batch.length);
-      yield* this.#link.put(encodeBatch(hypervisor, this.#domain, batch));
+      yield* this.#link.put(encodeBatch(hypervisor, this.#domain, batch, this.#room));
       sent += batch.length;
     }
     this.#rounds.push({ pages: sent, ns: simulation.now - begin });

@@ -76,7 +76,9 @@ export class MigrationLink {
   readonly #hypervisor: LinkHost;
   readonly #nic: Nic;
   readonly #arrived = new WaitQueue('a word from the other end of a migration');
-  readonly #window = new Uint8Array(PACKET_BYTES);
+  /** The next packet of data; its payload is filled first. */
+  readonly #packet = new Uint8Array(MIGRATION_PACKET.size + PACKET_BYTES);
+  readonly #window = this.#packet.subarray(MIGRATION_PACKET.size);
   /** Undefined until the other end has connected. */
   #connection: number | undefined;
   #used = 0;
@@ -121,6 +123,15 @@ export class MigrationLink {
     this.#end('it was closed');
   }
 
+  /** `put`, when that need not wait; false: it must be run. */
+  putNow(bytes: Uint8Array): boolean {
+    const end = this.#used + bytes.length;
+    if (end >= PACKET_BYTES || this.#hypervisor.domain0Cpu.isDue) return false;
+    this.#window.set(bytes, this.#used);
+    this.#used = end;
+    return true;
+  }
+
   /**
    * Appends to the stream; waits while the window is full. Nothing is sent any more after a
    * problem.
@@ -140,14 +151,25 @@ export class MigrationLink {
   /** Sends what was put and is not sent yet. */
   *flush(): Process {
     if (this.#used === 0) return;
-    const payload = this.#window.subarray(0, this.#used);
+    const packet = this.#packet.subarray(0, MIGRATION_PACKET.size + this.#used);
     this.#used = 0;
     yield* this.#hypervisor.domain0Cpu.settle();
     // An end that has something to say takes nothing any more.
     while (this.#unacknowledged >= WINDOW && this.#words.length === 0 && (yield* this.#wait()).ok);
     if (this.#problem !== undefined) return;
     this.#unacknowledged++;
-    yield* this.#send(KIND.data, payload);
+    yield* this.#send(KIND.data, packet);
+  }
+
+  /** What `take` would return without waiting; undefined when it would have to. */
+  takeNow(length: number): Uint8Array | undefined {
+    const packet = this.#data[0];
+    const end = this.#at + length;
+    // A packet that is taken to its end is acknowledged.
+    if (packet === undefined || end >= packet.length || this.#hypervisor.domain0Cpu.isDue) return undefined;
+    const bytes = packet.subarray(this.#at, end);
+    this.#at = end;
+    return bytes;
   }
 
   /** The next bytes of the stream. Fails, too, when the other end says something instead. */
@@ -170,7 +192,7 @@ export class MigrationLink {
       if (this.#at < packet.length) continue;
       this.#data.shift();
       this.#at = 0;
-      yield* this.#send(KIND.acknowledgement, EMPTY);
+      yield* this.#send(KIND.acknowledgement, packetOf(EMPTY));
     }
     const { domain0Cpu } = this.#hypervisor;
     if (domain0Cpu.isDue) yield* domain0Cpu.settle();
@@ -186,7 +208,7 @@ export class MigrationLink {
   /** Tells the other end, also when there is a problem. */
   *say(word: MigrationWord): Process {
     yield* this.#hypervisor.domain0Cpu.settle();
-    yield* this.#send(KIND.word, new TextEncoder().encode(word));
+    yield* this.#send(KIND.word, packetOf(new TextEncoder().encode(word)));
   }
 
   /** Whether the other end has said a word that was not heard yet. */
@@ -239,18 +261,17 @@ export class MigrationLink {
     });
   }
 
-  *#send(kind: number, payload: Uint8Array): Process {
+  /** @param packet with its payload; the header is put in front of that */
+  *#send(kind: number, packet: Uint8Array): Process {
     // There is no end to be told.
     if (this.#connection === undefined) return;
     const { size, offset } = MIGRATION_PACKET;
-    const packet = new Uint8Array(size + payload.length);
     putField(MIGRATION_PACKET, packet, 0, 'magic', MAGIC);
     putField(MIGRATION_PACKET, packet, 0, 'kind', kind);
     putField(MIGRATION_PACKET, packet, 0, 'version', MIGRATION_VERSION);
     putField(MIGRATION_PACKET, packet, 0, 'sequence', this.#sent++);
-    putField(MIGRATION_PACKET, packet, 0, 'payloadBytes', payload.length);
+    putField(MIGRATION_PACKET, packet, 0, 'payloadBytes', packet.length - size);
     putField(MIGRATION_PACKET, packet, 0, 'connection', this.#connection);
-    packet.set(payload, size);
     putField(MIGRATION_PACKET, packet, 0, 'checksum', checksum(packet, offset.checksum));
     this.#bytes += packet.length;
     yield* this.#nic.transmit(packet);
@@ -295,6 +316,13 @@ export class MigrationLink {
     this.#problem ??= problem;
     this.#arrived.wakeAll();
   }
+}
+
+/** A packet with a payload, before its header is put. */
+function packetOf(payload: Uint8Array): Uint8Array {
+  const packet = new Uint8Array(MIGRATION_PACKET.size + payload.length);
+  packet.set(payload, MIGRATION_PACKET.size);
+  return packet;
 }
 
 function checksum(packet: Uint8Array, headBytes: number): number {

@@ -39,6 +39,15 @@ export class SaveWriter {
     return this.#crc;
   }
 
+  /** `put`, when that need not wait; false: it must be run. */
+  putNow(bytes: Uint8Array): boolean {
+    const end = this.#used + bytes.length;
+    if (end >= WINDOW_BYTES || this.#hypervisor.domain0Cpu.isDue) return false;
+    this.#window.set(bytes, this.#used);
+    this.#used = end;
+    return true;
+  }
+
   *put(bytes: Uint8Array): Process {
     for (let at = 0; at < bytes.length; ) {
       const count = Math.min(bytes.length - at, WINDOW_BYTES - this.#used);
@@ -95,7 +104,15 @@ export class SaveReader {
     return this.#blocks === this.#bodyBlocks && this.#window.subarray(this.#at).every((byte) => byte === 0);
   }
 
-  /** The next bytes. */
+  /** What `take` would return without waiting; undefined when it would have to. */
+  takeNow(length: number): Uint8Array | undefined {
+    const at = this.#at;
+    if (at + length > this.#window.length || this.#hypervisor.domain0Cpu.isDue) return undefined;
+    this.#at = at + length;
+    return this.#window.subarray(at, at + length);
+  }
+
+  /** The next bytes, which are not changed by what follows. */
   *take(length: number): Process<Result<Uint8Array>> {
     const bytes = new Uint8Array(length);
     for (let done = 0; done < length; ) {

@@ -33,3 +33,15 @@ it.each([1, 512, GRANULE - 1, GRANULE, GRANULE + 1, 2 * GRANULE - 1, 2 * GRANULE
     }
   },
 );
+
+it('an overlay shows bytes where they lie, where none of them is its own, as far as the image below does', () => {
+  const below = new MemoryImage(SIZE);
+  below.write(0, new Uint8Array(SIZE).fill(7), 0, SIZE);
+  const overlay = new OverlayImage(below);
+  expect(overlay.view(100, 2 * GRANULE)).toEqual(new Uint8Array(2 * GRANULE).fill(7));
+  overlay.write(GRANULE + 5, Uint8Array.of(9), 0, 1);
+  const isShown = (offset: number, length: number): boolean => overlay.view(offset, length) !== undefined;
+  expect([isShown(0, GRANULE), isShown(2 * GRANULE, 10), isShown(2 * GRANULE - 1, 2)]).toEqual([true, true, false]);
+  expect([isShown(0, GRANULE + 1), isShown(GRANULE, 1)]).toEqual([false, false]);
+  expect(new OverlayImage({ size: SIZE, read: below.read.bind(below) }).view(0, 1)).toBeUndefined();
+});

@@ -16,7 +16,7 @@ import { makeExt2 } from '../../../src/disk/mkfs/mkfs.ts';
 import { loadMemory, saveMemory } from '../../../src/experiment/guest/memory-dump.ts';
 import { OracleExt2 } from '../../../src/experiment/judge/oracle-ext2.ts';
 import { VmmClients } from '../../../src/experiment/vmm/clients.ts';
-import { ask, WebHost } from '../../../src/experiment/vmm/web-client.ts';
+import { ask, WebHost } from '../../../src/experiment/host/web-host.ts';
 import { MAX_PAYLOAD } from '../../../src/kernel/net/socket.ts';
 import { MachineMemory } from '../../../src/machine/memory.ts';
 import { readAllFiles, READ_SIZE } from '../../../src/workload/file-reader.ts';

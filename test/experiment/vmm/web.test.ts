@@ -6,7 +6,7 @@ import { Ns } from '../../../src/base/index.ts';
 import { values } from '../../../src/machine/profile.ts';
 import { SERVER_2026 } from '../../../src/machine/profiles/server-2026.ts';
 import { rebootHypervisor } from '../../../src/experiment/vmm/reboot.ts';
-import { ask, WebHost, type HttpAnswer } from '../../../src/experiment/vmm/web-client.ts';
+import { ask, WebHost, type HttpAnswer } from '../../../src/experiment/host/web-host.ts';
 import type { Connection } from '../../../src/kernel/index.ts';
 import type { Process } from '../../../src/sim/index.ts';
 import { encodePath, WebServer } from '../../../src/workload/web-server.ts';

@@ -4,7 +4,7 @@ import { Buffer } from 'node:buffer';
 import { describe, expect, it } from 'vitest';
 import { ModelError } from '../../../src/base/errno.ts';
 import { xenMac } from '../../../src/base/ethernet.ts';
-import { WebHost } from '../../../src/experiment/vmm/web-client.ts';
+import { WebHost } from '../../../src/experiment/host/web-host.ts';
 import type { Connection } from '../../../src/kernel/index.ts';
 import { BACKLOG, type ListeningSocket, MAX_PAYLOAD, type NetworkRequest } from '../../../src/kernel/net/socket.ts';
 import { HypervisorReboot } from '../../../src/experiment/host/hypervisor-reboot.ts';

@@ -24,6 +24,8 @@ import type { Buffers } from '../buffer.ts';
 import type { Ext2Super } from './super.ts';
 
 const FREE_BLOCKS = GROUP_DESCRIPTOR.offset.bg_free_blocks_count;
+/** 32 blocks in use, as a word of a bitmap. */
+const ALL_TAKEN = 0xffff_ffff;
 const S_FREE_BLOCKS = EXT2_SUPERBLOCK_OFFSET + SUPERBLOCK.offset.s_free_blocks_count;
 
 /** ext2_new_block: a block that was free, as near as possible behind `goal`. Throws ENOSPC, EIO. */
@@ -184,9 +186,18 @@ class Taken {
         const bit = (at & ~31) + (31 - Math.clz32(clear & -clear));
         return bit < end ? bit : -1;
       }
-      at = (at & ~31) + 32;
+      at = 32 * this.nextWord(at >>> 5, end);
     }
     return -1;
+  }
+
+  /**
+   * The next word behind `n` that has a clear bit in the first bitmap. When there is none, the one
+   * behind `end` bits.
+   */
+  nextWord(n: number, end: number): number {
+    const last = 4 * ((end + 31) >>> 5);
+    return this.#buffers.skipWords(this.#pfn, Math.min(last, 4 * n + 4), last, ALL_TAKEN) >>> 2;
   }
 }
 
@@ -199,7 +210,7 @@ function findFree(taken: Taken, goal: number, size: number): number {
   for (let byte = (goal >>> 3) + 1; byte < size >>> 3; byte++) {
     const word = taken.word(byte >>> 2);
     if (word === -1) {
-      byte |= 3;
+      byte = 4 * taken.nextWord(byte >>> 2, size) - 1;
       continue;
     }
     if (((word >>> (8 * (byte & 3))) & 0xff) !== 0) continue;

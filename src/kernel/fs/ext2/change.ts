@@ -66,10 +66,19 @@ export class Ext2Changes implements ChangeOperations {
     return this.#state.isChanging && this.#writeback.registry === undefined && this.journal.isOpen;
   }
 
-  /** inode_update_time: data of the inode was written. */
+  /**
+   * inode_update_time: data of the inode was written. Where only seconds are kept, the second write
+   * in one changes nothing, and is answered here (see hot-paths 7).
+   */
   touch(inode: Ext2Inode): void {
     const { fields } = inode;
     const now = this.#state.now();
+    const isStamped = fields.mtime === now && fields.ctime === now && fields.extraBytes === 0;
+    if (!isStamped || !inode.isInodeDirty) this.#touch(inode, now);
+  }
+
+  #touch(inode: Ext2Inode, now: number): void {
+    const { fields } = inode;
     const ns = isFine(fields) ? this.#state.nowNs() : 0;
     const isStamped = fields.mtime === now && fields.ctime === now && fields.mtimeNs === ns && fields.ctimeNs === ns;
     if (isStamped && inode.isInodeDirty) return;

@@ -64,19 +64,33 @@ export class WebHost {
 
 /** Sends a request on an open connection; undefined when it broke, or the answer is invalid. */
 export function* ask(connection: Connection, lines: readonly string[]): Process<HttpAnswer | undefined> {
-  const answer = yield* connection.request(new TextEncoder().encode([...lines, '', ''].join('\r\n')));
+  const answer = yield* connection.request(encodeRequest(lines));
   return typeof answer === 'string' ? undefined : parseAnswer(answer);
 }
 
-function parseAnswer(bytes: Uint8Array): HttpAnswer | undefined {
-  const text = new TextDecoder('latin1').decode(bytes);
-  const end = text.indexOf('\r\n\r\n');
-  const [line, ...fields] = text.slice(0, end).split('\r\n');
+/** A request of these lines. */
+export const encodeRequest = (lines: readonly string[]): Uint8Array =>
+  new TextEncoder().encode([...lines, '', ''].join('\r\n'));
+
+/** Undefined when it is no answer of HTTP/1.0. */
+export function parseAnswer(bytes: Uint8Array): HttpAnswer | undefined {
+  const end = endOfHead(bytes);
+  if (end === undefined) return undefined;
+  const [line, ...fields] = new TextDecoder('latin1').decode(bytes.subarray(0, end)).split('\r\n');
   const status = /^HTTP\/1\.0 (\d{3}) /.exec(line!)?.[1];
-  if (end < 0 || status === undefined) return undefined;
+  if (status === undefined) return undefined;
   const pairs = fields.map((field): [string, string] => {
     const colon = field.indexOf(': ');
     return [field.slice(0, colon), field.slice(colon + 2)];
   });
   return { status: Number(status), fields: new Map(pairs), body: bytes.subarray(end + 4) };
 }
+
+/** Where the empty line begins that ends a head: CR LF CR LF. */
+function endOfHead(bytes: Uint8Array): number | undefined {
+  for (let at = bytes.indexOf(CR); at >= 0; at = bytes.indexOf(CR, at + 1))
+    if (bytes[at + 1] === LF && bytes[at + 2] === CR && bytes[at + 3] === LF) return at;
+  return undefined;
+}
+
+const [CR, LF] = [13, 10];

@@ -1,0 +1,52 @@
+/** The result of `stillwarm web` as one self-contained HTML page (kit/page.ts). */
+
+import { counted } from '../base/counted.ts';
+import type { WebOutcome } from '../experiment/web/experiment.ts';
+import type { WebResult } from '../experiment/web/result.ts';
+import { breakable, renderSection } from './html.ts';
+import { figure } from './kit/figure.ts';
+import { html, lines, type Markup } from './kit/markup.ts';
+import { renderPage, section } from './kit/page.ts';
+import { webChart } from './web-chart.ts';
+import { OF_THE_SLIDES, webHeadline, webParameters, webSections, webVerification } from './web-measures.ts';
+import { renderWebMismatches } from './web-text.ts';
+
+/** The whole page. */
+export function renderWebHtml({ result, mismatches }: WebOutcome): string {
+  const { line, allEqual } = webVerification(result);
+  const found = renderWebMismatches(mismatches).map((item) => html`<li>${item}</li>`);
+  const chart = figure(webChart(result), {
+    keys: [
+      { style: 'key-line', label: 'requests answered a second' },
+      { style: 'key-down', label: 'until the service returned' },
+      { style: 'key-begin', label: 'start of the reboot' },
+    ],
+  });
+  return renderPage({
+    title: `stillwarm: a web server with ${counted(result.served, 'file')} over a reboot of its guest`,
+    heading: 'What a reboot of its guest costs a web server',
+    sentence: webHeadline(result) ?? '',
+    verdict: { line, isGood: allEqual && mismatches.length === 0 },
+    details: found.length === 0 ? '' : html`<ul>${found}</ul>`,
+    sections: [
+      section(
+        'Throughput around the reboot',
+        [chart],
+        'Each piece of the time axis has a scale of its own. A zigzag is where one ends.',
+      ),
+      section('The figures', [renderFigures(result)], OF_THE_SLIDES),
+    ],
+    run: webParameters(result),
+    costs: result,
+  });
+}
+
+function renderFigures(result: WebResult): Markup {
+  const heads = result.strategies.map(({ name }) => html`<th scope="col">${breakable(name)}</th>`);
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="The figures">
+<table>
+<thead><tr><td></td>${heads}</tr></thead>
+${lines(webSections(result).map((each) => renderSection(each, result.strategies.length)))}
+</table>
+</div>`;
+}
