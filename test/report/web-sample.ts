@@ -67,6 +67,7 @@ export const sampleWebStrategies = (): WebStrategyResult[] => [
 
 export const sampleWebResult = (change: Partial<WebResult> = {}): WebResult => ({
   schema: 'stillwarm/web@1',
+  set: [],
   seed: 1,
   digest: '0123456789abcdef',
   profile: 'pentium4-2006',
