@@ -73,7 +73,6 @@ export const sampleWebResult = (change: Partial<WebResult> = {}): WebResult => (
   profile: 'pentium4-2006',
   arch: 'x86_32',
   disk: 'profile',
-  set: [],
   memory: 2 ** 30,
   backend: 'partition',
   domain0Cache: null,
