@@ -116,6 +116,7 @@ const MAY_IMPORT = {
       'experiment/host',
       'experiment/guest',
       'experiment/vmm',
+      'experiment/web',
     ],
   ],
   'doors/machine': [

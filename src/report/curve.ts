@@ -5,13 +5,12 @@
 
 import prettyBytes from 'pretty-bytes';
 import type { CurvePoint } from '../experiment/guest/result.ts';
+import { warmCacheFigure } from '../slides/figures.ts';
 import { curveChart } from './kit/curves.ts';
 import type { Chart } from './kit/svg.ts';
 import { percent, times, type Section } from './measures.ts';
 
 const MIB = 1 << 20;
-/** What the slides say: times, and percent. */
-const SLIDES = { gain: 15, share: 64 } as const;
 
 export const CURVE_TITLE = "Over disks that are files, by the size of domain 0's page cache";
 /** What the curve may be taken for. */
@@ -44,7 +43,7 @@ export function gainChart(points: readonly CurvePoint[]): Chart {
     id: 'curve-gain',
     title: 'First run after the reboot, warm-cache over cold',
     unit: '×',
-    slide: SLIDES.gain,
+    slide: warmCacheFigure('files', 'against cold'),
     valueOf: gain,
     shown: times,
   });
@@ -56,7 +55,7 @@ export function shareChart(points: readonly CurvePoint[]): Chart {
     id: 'curve-share',
     title: 'First run after a warm-cache reboot, of the second',
     unit: '%',
-    slide: SLIDES.share,
+    slide: warmCacheFigure('files', 'of second'),
     valueOf: (point) => (share(point) ?? 0) * 100,
     shown: (value) => percent(value === undefined ? undefined : value / 100),
   });

@@ -28,7 +28,13 @@ import {
   studyOf,
   summaryOf,
 } from './paper-measures.ts';
+import { webChart } from './web-chart.ts';
 
+const WEB_KEYS = [
+  { style: 'key-line', label: 'requests answered a second' },
+  { style: 'key-down', label: 'until the service returned' },
+  { style: 'key-begin', label: 'start of the reboot' },
+];
 const RING = [{ style: 'key-ring', label: 'figure of the slides' }];
 /** Figures that charts of the slides' web server show. */
 const WEB = /^(web server|throughput lost)/;
@@ -61,7 +67,10 @@ export function renderPaperHtml({ result, mismatches }: PaperOutcome): string {
         html`<p>${resonanceOf(result)}</p>`,
         figure(resonanceChart(result)),
       ]),
-      section('A web server, and its throughput over time', webServer(result)),
+      section('A web server, and its throughput over time', [
+        ...webServer(result),
+        figure(webChart(result.services), { keys: WEB_KEYS }),
+      ]),
       tornados(result),
     ],
     run: paperParameters(result),

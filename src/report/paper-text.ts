@@ -35,7 +35,8 @@ export function renderPaperText({ result, mismatches }: PaperOutcome, colour: bo
     '',
     table(
       ['', ...CELL_HEADS],
-      figures.map((figure) => [figure.name, ...cellsOf(figure)]),
+      // Its longest status would make the table too wide.
+      figures.map((figure) => [figure.name, ...cellsOf(figure).map((cell) => cell.replace('not comp', 'not\ncomp'))]),
     ),
     '',
     ...reasonsOf(result).flatMap(({ reason, names }) => [...wrapList('', names, '; '), ...paragraph(reason, '    ')]),

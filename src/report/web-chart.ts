@@ -1,6 +1,6 @@
 /** Throughput over time around the reboot, one panel a strategy. A step is a window of 1 s. */
 
-import type { WebResult, WebStrategyResult } from '../experiment/web/result.ts';
+import type { WebStrategyResult } from '../experiment/web/result.ts';
 import { significant } from './kit/figures.ts';
 import { timeChart } from './kit/panels.ts';
 import { segmentsAround } from './kit/scales.ts';
@@ -10,7 +10,10 @@ import type { Chart } from './kit/svg.ts';
 const BEFORE = 10;
 const AFTER = 20;
 
-export function webChart({ strategies }: WebResult): Chart {
+/** A service over the reboot with one strategy. */
+export type NamedService = Pick<WebStrategyResult, 'name' | 'service'>;
+
+export function webChart(strategies: readonly NamedService[]): Chart {
   const absences = strategies.map(({ service }) => {
     const end = Math.max(0, ...service.windows.map(({ startNs }) => startNs / 1e9 + 1));
     const up = (service.returnNs ?? end * 1e9) / 1e9;
@@ -43,5 +46,5 @@ export function webChart({ strategies }: WebResult): Chart {
   });
 }
 
-const describe = ({ name, service }: WebStrategyResult): string =>
+const describe = ({ name, service }: NamedService): string =>
   `${name}: ${significant(service.rateBefore)} requests a second before, down for ${significant(service.downNs / 1e9)} s.`;

@@ -15,7 +15,7 @@ import { renderWebMismatches } from './web-text.ts';
 export function renderWebHtml({ result, mismatches }: WebOutcome): string {
   const { line, allEqual } = webVerification(result);
   const found = renderWebMismatches(mismatches).map((item) => html`<li>${item}</li>`);
-  const chart = figure(webChart(result), {
+  const chart = figure(webChart(result.strategies), {
     keys: [
       { style: 'key-line', label: 'requests answered a second' },
       { style: 'key-down', label: 'until the service returned' },

@@ -7,9 +7,9 @@
 import prettyBytes from 'pretty-bytes';
 import { counted, grouped } from '../base/counted.ts';
 import type { WebResult, WebRun, WebService, WebStrategyResult } from '../experiment/web/result.ts';
+import { lossFigure, warmCacheFigure } from '../slides/figures.ts';
 import { NO_FIGURE, significant } from './kit/figures.ts';
 import type { Section } from './measures.ts';
-import { FIRST_OVER_COLD, FIRST_OVER_SECOND, LOSSES } from './web-slides.ts';
 
 type Errors = WebService['errors'];
 
@@ -61,9 +61,10 @@ export function webSections(result: WebResult): Section[] {
         row('before, requests/s', ({ service }) => significant(service.rateBefore)),
         ...[20, 33].flatMap((span) => [
           row(`lost in ${span} s after its return`, ({ service }) => percent(lossOf(service, span))),
-          row('  slides', ({ name }) =>
-            percent(LOSSES.find((loss) => loss.name === name && loss.seconds === span)?.share),
-          ),
+          row('  slides', ({ name }) => {
+            const slide = lossFigure(name);
+            return slide?.seconds === span ? percent(slide.percent / 100) : NO_FIGURE;
+          }),
         ]),
         row('before, median answer, ms', ({ service }) => ms(service.latency.before.p50Ns)),
         row('before, 99 % of answers, ms', ({ service }) => ms(service.latency.before.p99Ns)),
@@ -80,9 +81,13 @@ export function webSections(result: WebResult): Section[] {
         ...runRow('MB/s', (run) => significant(perSecond(run.bytes, run.ns) / 1e6)),
         ...runRow('99 % of answers, ms', ({ p99Ns }) => ms(p99Ns)),
         row('after 1 / after 1 of cold', (strategy) => times(ratio(strategy, 1, cold, 1))),
-        row('  slides', ({ name }) => (name === 'warm-cache' ? times(FIRST_OVER_COLD) : NO_FIGURE)),
+        row('  slides', ({ name }) =>
+          name === 'warm-cache' ? times(warmCacheFigure('web server', 'against cold')) : NO_FIGURE,
+        ),
         row('after 1 / after 2', (strategy) => percent(ratio(strategy, 1, strategy, 2))),
-        row('  slides', ({ name }) => (name === 'warm-cache' ? percent(FIRST_OVER_SECOND) : NO_FIGURE)),
+        row('  slides', ({ name }) =>
+          name === 'warm-cache' ? percent(warmCacheFigure('web server', 'of second') / 100) : NO_FIGURE,
+        ),
       ],
     },
     {

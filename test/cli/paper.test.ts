@@ -26,7 +26,7 @@ describe('stillwarm paper', () => {
     const { status, batches, out } = run('/', ['--seed', '9']);
     expect(status).toBe(0);
     expect(batches.map(({ seed }) => seed)).toEqual([9]);
-    expect(out).toMatch(/^The slides print 23 figures of reboots: 3 fitted, 14 predicted/);
+    expect(out).toMatch(/^The slides print 23 figures of reboots: 3 fitted, 16 predicted/);
     expect(out).toContain('seed 9;');
   });
 

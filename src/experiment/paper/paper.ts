@@ -7,13 +7,14 @@
  * changed since, and a figure with it, it has no range until they are found again.
  */
 
+import { ArgumentError } from '../../base/argument-error.ts';
 import { Digest } from '../../sim/digest.ts';
 import { RandomStreams } from '../../sim/random.ts';
 import { constantsOf, fittedConstants, type Constant } from '../../machine/profile.ts';
 import { NEAR_PERCENT } from '../../slides/figures.ts';
-import { archOf, PROFILE } from '../host/profiles.ts';
+import { archOf, checkConstants, PROFILE, type Constants } from '../host/profiles.ts';
 import type { PaperOptions } from './options.ts';
-import { filesRun, paperFigures, seriesRuns, type PaperFigure } from './figures.ts';
+import { filesRun, paperFigures, seriesRuns, serverRun, type PaperFigure } from './figures.ts';
 import type { PaperFigureResult, PaperMachine, PaperRange, PaperResult, PaperStudy } from './result.ts';
 import { PAPER_PROFILE, type PaperBatch, type PaperJob, type PaperPart, type PaperRun } from './runs.ts';
 import { study, type Factor, type Interval, type Point, type Question, type Spread } from './sensitivity.ts';
@@ -39,11 +40,13 @@ export type PaperWork = Generator<PaperBatch, PaperOutcome, readonly PaperPart[]
 export const RANGES_SCHEMA = 'stillwarm/paper-ranges@1';
 /** Constants that move no time of a run by more than this are left as they are. */
 const THRESHOLD = 0.005;
+const NOT_REACHED = 'the service did not come so far while it was measured';
 /** Swings that are printed of a figure. */
 const MOST_SWINGS = 5;
 const RATE = 'disk.outerMBps';
 /** Media rates of drives of the time: the share of a file read depends on them by resonance. */
 const RATES_MBPS = Array.from({ length: 16 }, (_, n) => 55 + n);
+const SERVICE_STRATEGIES = ['cold', 'warm-cache'] as const;
 const FILE_STRATEGIES = ['cold', 'warm-cache', 'warm-cache+metadata'] as const;
 
 /** @param written ranges that were found before, for figures that may have changed since */
@@ -54,7 +57,9 @@ export function* paper(options: PaperOptions, written: WrittenRanges | undefined
   const reads = FILE_STRATEGIES.map((strategy) => filesRun(strategy, shrink));
   const series = seriesRuns(shrink);
   const rates = RATES_MBPS.map((rate) => ({ run: filesRun('warm-cache', shrink), constants: { [RATE]: rate } }));
-  yield* runs.do([...[...figures.flatMap((figure) => figure.runs), ...series, ...reads].map(asIs), ...rates]);
+  const services = SERVICE_STRATEGIES.map((strategy) => serverRun('service', strategy, shrink));
+  const once = [...services, ...figures.flatMap((figure) => figure.runs), ...series, ...reads];
+  yield* runs.do([...once.map(asIs), ...rates]);
   const { digest, verified, mismatches } = runs.summary();
 
   const found = options.study ? yield* findRanges(options, figures, runs) : undefined;
@@ -72,14 +77,15 @@ export function* paper(options: PaperOptions, written: WrittenRanges | undefined
       figures: results,
       machines: machinesOf(series, runs),
       readings: reads.map(({ strategy, fileBytes }, n) => {
-        const { firstBeforeNs, secondBeforeNs, firstNs, secondNs } = runs.readings(asIs(reads[n]!));
+        const { firstBeforeNs, secondBeforeNs, firstNs, secondNs } = runs.part(asIs(reads[n]!)).readings;
         return {
           ...{ strategy, bytes: fileBytes, firstBeforeNs: firstBeforeNs!, secondBeforeNs: secondBeforeNs! },
           ...{ firstNs: firstNs!, secondNs: secondNs! },
         };
       }),
+      services: services.map((run) => ({ name: run.strategy, service: runs.part(asIs(run)).service! })),
       rates: rates.map((job) => {
-        const { firstNs, secondNs } = runs.readings(job);
+        const { firstNs, secondNs } = runs.part(job).readings;
         return { mbps: job.constants[RATE], percent: (100 * secondNs!) / firstNs! };
       }),
       study: results.some(({ range }) => range !== null) ? ranges!.study : null,
@@ -97,7 +103,7 @@ function machinesOf(series: ReturnType<typeof seriesRuns>, runs: Runs): PaperMac
   const machines = new Map<string, PaperMachine>();
   for (const run of series) {
     const { vms, memory, strategy } = run;
-    const { stopNs, startNs, downtimeNs } = runs.readings(asIs(run));
+    const { stopNs, startNs, downtimeNs } = runs.part(asIs(run)).readings;
     const before = machines.get(`${vms} ${memory}`)?.strategies ?? [];
     const strategies = [...before, { strategy, stopNs: stopNs!, startNs: startNs!, downtimeNs: downtimeNs! }];
     machines.set(`${vms} ${memory}`, { vms, memory, strategies });
@@ -106,12 +112,12 @@ function machinesOf(series: ReturnType<typeof seriesRuns>, runs: Runs): PaperMac
 }
 
 function figureResult(figure: PaperFigure, runs: Runs, ranges: WrittenRanges | undefined): PaperFigureResult {
-  const { name, slide, measure, notRun } = figure;
+  const { name, slide, measure } = figure;
   const { unit, value } = slide;
   const common = { name, unit, slide: value };
-  if (measure === undefined)
-    return { ...common, ours: null, percentOff: null, status: 'not run', reason: notRun!, range: null };
-  const ours = measure(figure.runs.map((run) => runs.readings(asIs(run))));
+  const ours = measure(figure.runs.map((run) => runs.part(asIs(run)).readings));
+  if (ours === undefined)
+    return { ...common, ours: null, percentOff: null, status: 'not run', reason: NOT_REACHED, range: null };
   const percentOff = (100 * (ours - value)) / value;
   const measured = { ...common, ours, percentOff, status: slide.status };
   switch (slide.status) {
@@ -155,7 +161,7 @@ function* findRanges(
   figures: readonly PaperFigure[],
   runs: Runs,
 ): Generator<PaperBatch, WrittenRanges, readonly PaperPart[]> {
-  const predicted = figures.filter(({ slide, measure }) => slide.status === 'predicted' && measure !== undefined);
+  const predicted = figures.filter(({ slide }) => slide.status === 'predicted');
   const all = new Map<string, PaperRun>();
   for (const run of predicted.flatMap((figure) => figure.runs)) all.set(JSON.stringify(run), run);
   const keys = [...all.keys()];
@@ -163,12 +169,13 @@ function* findRanges(
     ({ name, runs: own, measure }): Question => ({
       name,
       runs: own.map((run) => keys.indexOf(JSON.stringify(run))),
-      measure: measure!,
+      // A figure that has no value depends on a service; none of these is predicted.
+      measure: (readings) => measure(readings)!,
     }),
   );
   const factors = factorsOf();
   const random = new RandomStreams(seed).stream('constants');
-  const studying = study(factors, questions, { threshold: THRESHOLD, samples, random });
+  const studying = study(factors, questions, { threshold: THRESHOLD, samples, random, isPossible });
   for (let step = studying.next(); ; ) {
     if (step.done) {
       const { spreads, points } = step.value;
@@ -181,7 +188,18 @@ function* findRanges(
     }
     const jobs = step.value.map(({ run, constants }: Point) => ({ run: all.get(keys[run]!)!, constants }));
     yield* runs.do(jobs);
-    step = studying.next(jobs.map((job) => runs.readings(job)));
+    step = studying.next(jobs.map((job) => runs.part(job).readings));
+  }
+}
+
+/** Whether the machine can have a drive like this. */
+function isPossible(constants: Constants): boolean {
+  try {
+    checkConstants({ profile: PAPER_PROFILE, constants });
+    return true;
+  } catch (error) {
+    if (error instanceof ArgumentError) return false;
+    throw error;
   }
 }
 
@@ -213,8 +231,8 @@ class Runs {
     [...missing.keys()].forEach((key, n) => this.#parts.set(key, parts[n]!));
   }
 
-  readings(job: PaperJob): PaperPart['readings'] {
-    return this.#parts.get(keyOf(job))!.readings;
+  part(job: PaperJob): PaperPart {
+    return this.#parts.get(keyOf(job))!;
   }
 
   /** Of all runs so far, in the order in which they were asked for. */

@@ -2,7 +2,20 @@
 
 import { Type } from 'typebox';
 import { COMMON, FITTED, Setting, VERIFIED } from '../guest/result.ts';
-import { count, kind, many, object, oneOf, oneOrNull, orNull, result, text, type Described } from '../guest/schema.ts';
+import {
+  count,
+  kind,
+  many,
+  object,
+  one,
+  oneOf,
+  oneOrNull,
+  orNull,
+  result,
+  text,
+  type Described,
+} from '../guest/schema.ts';
+import { WebService, WebWindow } from '../web/result.ts';
 
 const number = (description: string) => Type.Number({ description });
 const interval = (description: string) => object(description, { low: number('Least.'), high: number('Most.') });
@@ -67,6 +80,12 @@ export const PaperReading = kind('reading', 'A guest that reads one file twice b
 });
 export type PaperReading = Described<typeof PaperReading>;
 
+export const PaperService = kind('web server', 'A web server over the reboot of its guest, with one strategy.', {
+  name: oneOf('The strategy.', ['cold', 'warm-cache']),
+  service: one('What its clients saw.', WebService),
+});
+export type PaperService = Described<typeof PaperService>;
+
 export const PaperRate = kind('rate', 'The file read on a drive with another media rate.', {
   mbps: number('Media rate of the outermost zone, MB/s: `disk.outerMBps`.'),
   percent: number('First run after a warm-cache reboot as a share of the second, percent.'),
@@ -92,6 +111,7 @@ object, byte for byte.`,
     figures: many('Each figure, in the order of the slides.', PaperFigureResult),
     machines: many('Reboots of the hypervisor, over memory and over the number of guests.', PaperMachine),
     readings: many('Reboots of one guest.', PaperReading),
+    services: many('A web server over the reboot of its guest.', PaperService),
     rates: many('The file read over the media rate of the drive.', PaperRate),
     study: oneOrNull('How the ranges were found; null when there are none.', PaperStudy),
     verified: VERIFIED,
@@ -104,6 +124,9 @@ object, byte for byte.`,
     PaperMachine,
     PaperStrategyResult,
     PaperReading,
+    PaperService,
+    WebService,
+    WebWindow,
     PaperRate,
     PaperStudy,
     Setting,

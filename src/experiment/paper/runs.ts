@@ -1,6 +1,6 @@
 /**
  * The runs behind the paper's figures. Each is a reboot of the hypervisor under guests, or of a
- * guest that reads a file. It has constants of its own, and does not depend on the others.
+ * guest that reads a file or serves many. It has constants of its own, and does not depend on the others.
  *
  * Contract: a run and its readings are plain data. A run depends on its job and the seed only. The
  * machine is the paper's, and its files are made up (guest/generated-disk.ts).
@@ -20,6 +20,10 @@ import { machineMemoryFor } from '../host/host.ts';
 import { profileOf, type Constants } from '../host/profiles.ts';
 import type { StrategyName } from '../host/strategies.ts';
 import { runVmmStrategy } from '../vmm/experiment.ts';
+import { madeDisk, nameOf } from '../web/made-files.ts';
+import type { MadeFiles, WebOptions } from '../web/options.ts';
+import type { WebService } from '../web/result.ts';
+import { WebRun } from '../web/run.ts';
 
 /** A reboot of the hypervisor under guests that serve. They have read next to nothing. */
 export interface VmmRun {
@@ -39,7 +43,20 @@ export interface FilesRun {
   readonly strategy: Extract<StrategyName, 'cold' | 'warm-cache' | 'warm-cache+metadata'>;
 }
 
-export type PaperRun = VmmRun | FilesRun;
+/**
+ * A reboot of a guest with a web server: each of its files is asked for once, twice before it and
+ * twice after it (`runs`), or clients keep asking over it (`service`).
+ */
+export interface ServerRun {
+  readonly kind: 'web server';
+  readonly part: 'runs' | 'service';
+  /** Bytes. */
+  readonly memory: number;
+  readonly files: MadeFiles;
+  readonly strategy: Extract<StrategyName, 'cold' | 'warm-cache'>;
+}
+
+export type PaperRun = VmmRun | FilesRun | ServerRun;
 
 /** A run on the paper's machine with other values for some constants. */
 export interface PaperJob {
@@ -47,12 +64,17 @@ export interface PaperJob {
   readonly constants: Constants;
 }
 
-/** Times of a run by name, virtual ns: what its figures are worked out from. */
+/**
+ * What a run's figures are worked out from, by name: times in virtual ns, and of a service the
+ * shares that it lost.
+ */
 export type Readings = Readonly<Record<string, number>>;
 
 /** What a run gave. */
 export interface PaperPart {
   readonly readings: Readings;
+  /** Of a run `service`. */
+  readonly service?: WebService;
   /** Digest of the run, hexadecimal. */
   readonly digest: string;
   readonly verified: { readonly pages: number; readonly bytes: number; readonly mismatches: number };
@@ -68,15 +90,30 @@ export interface PaperBatch {
 export const PAPER_PROFILE = 'pentium4-2006';
 /** What clients of a web server ask for, bytes: reboots of the hypervisor need no more. */
 const SERVED_BYTES = 65_536;
+/** How the web server is asked: a later paper is remembered so (slides/figures.ts). */
+const WEB: Omit<WebOptions, 'memory' | 'seed' | 'constants' | 'sizes' | 'strategies'> = {
+  ...{ path: '', profile: PAPER_PROFILE, disk: 'profile', limit: undefined, crash: false },
+  ...{ workers: 150, sending: 'sendfile', connections: 10, timeout: 5, order: 'once', alpha: 1 },
+  ...{ loop: 'closed', think: 0, rate: 1, arrivals: 'constant', prefetchRate: undefined },
+  // The slides' longest loss lasts 33 s from the return of the service.
+  ...{ before: 3, after: 36 },
+};
 
 /** @internal The jobs of a batch, as runs that do not depend on each other. */
 export const PAPER_RUNS: Runs<PaperBatch, PaperPart, readonly PaperPart[]> = {
   bytesOf: ({ jobs }) =>
-    jobs.map(({ run }) =>
-      run.kind === 'hypervisor' ? 2 * machineMemoryFor(run.vms * run.memory) : machineMemoryFor(run.memory),
-    ),
+    jobs.map(({ run }) => {
+      if (run.kind === 'hypervisor') return 2 * machineMemoryFor(run.vms * run.memory);
+      return machineMemoryFor(run.memory);
+    }),
   open: ({ seed, jobs }) => {
     const disks = new Map<number, DiskSource>();
+    let served: { readonly name: string; readonly disk: DiskSource } | undefined;
+    const servedDisk = (files: MadeFiles): DiskSource => {
+      const name = nameOf(files);
+      if (served?.name !== name) served = { name, disk: madeDisk(files, true) };
+      return served.disk;
+    };
     const diskOf = (bytes: number): DiskSource => {
       const disk = disks.get(bytes) ?? generatedDisk(1, bytes);
       disks.set(bytes, disk);
@@ -95,6 +132,8 @@ export const PAPER_RUNS: Runs<PaperBatch, PaperPart, readonly PaperPart[]> = {
               return vmmPart(run, seed, constants, diskOf(SERVED_BYTES), onRun);
             case 'files':
               return filesPart(run, seed, constants, diskOf(run.fileBytes), onRun);
+            case 'web server':
+              return serverPart(run, seed, constants, servedDisk(run.files), onRun);
             default:
               return unreachable(run);
           }
@@ -140,5 +179,40 @@ function filesPart(run: FilesRun, seed: number, constants: Constants, disk: Disk
     digest,
     verified: result.verified,
     mismatches: mismatches.map(({ what }) => what),
+  };
+}
+
+function serverPart(
+  run: ServerRun,
+  seed: number,
+  constants: Constants,
+  disk: DiskSource,
+  onRun: RunListener,
+): PaperPart {
+  const { memory, files: sizes, strategy, part } = run;
+  const options: WebOptions = { ...WEB, memory, seed, constants, sizes, strategies: [strategy] };
+  const machine = new MachineMemory(machineMemoryFor(memory));
+  const web = new WebRun({ options, disk, files: disk.files, memory: machine }, strategy, onRun);
+  const service = part === 'service' ? web.service() : undefined;
+  return {
+    readings: service === undefined ? runReadings(web) : serviceReadings(service),
+    ...(service !== undefined && { service }),
+    digest: web.digest,
+    verified: web.found.verified,
+    mismatches: web.found.described.map(({ what }) => what),
+  };
+}
+
+function runReadings(web: WebRun): Readings {
+  const [firstBefore, secondBefore, first, second] = web.runs().runs.map(({ ns }) => ns);
+  return { firstBeforeNs: firstBefore!, secondBeforeNs: secondBefore!, firstNs: first!, secondNs: second! };
+}
+
+/** Those that there are. */
+function serviceReadings({ loss: { first20s, first33s }, returnNs, until90Ns }: WebService): Readings {
+  return {
+    ...(first20s !== null && { lost20: first20s }),
+    ...(first33s !== null && { lost33: first33s }),
+    ...(returnNs !== null && until90Ns !== null && { recoveryNs: until90Ns - returnNs }),
   };
 }

@@ -8,6 +8,9 @@
  * any time of the run by more than the threshold. Otherwise it is halved. Constants of a group do
  * not cancel out: each is moved in the direction that makes runs longer, or all in the other one.
  *
+ * Some values cannot be had together: the seek times of a drive have to rise with the distance. A
+ * point of the sample is drawn again then. Other points move less far.
+ *
  * Contract: the study asks for points in batches, and is told what they gave. It asks for no point
  * twice. Its outcome depends on the answers and the random stream, and on nothing else.
  */
@@ -46,10 +49,10 @@ export interface Interval {
   readonly high: number;
 }
 
-/** What a constant alone does to a figure. */
+/** What a constant alone does to a figure, from end to end as far as a machine can have it. */
 export interface Swing extends Interval {
   readonly constant: string;
-  /** The figure when the constant is at its low end, and at its high end. */
+  /** The figure when the constant is at `low` and at `high`. */
   readonly atLow: number;
   readonly atHigh: number;
 }
@@ -79,28 +82,43 @@ export interface StudyOptions {
   /** Points of the sample. */
   readonly samples: number;
   readonly random: RandomStream;
+  /** Whether a machine can have these values. It can have those of all factors as they are. */
+  readonly isPossible: (constants: Constants) => boolean;
 }
 
 /** Asks for points; is told the readings of each, in that order. */
 export type Asking<Outcome> = Generator<readonly Point[], Outcome, readonly Readings[]>;
 
+/** Draws of a point before it is moved to where a machine can have it. */
+const MOST_DRAWS = 100;
+/** Values that are moved by less than this share of what was asked are not moved. */
+const LEAST_SHARE = 1 / 64;
+
 export function* study(
   factors: readonly Factor[],
   questions: readonly Question[],
-  { threshold, samples, random }: StudyOptions,
+  { threshold, samples, random, isPossible }: StudyOptions,
 ): Asking<Study> {
-  const known = new Known(factors);
+  const known = new Known(factors, isPossible);
   const runs = [...new Set(questions.flatMap((question) => question.runs))];
   const mattering = new Map<number, ReadonlySet<Factor>>();
   for (const run of runs) {
     const before = [...mattering.values()].flatMap((set) => [...set]);
     mattering.set(run, yield* screen(known, run, factors, new Set(before), threshold));
   }
-  const drawn = latinHypercube(factors, samples, random);
+  const drawn = latinHypercube(factors, samples, random).map((first) => {
+    let constants = first;
+    for (let draws = 1; !isPossible(constants) && draws < MOST_DRAWS; draws++)
+      [constants] = latinHypercube(factors, 1, random) as [Constants];
+    return known.nearest(constants);
+  });
   const asked = questions.map(({ runs: own }) => ({
     singles: factors
       .filter((factor) => own.some((run) => mattering.get(run)!.has(factor)))
-      .map((factor) => ({ factor, ends: [at(factor, factor.low), at(factor, factor.high)] as const })),
+      .map((factor) => ({
+        factor,
+        ends: [known.nearest(at(factor, factor.low)), known.nearest(at(factor, factor.high))] as const,
+      })),
   }));
   // One batch: the more runs there are at a time, the better all cores are used.
   yield* known.ask(
@@ -114,8 +132,8 @@ export function* study(
     const measured = (constants: Constants): number =>
       question.measure(question.runs.map((run) => known.readings({ run, constants })));
     const value = measured({});
-    const swings = asked[n]!.singles.map(({ factor: { name, low, high }, ends }) => ({
-      ...{ constant: name, low, high },
+    const swings = asked[n]!.singles.map(({ factor: { name }, ends }) => ({
+      ...{ constant: name, low: ends[0][name]!, high: ends[1][name]! },
       ...{ atLow: measured(ends[0]), atHigh: measured(ends[1]) },
     }));
     return {
@@ -156,8 +174,10 @@ function* screen(
   while (groups.length > 0) {
     const moved = new Set<readonly Factor[]>();
     for (const end of ['slow', 'fast'] as const) {
+      // Those that cannot be had together are halved without being tried.
+      for (const group of groups) if (group.length > 1 && !known.isPossible(moveTo(group, end))) moved.add(group);
       const tried = groups.filter((group) => !moved.has(group));
-      const readings = yield* known.ask(tried.map((group) => ({ run, constants: moveTo(group, end) })));
+      const readings = yield* known.ask(tried.map((group) => ({ run, constants: known.nearest(moveTo(group, end)) })));
       tried.forEach((group, n) => {
         if (shareMoved(base!, readings[n]!) > threshold) moved.add(group);
       });
@@ -206,9 +226,31 @@ export function latinHypercube(factors: readonly Factor[], points: number, rando
 class Known {
   readonly #values: ReadonlyMap<string, number>;
   readonly #readings = new Map<string, Readings>();
+  readonly #whole: ReadonlySet<string>;
+  readonly isPossible: StudyOptions['isPossible'];
 
-  constructor(factors: readonly Factor[]) {
+  constructor(factors: readonly Factor[], isPossible: StudyOptions['isPossible']) {
     this.#values = new Map(factors.map(({ name, value }) => [name, value]));
+    this.#whole = new Set(factors.filter(({ isWhole }) => isWhole).map(({ name }) => name));
+    this.isPossible = isPossible;
+  }
+
+  /**
+   * These values if a machine can have them, else the first that it can have of those half as far
+   * from the values of today, and so on.
+   */
+  nearest(constants: Constants): Constants {
+    for (let share = 1; share > LEAST_SHARE; share /= 2) {
+      const moved = Object.entries(constants).map(([name, value]): [string, number] => {
+        if (share === 1) return [name, value];
+        const base = this.#values.get(name)!;
+        const part = base + share * (value - base);
+        return [name, this.#whole.has(name) ? Math.round(part) : part];
+      });
+      const tried = Object.fromEntries(moved);
+      if (this.isPossible(tried)) return tried;
+    }
+    return Object.fromEntries(Object.keys(constants).map((name) => [name, this.#values.get(name)!]));
   }
 
   get count(): number {

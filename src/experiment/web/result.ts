@@ -117,7 +117,7 @@ export const WebResult = result(
   'stillwarm/web@1',
   'Result of stillwarm web --json',
   `Times are virtual: integer nanoseconds of the model, never of the host. A page is 4096 bytes. The same input, options and
-seed give the same object, byte for byte. The slides' figures are not in it: they are in \`src/report/web-slides.ts\`, and
+seed give the same object, byte for byte. The slides' figures are not in it: they are in \`src/slides/figures.ts\`, and
 printed beside ours.`,
   {
     ...COMMON,

@@ -41,9 +41,10 @@ const QUESTIONS: readonly Question[] = [
 function run(
   options: { threshold?: number; samples?: number; seed?: number } = {},
   answer = planted,
+  isPossible: (constants: Constants) => boolean = () => true,
 ): { study: Study; batches: (readonly Point[])[] } {
   const { threshold = 0.005, samples = 4, seed = 1 } = options;
-  const work = study(FACTORS, QUESTIONS, { threshold, samples, random: random(seed) });
+  const work = study(FACTORS, QUESTIONS, { threshold, samples, random: random(seed), isPossible });
   const batches: (readonly Point[])[] = [];
   for (let step = work.next(); ; step = work.next(step.value.map(answer))) {
     if (step.done) return { study: step.value, batches };
@@ -115,6 +116,30 @@ describe('a study of sensitivity', () => {
       .map((point) => planted(point).timeNs);
     expect(sample).toHaveLength(9);
     expect(one.study.spreads[0]!.together).toEqual({ low: Math.min(1300, ...sample), high: Math.max(1300, ...sample) });
+  });
+
+  it('a study asks for no point that a machine cannot have: such a sample is drawn again, others move less far', () => {
+    // c05 reaches 14 and may not pass c41 by more than 2.
+    const isPossible = (constants: Constants) => valueOf(constants, 'c05') - valueOf(constants, 'c41') <= 2;
+    const { study: found, batches } = run({ samples: 40 }, planted, isPossible);
+    const points = batches.flat();
+    for (const { constants } of points) expect(isPossible(constants)).toBe(true);
+    const sample = points.filter(({ run: n, constants }) => n === 0 && Object.keys(constants).length === 64).slice(-40);
+    expect(new Set(sample.map(({ constants }) => JSON.stringify(constants))).size).toBe(40);
+    // Not clamped: they lie in the whole range of c05.
+    const values = sample.map(({ constants }) => valueOf(constants, 'c05'));
+    expect(Math.max(...values) - Math.min(...values)).toBeGreaterThan(4);
+    // Alone, c05 goes half the way to 14.
+    const swing = swingsOf(found, 'one').find(({ constant }) => constant === 'c05');
+    expect(swing).toEqual({ constant: 'c05', low: 8, high: 12, atLow: 1286, atHigh: 1314 });
+    expect(run({ samples: 40 }, planted, isPossible).study).toEqual(found);
+  });
+
+  it('a constant that cannot be moved at all stays where it is', () => {
+    const isPossible = (constants: Constants) => valueOf(constants, 'c05') === 10;
+    const { study: found, batches } = run({}, planted, isPossible);
+    for (const { constants } of batches.flat()) expect(valueOf(constants, 'c05')).toBe(10);
+    expect(swingsOf(found, 'one').map(({ constant }) => constant)).toEqual(['c30', 'c41']);
   });
 });
 
