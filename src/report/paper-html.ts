@@ -5,6 +5,7 @@
 
 import type { PaperOutcome } from '../experiment/paper/paper.ts';
 import type { PaperResult } from '../experiment/paper/result.ts';
+import { CURVE_NOTE, CURVE_TITLE, gainChart, shareChart } from './curve.ts';
 import { figure } from './kit/figure.ts';
 import { renderGrid } from './kit/grids.ts';
 import { html, type Markup } from './kit/markup.ts';
@@ -67,6 +68,11 @@ export function renderPaperHtml({ result, mismatches }: PaperOutcome): string {
         html`<p>${resonanceOf(result)}</p>`,
         figure(resonanceChart(result)),
       ]),
+      section(
+        CURVE_TITLE,
+        [figure(gainChart(result.domain0Curve)), figure(shareChart(result.domain0Curve))],
+        CURVE_NOTE,
+      ),
       section('A web server, and its throughput over time', [
         ...webServer(result),
         figure(webChart(result.services), { keys: WEB_KEYS }),

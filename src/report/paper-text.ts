@@ -4,6 +4,7 @@ import Table from 'cli-table3';
 import { grouped } from '../base/counted.ts';
 import type { PaperOutcome } from '../experiment/paper/paper.ts';
 import type { PaperFigureResult, PaperSwing } from '../experiment/paper/result.ts';
+import { CURVE_NOTE, curveHeads, curveSection } from './curve.ts';
 import { significant } from './kit/figures.ts';
 import {
   CELL_HEADS,
@@ -47,10 +48,25 @@ export function renderPaperText({ result, mismatches }: PaperOutcome, colour: bo
     ...paragraph(resonanceOf(result)),
     table(['MB/s', ...rates.map(({ mbps }) => `${mbps}`)], [['%', ...rates.map(({ percent }) => percent.toFixed(0))]]),
     '',
+    ...curve(result),
+    '',
     colour ? `\u001b[${allEqual ? 32 : 31}m${line}\u001b[0m` : line,
     ...mismatches.map((what) => `mismatch: ${what}`),
     '',
   ].join('\n');
+}
+
+/** The file read by the size of domain 0's cache. */
+function curve({ domain0Curve }: PaperOutcome['result']): string[] {
+  const { question, rows } = curveSection(domain0Curve);
+  return [
+    ...paragraph(`${question}.`),
+    table(
+      ['', ...curveHeads(domain0Curve)],
+      rows.map(({ label, values }) => [label, ...values]),
+    ),
+    ...paragraph(CURVE_NOTE),
+  ];
 }
 
 const paragraph = (text: string, indent = ''): string[] => wrapList(indent, text.split(' '), ' ');

@@ -5,13 +5,17 @@
 
 import { expect } from 'vitest';
 import { renderHtml } from '../../src/report/html.ts';
+import { renderPaperHtml } from '../../src/report/paper-html.ts';
 import { renderVmmHtml } from '../../src/report/vmm-html.ts';
+import { renderWebHtml } from '../../src/report/web-html.ts';
 import type { Browser, View } from '../support/browser.ts';
 import { describeWithBrowser } from '../support/chromium.ts';
 import { KIT_PAGE } from './kit-page.ts';
 import { PROBLEMS } from './layout.ts';
 import { sizesByPage } from './pdf.ts';
 import { sampleResult } from './sample.ts';
+import { madeUpPaper } from './paper-sample.ts';
+import { sampleWebResult } from './web-sample.ts';
 import { sampleVmmResult } from './vmm-sample.ts';
 
 const reboot = sampleResult();
@@ -25,10 +29,14 @@ const crash = {
 };
 const mismatches = [{ strategy: 'cold' as const, what: 'page 3 differs', history: ['a'.repeat(300)] }];
 const REBOOT_PAGE = renderHtml(reboot, []);
+const WEB_PAGE = renderWebHtml({ result: sampleWebResult(), mismatches: [], notices: [] });
+const PAPER_PAGE = renderPaperHtml(madeUpPaper({ study: true }));
 const PAGES = {
   'a reboot': REBOOT_PAGE,
   'a crash': renderHtml(crash, mismatches),
   'a reboot of the hypervisor': renderVmmHtml({ result: sampleVmmResult(), mismatches: [], notices: [] }),
+  'a web server': WEB_PAGE,
+  "the paper's figures": PAPER_PAGE,
   'the kit': KIT_PAGE,
 };
 const VIEWS: Record<string, View> = {
@@ -119,6 +127,31 @@ describeWithBrowser('the pages', (test) => {
     await browser.press('Enter');
     expect(await bright()).toEqual(all);
   });
+
+  for (const [page, html] of [
+    ['a web server', WEB_PAGE],
+    ["the paper's figures", PAPER_PAGE],
+  ] as const)
+    test(`the pages switch the scale and isolate a series: ${page}`, async (browser) => {
+      await browser.open(html, { width: 1280 });
+      const logs = (): Promise<number> =>
+        browser.ask(
+          `[...document.querySelectorAll('.chart g.log')].filter((g) => g.getClientRects().length > 0).length`,
+        );
+      expect(await logs()).toBe(0);
+      await browser.press('l');
+      expect(await logs()).toBeGreaterThan(0);
+      const bright = (): Promise<string[]> =>
+        browser.ask(`[...document.querySelectorAll('.chart [data-series]')]
+          .filter((g) => getComputedStyle(g).opacity === '1').map((g) => g.dataset.series)`);
+      const all = await bright();
+      await browser.click(...(await middleOf(browser, '.key[data-series="warm-cache"]')));
+      const isolated = await bright();
+      expect(new Set(isolated)).toEqual(new Set(['warm-cache']));
+      expect(isolated.length).toBeLessThan(all.length);
+      await browser.press('Escape');
+      expect(await bright()).toEqual(all);
+    });
 
   test('the pages say the value that a reader points at, or reaches by the arrow keys', async (browser) => {
     await browser.open(REBOOT_PAGE, { width: 1280 });

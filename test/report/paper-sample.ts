@@ -24,7 +24,9 @@ export function madeUpPart({ run, constants }: PaperJob): PaperPart {
   if (run.kind === 'files') {
     const firstNs = { cold: 8e9, 'warm-cache': 1e9, 'warm-cache+metadata': 0.5e9 }[run.strategy];
     const secondNs = Math.round((0.4e9 * media) / 61);
-    return { ...common, readings: { firstBeforeNs: 9e9, secondBeforeNs: 0.4e9, firstNs, secondNs } };
+    // A cache below makes what is left to read after a warm-cache reboot faster.
+    const cached = run.strategy === 'warm-cache' ? (run.domain0Cache ?? 0) : 0;
+    return { ...common, readings: { firstBeforeNs: 9e9, secondBeforeNs: 0.4e9, firstNs: firstNs - cached, secondNs } };
   }
   const { vms, strategy } = run;
   const times = { 'warm-vm': [0.5, 0.7], 'save-restore': [15, 19], 'shutdown-boot': [10, 12] }[strategy];

@@ -89,6 +89,12 @@ export const filesRun = (strategy: FilesRun['strategy'], shrink: number): FilesR
   strategy,
 });
 
+/** @internal The same over a disk that is a file. @param domain0Cache 0: it is a partition */
+export const curveRun = (strategy: FilesRun['strategy'], domain0Cache: number, shrink: number): FilesRun => ({
+  ...filesRun(strategy, shrink),
+  ...(domain0Cache > 0 && { domain0Cache }),
+});
+
 /** @internal */
 export const serverRun = (part: ServerRun['part'], strategy: ServerRun['strategy'], shrink: number): ServerRun => ({
   kind: 'web server',

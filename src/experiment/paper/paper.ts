@@ -14,7 +14,7 @@ import { constantsOf, fittedConstants, type Constant } from '../../machine/profi
 import { NEAR_PERCENT } from '../../slides/figures.ts';
 import { archOf, checkConstants, PROFILE, type Constants } from '../host/profiles.ts';
 import type { PaperOptions } from './options.ts';
-import { filesRun, paperFigures, seriesRuns, serverRun, type PaperFigure } from './figures.ts';
+import { curveRun, filesRun, paperFigures, seriesRuns, serverRun, type PaperFigure } from './figures.ts';
 import type { PaperFigureResult, PaperMachine, PaperRange, PaperResult, PaperStudy } from './result.ts';
 import { PAPER_PROFILE, type PaperBatch, type PaperJob, type PaperPart, type PaperRun } from './runs.ts';
 import { study, type Factor, type Interval, type Point, type Question, type Spread } from './sensitivity.ts';
@@ -47,6 +47,9 @@ const RATE = 'disk.outerMBps';
 /** Media rates of drives of the time: the share of a file read depends on them by resonance. */
 const RATES_MBPS = Array.from({ length: 16 }, (_, n) => 55 + n);
 const SERVICE_STRATEGIES = ['cold', 'warm-cache'] as const;
+/** Sizes of domain 0's page cache below a file of 512 MiB, bytes. 0: the disk is a partition. */
+const CACHES = [0, 256, 384, 448, 500].map((mib) => mib * (1 << 20));
+const CURVE_STRATEGIES = ['cold', 'warm-cache'] as const;
 const FILE_STRATEGIES = ['cold', 'warm-cache', 'warm-cache+metadata'] as const;
 
 /** @param written ranges that were found before, for figures that may have changed since */
@@ -59,7 +62,8 @@ export function* paper(options: PaperOptions, written: WrittenRanges | undefined
   const rates = RATES_MBPS.map((rate) => ({ run: filesRun('warm-cache', shrink), constants: { [RATE]: rate } }));
   const services = SERVICE_STRATEGIES.map((strategy) => serverRun('service', strategy, shrink));
   const once = [...services, ...figures.flatMap((figure) => figure.runs), ...series, ...reads];
-  yield* runs.do([...once.map(asIs), ...rates]);
+  const curve = CACHES.map((size) => CURVE_STRATEGIES.map((strategy) => curveRun(strategy, size / shrink, shrink)));
+  yield* runs.do([...[...once, ...curve.flat()].map(asIs), ...rates]);
   const { digest, verified, mismatches } = runs.summary();
 
   const found = options.study ? yield* findRanges(options, figures, runs) : undefined;
@@ -84,6 +88,13 @@ export function* paper(options: PaperOptions, written: WrittenRanges | undefined
         };
       }),
       services: services.map((run) => ({ name: run.strategy, service: runs.part(asIs(run)).service! })),
+      domain0Curve: CACHES.map((size, n) => {
+        const [cold, warm] = curve[n]!.map((run) => runs.part(asIs(run)).readings);
+        return {
+          ...{ domain0Cache: size / shrink, coldNs: cold!['firstNs']! },
+          ...{ warmNs: warm!['firstNs']!, secondNs: warm!['secondNs']! },
+        };
+      }),
       rates: rates.map((job) => {
         const { firstNs, secondNs } = runs.part(job).readings;
         return { mbps: job.constants[RATE], percent: (100 * secondNs!) / firstNs! };

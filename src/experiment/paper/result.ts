@@ -1,7 +1,7 @@
 /** What `stillwarm paper` answers: the definition of the object that `--json` prints. */
 
 import { Type } from 'typebox';
-import { COMMON, FITTED, Setting, VERIFIED } from '../guest/result.ts';
+import { COMMON, CurvePoint, FITTED, Setting, VERIFIED } from '../guest/result.ts';
 import {
   count,
   kind,
@@ -112,6 +112,10 @@ object, byte for byte.`,
     machines: many('Reboots of the hypervisor, over memory and over the number of guests.', PaperMachine),
     readings: many('Reboots of one guest.', PaperReading),
     services: many('A web server over the reboot of its guest.', PaperService),
+    domain0Curve: many(
+      "The file read over disks that are files, by the size of domain 0's page cache: a hypothesis.",
+      CurvePoint,
+    ),
     rates: many('The file read over the media rate of the drive.', PaperRate),
     study: oneOrNull('How the ranges were found; null when there are none.', PaperStudy),
     verified: VERIFIED,
@@ -127,6 +131,7 @@ object, byte for byte.`,
     PaperService,
     WebService,
     WebWindow,
+    CurvePoint,
     PaperRate,
     PaperStudy,
     Setting,

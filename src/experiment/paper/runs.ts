@@ -1,6 +1,7 @@
 /**
  * The runs behind the paper's figures. Each is a reboot of the hypervisor under guests, or of a
- * guest that reads a file or serves many. It has constants of its own, and does not depend on the others.
+ * guest that reads a file or serves many. It has constants of its own, and does not depend on the
+ * others.
  *
  * Contract: a run and its readings are plain data. A run depends on its job and the seed only. The
  * machine is the paper's, and its files are made up (guest/generated-disk.ts).
@@ -41,11 +42,13 @@ export interface FilesRun {
   readonly memory: number;
   readonly fileBytes: number;
   readonly strategy: Extract<StrategyName, 'cold' | 'warm-cache' | 'warm-cache+metadata'>;
+  /** Bytes of domain 0's page cache, when the disk is a file in it. */
+  readonly domain0Cache?: number;
 }
 
 /**
- * A reboot of a guest with a web server: each of its files is asked for once, twice before it and
- * twice after it (`runs`), or clients keep asking over it (`service`).
+ * A reboot of a guest with a web server. In `runs` each of its files is asked for once, twice
+ * before it and twice after it. In `service` clients keep asking over it.
  */
 export interface ServerRun {
   readonly kind: 'web server';
@@ -169,7 +172,7 @@ function filesPart(run: FilesRun, seed: number, constants: Constants, disk: Disk
   };
   const machine = new MachineMemory(machineMemoryFor(memory));
   const { result, digest, mismatches } = runStrategy(
-    { options, profile: profileOf(options), disk, domain0Cache: undefined, memory: machine },
+    { options, profile: profileOf(options), disk, domain0Cache: run.domain0Cache, memory: machine },
     strategy,
     ({ phase, done, total }) => onRun(phase, done / total),
   );

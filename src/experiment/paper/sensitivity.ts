@@ -236,8 +236,8 @@ class Known {
   }
 
   /**
-   * These values if a machine can have them, else the first that it can have of those half as far
-   * from the values of today, and so on.
+   * These values if a machine can have them. Else those half as far from the values of today, a
+   * quarter as far, and so on.
    */
   nearest(constants: Constants): Constants {
     for (let share = 1; share > LEAST_SHARE; share /= 2) {

@@ -138,7 +138,7 @@ li { overflow-wrap: anywhere; }
   :root { --ink: #000; --soft: #333; --paper: #fff; }
   main { max-width: none; padding: 0; }
   h1, h2, h3, .legend, .legend-note, .headline, figcaption, caption, thead, dt { break-after: avoid; }
-  figure, .together, .scroll, tbody, tr, li, dl > div, .verdict, .headline { break-inside: avoid; }
+  figure, .together, tbody, tr, li, dl > div, .verdict, .headline { break-inside: avoid; }
   h2 { margin-top: 1.5rem; }
   p, li { orphans: 3; widows: 3; }
   .scroll { overflow: visible; }
