@@ -14,6 +14,7 @@ import { inspect } from './inspect.ts';
 import type { Io } from './io.ts';
 import { mkfs } from './mkfs.ts';
 import { COMMANDS } from './options.ts';
+import { paper } from './paper.ts';
 import { reboot } from './reboot.ts';
 import { oneLine } from './values.ts';
 import { vmmReboot } from './vmm-reboot.ts';
@@ -23,6 +24,7 @@ const RUN: Readonly<Record<string, (argv: readonly string[], io: Io) => number>>
   reboot,
   'vmm-reboot': vmmReboot,
   web,
+  paper,
   mkfs,
   inspect,
   campaign,

@@ -6,6 +6,7 @@
 import type { runCampaign } from '../experiment/campaign/campaign.ts';
 import type { HostStream } from '../experiment/guest/output-file.ts';
 import type { ProgressListener } from '../experiment/guest/progress.ts';
+import type { PaperBatch, PaperPart } from '../experiment/paper/runs.ts';
 import type { runVmmReboot } from '../experiment/vmm/experiment.ts';
 import type { runWeb } from '../experiment/web/experiment.ts';
 import type { RebootOutcome } from '../experiment/guest/reboot.ts';
@@ -35,6 +36,8 @@ export interface Io {
   readonly runCampaign: typeof runCampaign;
   readonly runVmmReboot: typeof runVmmReboot;
   readonly runWeb: typeof runWeb;
+  /** Does the runs of a batch, one after the other. */
+  readonly runPaperBatch: (batch: PaperBatch, onProgress: ProgressListener) => readonly PaperPart[];
   /** Does the same on several threads; none when not given. */
   readonly onThreads?: OnThreads;
 }

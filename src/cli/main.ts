@@ -9,6 +9,8 @@ import { isMainThread, workerData } from 'node:worker_threads';
 import { askHost, asInputError } from '../base/index.ts';
 import { runCampaign } from '../experiment/campaign/campaign.ts';
 import { runReboot } from '../experiment/guest/reboot.ts';
+import { PAPER_RUNS } from '../experiment/paper/runs.ts';
+import { runInOrder } from '../experiment/guest/runs.ts';
 import { runVmmReboot } from '../experiment/vmm/experiment.ts';
 import { runWeb } from '../experiment/web/experiment.ts';
 import { main } from './commands.ts';
@@ -57,6 +59,7 @@ function runProgram(): void {
     runCampaign,
     runVmmReboot,
     runWeb,
+    runPaperBatch: (batch, onProgress) => runInOrder(PAPER_RUNS, batch, onProgress),
     onThreads: threadsOf(new URL(import.meta.url)),
   });
 }

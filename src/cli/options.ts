@@ -12,6 +12,7 @@ import { DOMAIN0_CACHE_MIN } from '../domain0/cached-file.ts';
 import { BACKENDS } from '../experiment/host/backend.ts';
 import { DISKS, PROFILES } from '../experiment/host/profiles.ts';
 import { STRATEGIES } from '../experiment/host/strategies.ts';
+import { SAMPLES } from '../experiment/paper/options.ts';
 import { guestMemoryMax, MEMORY_MAX } from '../experiment/host/host.ts';
 import { VMM_STRATEGIES } from '../experiment/host/strategies.ts';
 import { MAX_CLIENTS, SENDING } from '../workload/apache.ts';
@@ -34,6 +35,7 @@ import {
   parseMemory,
   parseNumber,
   parsePercent,
+  parseSettings,
   parseSize,
   sizeText,
 } from './values.ts';
@@ -150,6 +152,7 @@ const EXPIRE_MAX = 999_999;
 const VMS_MAX = 95;
 const RUNS_MAX = 100_000;
 const JOBS_MAX = 1024;
+const SAMPLES_MAX = 10_000;
 const SEED_MAX = 0xffff_ffff;
 const PERCENT_MAX = 1000;
 
@@ -178,6 +181,13 @@ const DISK = choice('service times of the drive', DISKS, {
   instant: 'no time',
 });
 const PROFILE = choice('costs of the machine', PROFILES, { 'pentium4-2006': "the paper's" });
+const SET: Option<Readonly<Record<string, number>> | undefined> = {
+  value: 'NAME=VALUE',
+  help: 'other values for constants of the profile, comma-separated',
+  more: 'The [profiles](profiles.md) have the names, such as `guest.copyNsPerByte`, and their units',
+  parse: parseSettings,
+  otherwise: { value: undefined, words: 'none' },
+};
 const ARCH = choice('architecture of the machine, which says how wide numbers of frames are', ARCHS);
 const ARCH_OF_PROFILE = {
   ...ARCH,
@@ -217,6 +227,7 @@ export const REBOOT = {
     memory: memory('guest memory'),
     disk: DISK,
     profile: PROFILE,
+    set: SET,
     arch: ARCH_OF_PROFILE,
     strategy: {
       ...several(
@@ -316,6 +327,7 @@ export const VMM_REBOOT = {
     ),
     disk: DISK,
     profile: PROFILE,
+    set: SET,
     arch: ARCH_OF_PROFILE,
     backend: BACKEND,
     'domain0-cache': DOMAIN0_CACHE,
@@ -343,6 +355,7 @@ export const WEB = {
     memory: memory('guest memory'),
     disk: DISK,
     profile: PROFILE,
+    set: SET,
     arch: ARCH_OF_PROFILE,
     strategy: {
       ...several(
@@ -363,6 +376,8 @@ export const WEB = {
       ),
       more: 'Those of Rio need `--crash`',
     },
+    backend: BACKEND,
+    'domain0-cache': DOMAIN0_CACHE,
     crash: flag('crash the guest (nothing is flushed) instead of an orderly reboot'),
     loop: choice('how clients ask while the guest is rebooted', LOOPS, {
       open: 'at a rate, whatever becomes of the requests',
@@ -436,6 +451,30 @@ export const WEB = {
     'bare-boot': BARE_BOOT,
     jobs: JOBS,
     json: JSON_OUT('web-schema.md'),
+    report: REPORT,
+    help: HELP,
+  },
+} as const satisfies CommandSpec;
+
+export const PAPER = {
+  name: 'paper',
+  positionals: [],
+  summary:
+    "every figure that the paper's slides print of a reboot, and ours beside it: how far it is off, its range, and whether it was fitted or predicted",
+  options: {
+    seed: SEED,
+    ranges: {
+      ...path('FILE', 'find the ranges of the predicted figures anew, and write them to the new file FILE'),
+      more: 'That takes hundreds of runs. Without it, the ranges are those of `data/paper-ranges.json`, as long as the figures are the same as there',
+    },
+    samples: {
+      ...integer('N', 'with --ranges: runs in which all constants are moved at once', [1, SAMPLES_MAX], {
+        value: SAMPLES,
+        text: `${SAMPLES}`,
+      }),
+    },
+    jobs: JOBS,
+    json: JSON_OUT('paper-schema.md'),
     report: REPORT,
     help: HELP,
   },
@@ -521,4 +560,4 @@ export const DIFF = {
   } as const satisfies Options,
 } as const satisfies CommandSpec;
 
-export const COMMANDS: readonly CommandSpec[] = [REBOOT, VMM_REBOOT, WEB, MKFS, INSPECT, CAMPAIGN, DIFF];
+export const COMMANDS: readonly CommandSpec[] = [REBOOT, VMM_REBOOT, WEB, PAPER, MKFS, INSPECT, CAMPAIGN, DIFF];

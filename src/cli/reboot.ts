@@ -23,7 +23,7 @@ import { writeNotices, type Io } from './io.ts';
 import { REBOOT } from './options.ts';
 import { withProgress } from './progress.ts';
 import { reportIn, writeReport } from './report.ts';
-import { checkBackend, checkRoom } from './room.ts';
+import { checkBackend, checkRoom, checkSet } from './room.ts';
 
 /**
  * @returns the exit status: 1 when a page differs from the disk, else 0
@@ -38,6 +38,7 @@ export function reboot(argv: readonly string[], io: Io): number {
   const {
     'dump-memory': dumpMemory,
     'bare-boot': withoutBootFiles,
+    set: constants,
     jobs,
     json,
     report: reportDir,
@@ -52,12 +53,14 @@ export function reboot(argv: readonly string[], io: Io): number {
   const options: RebootOptions = {
     ...diskOf(positionals[0], io.cwd),
     ...rest,
+    ...(constants && { constants }),
     withoutBootFiles,
     strategies,
     domain0Cache,
     domain0Curve,
     dumpMemory: dumpMemory === undefined ? undefined : resolve(io.cwd, dumpMemory),
   };
+  checkSet(options.profile, constants);
   checkBackend(options);
   checkRoom(options);
   const report = reportDir === undefined ? undefined : reportIn(resolve(io.cwd, reportDir));

@@ -1,12 +1,15 @@
-/** Whether the machine that was asked for can be: its guests fit, and its parts go together. */
+/**
+ * Whether the machine that was asked for can be: with these constants, its guests fit, and its
+ * parts go together.
+ */
 
 import type { Arch } from '../base/arch.ts';
-import { counted, grouped, UserError } from '../base/index.ts';
+import { ArgumentError, counted, grouped, UserError } from '../base/index.ts';
 import type { BackendOptions } from '../experiment/host/backend.ts';
-import { archOf } from '../experiment/host/profiles.ts';
-import type { ProfileName } from '../experiment/host/profiles.ts';
+import { archOf, checkConstants, PROFILE, type Constants, type ProfileName } from '../experiment/host/profiles.ts';
 import { guestMemoryMax } from '../experiment/host/host.ts';
-import { sizeText } from './values.ts';
+import { constantsOf } from '../machine/profile.ts';
+import { oneLine, sizeText } from './values.ts';
 
 export interface Guests {
   readonly arch?: Arch | undefined;
@@ -36,4 +39,26 @@ export function checkRoom(guests: Guests): void {
   throw new UserError(
     `${asked}: ${what} at most ${sizeText(most)} (${grouped(most)} bytes) of memory: ask for ${less}${other}`,
   );
+}
+
+/**
+ * @throws UserError that names the constant which the profile has not, or which cannot have the
+ * value
+ */
+export function checkSet(profile: ProfileName, constants: Constants = {}): void {
+  const names: readonly string[] = [...constantsOf(PROFILE[profile]).keys()];
+  for (const name of Object.keys(constants)) {
+    if (names.includes(name)) continue;
+    const section = `${name.split('.')[0]!}.`;
+    const close = names.filter((each) => each.startsWith(section));
+    const sections = [...new Set(names.map((each) => `${each.split('.')[0]!}.`))];
+    const others = close.length > 0 ? close.join(', ') : `names that begin with ${sections.join(', ')}`;
+    throw new UserError(`--set: ${profile} has no constant ${oneLine(name)}; there are ${others}`);
+  }
+  try {
+    checkConstants({ profile, constants });
+  } catch (error) {
+    if (!(error instanceof ArgumentError)) throw error;
+    throw new UserError(`--set: ${error.message.replace(/^changes: /, '')}`);
+  }
 }

@@ -118,6 +118,19 @@ export function parsePercent(option: string, text: string, max: number): number 
   throw new UserError(`${option}: ${oneLine(text)} is not a number of 0 to ${max} such as 5 or 0.25`);
 }
 
+/** Numbers by name: `a=1,b=0.5`. @throws UserError that names what is at fault */
+export function parseSettings(option: string, text: string): Readonly<Record<string, number>> {
+  const settings = new Map<string, number>();
+  for (const part of text.split(',')) {
+    const [, name, digits] = /^\s*([^=\s]+)\s*=\s*(\d+(?:\.\d+)?(?:e\d+)?)\s*$/i.exec(part) ?? [];
+    if (name === undefined)
+      throw new UserError(`${option}: ${oneLine(part.trim())} is not NAME=NUMBER such as guest.syscallNs=500`);
+    if (settings.has(name)) throw new UserError(`${option}: ${oneLine(name)} is named twice`);
+    settings.set(name, Number(digits));
+  }
+  return Object.fromEntries(settings);
+}
+
 /** A word of the user's as part of a one-line message. */
 export function oneLine(text: string): string {
   const shown = text.length > 80 ? `${text.slice(0, 80)}…` : text;

@@ -18,7 +18,7 @@ import { VMM_REBOOT } from './options.ts';
 import { withProgress } from './progress.ts';
 import { diskOf } from './reboot.ts';
 import { reportIn, writeReport } from './report.ts';
-import { checkBackend, checkRoom } from './room.ts';
+import { checkBackend, checkRoom, checkSet } from './room.ts';
 
 /**
  * @returns the exit status: 1 when a page differs from the disk, else 0
@@ -34,6 +34,7 @@ export function vmmReboot(argv: readonly string[], io: Io): number {
     strategy: strategies,
     'domain0-cache': domain0Cache,
     single,
+    set: constants,
     'bare-boot': withoutBootFiles,
     jobs,
     json,
@@ -44,11 +45,13 @@ export function vmmReboot(argv: readonly string[], io: Io): number {
   const options: VmmExperimentOptions = {
     ...diskOf(positionals[0], io.cwd),
     ...rest,
+    ...(constants && { constants }),
     domain0Cache,
     withoutBootFiles,
     strategies,
     series: !single,
   };
+  checkSet(options.profile, constants);
   checkBackend(options);
   checkRoom(options);
   const report = reportDir === undefined ? undefined : reportIn(resolve(io.cwd, reportDir));

@@ -20,7 +20,7 @@ import { WEB, WEB_LIMIT, type ValuesOf } from './options.ts';
 import { withProgress } from './progress.ts';
 import { diskOf } from './reboot.ts';
 import { reportIn, writeReport } from './report.ts';
-import { checkRoom } from './room.ts';
+import { checkBackend, checkRoom, checkSet } from './room.ts';
 
 /**
  * @returns the exit status: 1 when a page differs from the disk, else 0
@@ -33,6 +33,8 @@ export function web(argv: readonly string[], io: Io): number {
     return 0;
   }
   const options = optionsOf(given, positionals[0], io.cwd);
+  checkSet(options.profile, options.constants);
+  checkBackend(options);
   checkRoom(options);
   const report = given.report === undefined ? undefined : reportIn(resolve(io.cwd, given.report));
   const inputs = options.sizes === undefined ? [{ name: 'PATH', path: options.path }] : [];
@@ -80,6 +82,9 @@ function optionsOf(given: ValuesOf<typeof WEB.options>, path: string | undefined
   const { memory, disk: drive, profile, arch, seed, connections, timeout, workers, before, after } = given;
   return {
     ...disk,
+    ...(given.set && { constants: given.set }),
+    backend: given.backend,
+    domain0Cache: given['domain0-cache'],
     withoutBootFiles: given['bare-boot'],
     ...{ memory, disk: drive, profile, arch, seed, connections, timeout, workers, before, after },
     ...{ sizes, strategies, crash, loop, order, sending, prefetchRate },

@@ -26,7 +26,7 @@ export interface Known {
   readonly samples: readonly string[];
 }
 
-const COMMON = ['seed', 'profile', 'arch', 'disk'] as const;
+const COMMON = ['seed', 'profile', 'arch', 'disk', 'set'] as const;
 
 /** By the schema that the result names. */
 export const KNOWN: Readonly<Record<string, Known>> = {
@@ -45,6 +45,7 @@ export const KNOWN: Readonly<Record<string, Known>> = {
       'fitted',
     ],
     things: {
+      set: { by: ['constant'] },
       strategies: { by: ['name'], isSection: true },
       runs: { by: ['phase', 'number'] },
       domain0Curve: { by: ['domain0Cache'] },
@@ -54,6 +55,7 @@ export const KNOWN: Readonly<Record<string, Known>> = {
   'stillwarm/vmm-reboot@1': {
     inputs: [...COMMON, 'files', 'bytes', 'limit', 'backend', 'fitted'],
     things: {
+      set: { by: ['constant'] },
       machines: { by: ['vms', 'memory'], isSection: true },
       strategies: { by: ['strategy'], isSection: true },
       guests: { by: ['name'] },
@@ -64,11 +66,42 @@ export const KNOWN: Readonly<Record<string, Known>> = {
   'stillwarm/web@1': {
     inputs: [
       ...COMMON,
-      ...['memory', 'crash', 'files', 'bytes', 'served', 'workers', 'send', 'connections', 'loop', 'rate', 'arrivals'],
+      ...[
+        'memory',
+        'backend',
+        'domain0Cache',
+        'crash',
+        'files',
+        'bytes',
+        'served',
+        'workers',
+        'send',
+        'connections',
+        'loop',
+        'rate',
+        'arrivals',
+      ],
       ...['thinkNs', 'timeoutNs', 'order', 'alpha', 'prefetchRate', 'before', 'after', 'fitted'],
     ],
-    things: { strategies: { by: ['name'], isSection: true }, runs: { by: ['phase', 'number'] } },
+    things: {
+      set: { by: ['constant'] },
+      strategies: { by: ['name'], isSection: true },
+      runs: { by: ['phase', 'number'] },
+    },
     samples: ['windows'],
+  },
+  'stillwarm/paper@1': {
+    inputs: [...COMMON, 'fitted'],
+    things: {
+      set: { by: ['constant'] },
+      figures: { by: ['name'] },
+      swings: { by: ['constant'] },
+      machines: { by: ['vms', 'memory'], isSection: true },
+      strategies: { by: ['strategy'] },
+      readings: { by: ['strategy'] },
+      rates: { by: ['mbps'] },
+    },
+    samples: [],
   },
   'stillwarm/campaign@1': {
     inputs: ['seed', 'runs', 'arch', 'without'],

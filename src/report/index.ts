@@ -6,3 +6,5 @@ export * from './vmm-html.ts';
 export * from './vmm-text.ts';
 export * from './web-html.ts';
 export * from './web-text.ts';
+export * from './paper-html.ts';
+export * from './paper-text.ts';

@@ -163,6 +163,12 @@ export function firstAfterOverSecondAfter(strategy: StrategyResult): number | un
   return ratio(throughput(runOf(strategy, 'after', 1)), throughput(runOf(strategy, 'after', 2)));
 }
 
+/** The constants that were given another value, if any were. */
+export const settings = ({ set }: Pick<RebootResult, 'set'>): [name: string, value: string][] => {
+  const given = set.map(({ constant, value }) => `${constant} ${value}`);
+  return given.length === 0 ? [] : [['constants set', given.join(', ')]];
+};
+
 /** An amount of bytes, in units of 1000. */
 export const amountOf = (bytes: number): string => prettyBytes(bytes);
 
@@ -178,6 +184,7 @@ export function parameters(result: RebootResult): [name: string, value: string][
       ? []
       : [['unclaimed pages', `given back ${result.expire} s after boot began`] as [string, string]]),
     ['profile', result.profile],
+    ...settings(result),
     ['architecture', result.arch],
     ['disk', result.disk === 'profile' ? 'that of the profile' : result.disk],
     ...fileBackend(result.domain0Cache),

@@ -4,13 +4,13 @@
  */
 
 import type { VmmExperimentResult, VmmMeasurement, VmmPhase } from '../experiment/vmm/result.ts';
+import type { VmmMeasure } from '../slides/figures.ts';
 import { curveChart } from './kit/curves.ts';
 import type { Key } from './kit/figure.ts';
 import { significant } from './kit/figures.ts';
 import { ganttChart, letterOf } from './kit/gantt.ts';
 import type { Chart } from './kit/svg.ts';
 import { machineName, MEASURES, secondsOf, slideOf, type Series } from './vmm-measures.ts';
-import type { VmmMeasure } from './vmm-slides.ts';
 
 /** Guests that have a bar each; of more, the longest silence stands for all. */
 const BARS = 8;
@@ -67,7 +67,7 @@ export function seriesChart(result: VmmExperimentResult, series: Series, measure
     points: series.points.map(({ at, machine }) => {
       const own = machine.strategies[n]!;
       const slide = slideOf(result, machine, own, measure);
-      return { x: at, y: secondsOf(own, measure), ...(slide === undefined ? {} : { slide: slide.seconds }) };
+      return { x: at, y: secondsOf(own, measure), ...(slide === undefined ? {} : { slide: slide.value }) };
     }),
   }));
   const described = lines.map(({ name, points }) => {

@@ -5,13 +5,13 @@
 
 import type { VmmExperimentOutcome } from '../experiment/vmm/experiment.ts';
 import type { VmmExperimentResult } from '../experiment/vmm/result.ts';
+import type { VmmMeasure } from '../slides/figures.ts';
 import { figure } from './kit/figure.ts';
 import { renderGrid } from './kit/grids.ts';
 import { html, type Markup } from './kit/markup.ts';
 import { renderPage, section } from './kit/page.ts';
 import { downtimeChart, PHASE_KEYS, seriesChart } from './vmm-charts.ts';
 import { grids, machineName, MEASURES, parametersOf, reasonsOf, seriesOf, verificationOf } from './vmm-measures.ts';
-import type { VmmMeasure } from './vmm-slides.ts';
 import { renderVmmMismatches } from './vmm-text.ts';
 import { vmmWinner } from './vmm-winner.ts';
 

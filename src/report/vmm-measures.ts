@@ -6,9 +6,9 @@
  */
 
 import { counted, grouped } from '../base/counted.ts';
-import { slideFigure, type SlideFigure, type VmmMeasure } from './vmm-slides.ts';
+import { vmmFigure, type VmmFigure, type VmmMeasure } from '../slides/figures.ts';
 import type { VmmExperimentResult, VmmMeasurement, VmmReading, VmmStrategyResult } from '../experiment/vmm/result.ts';
-import { readsNothing } from './measures.ts';
+import { readsNothing, settings } from './measures.ts';
 import { NO_FIGURE, significant } from './kit/figures.ts';
 import type { Cell, Grid } from './kit/grids.ts';
 
@@ -54,9 +54,9 @@ export function slideOf(
   { vms, memory }: VmmMeasurement,
   { strategy }: VmmStrategyResult,
   measure: VmmMeasure,
-): SlideFigure | undefined {
+): VmmFigure | undefined {
   const isTheirs = profile === 'pentium4-2006' && arch === 'x86_32' && disk !== 'nvme' && disk !== 'instant';
-  return isTheirs ? slideFigure(vms, memory, strategy, measure) : undefined;
+  return isTheirs ? vmmFigure(vms, memory, strategy, measure) : undefined;
 }
 
 /**
@@ -219,6 +219,7 @@ export function parametersOf(result: VmmExperimentResult): [name: string, value:
   const { profile, arch, disk, seed, digest, files, bytes, limit } = result;
   return [
     ['profile', profile],
+    ...settings(result),
     ['architecture', arch],
     ['disk', disk],
     ...(result.backend === 'file' ? [["guests' disks", "files behind domain 0's page cache"] as [string, string]] : []),
@@ -238,7 +239,7 @@ function timeCell(
   const value = significant(secondsOf(strategy, measure));
   const slide = slideOf(result, machine, strategy, measure);
   if (slide === undefined) return { value };
-  return { value, note: `slide ${slide.seconds}, ${slide.fitted ? 'fitted' : 'predicted'}` };
+  return { value, note: `slide ${slide.value}, ${slide.status}` };
 }
 
 const asCell = (cell: Cell | string): Cell => (typeof cell === 'string' ? { value: cell } : cell);

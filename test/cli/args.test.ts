@@ -165,6 +165,7 @@ describe('a number that an option does not take', () => {
       'vmm-reboot --limit',
       'vmm-reboot --jobs',
       'web --memory',
+      'web --domain0-cache',
       'web --rate',
       'web --connections',
       'web --think',
@@ -177,6 +178,9 @@ describe('a number that an option does not take', () => {
       'web --seed',
       'web --limit',
       'web --jobs',
+      'paper --seed',
+      'paper --samples',
+      'paper --jobs',
       'campaign --runs',
       'campaign --seed',
       'diff --tolerance',
@@ -188,7 +192,13 @@ describe('a number that an option does not take', () => {
     (command, option, positionals) => {
       for (const text of ['-1', '-0', '-0.5', '-.5', '-1GiB', '9'.repeat(20), '9'.repeat(400), '1e400', '1_000', '１'])
         for (const argv of [[option, text], [`${option}=${text}`]]) {
-          const io = captureIo('/', { runReboot: never, runVmmReboot: never, runWeb: never, runCampaign: never });
+          const io = captureIo('/', {
+            runReboot: never,
+            runVmmReboot: never,
+            runWeb: never,
+            runPaperBatch: never,
+            runCampaign: never,
+          });
           expect(main([command, ...argv, ...positionals], io)).toBe(2);
           expect(io.stderr.text).toMatch(new RegExp(`^stillwarm: ${option}: [^\n]* is not [^\n]*\n$`));
           expect(io.stderr.text).toContain(/^[!-~]+$/.test(text) ? text.slice(0, 80) : JSON.stringify(text));

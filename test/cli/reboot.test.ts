@@ -195,6 +195,11 @@ describe('a mistake', () => {
       ['files', '--strategy', 'hot'],
       /^--strategy: hot is none of cold, prefetch, warm-cache, warm-cache\+metadata, rio, rio\+warm-cache$/,
     ],
+    [['files', '--set', 'disk.rpm=0'], /^--set: disk\.rpm: /],
+    [
+      ['files', '--set', 'disk.channels=4'],
+      /^--set: pentium4-2006 has no constant disk\.channels; there are disk\.cap/,
+    ],
     [['files', '--strategy', 'cold,rio'], /^--strategy: rio is for a guest that crashes: add --crash$/],
   ])('the mistake %j is found before anything is run or written', (argv, message) => {
     symlinkSync('a-file', join(dir, 'a-link'));

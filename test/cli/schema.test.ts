@@ -20,10 +20,12 @@ import { CampaignResult, Verdicts } from '../../src/experiment/campaign/result.t
 import { RebootResult } from '../../src/experiment/guest/result.ts';
 import { VmmExperimentResult } from '../../src/experiment/vmm/result.ts';
 import { WebResult } from '../../src/experiment/web/result.ts';
+import { PaperResult } from '../../src/experiment/paper/result.ts';
 import { FAULTS } from '../../src/experiment/campaign/faults.ts';
 import { PROTECTIONS } from '../../src/experiment/campaign/options.ts';
 import { bootMachine, cacheBlocks, restartGuest, startGuest } from '../support/machine.ts';
 import { property } from '../support/property.ts';
+import { madeUpPaper } from '../report/paper-sample.ts';
 import { sampleResult } from '../report/sample.ts';
 import { sampleVmmResult } from '../report/vmm-sample.ts';
 import { sampleWebResult } from '../report/web-sample.ts';
@@ -52,6 +54,7 @@ const RESULTS = [
   ['web', WebResult, () => plain(sampleWebResult())],
   ['inspect', InspectResult, () => plain(findings(inspected))],
   ['campaign', CampaignResult, () => structuredClone(campaign)],
+  ['paper', PaperResult, () => plain(madeUpPaper({ study: true }).result)],
   ['diff', DiffResult, () => plain(compared())],
 ] as const;
 

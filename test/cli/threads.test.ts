@@ -24,8 +24,9 @@ afterAll(() => {
 const COMMON = '--memory 16MiB --seed 3 --bare-boot files';
 const REBOOT = `stillwarm reboot ${COMMON}`;
 const VMM = `stillwarm vmm-reboot --single --disk instant --strategy warm-vm,warm-cache ${COMMON}`;
+const WEB = `stillwarm web --disk instant --before 1 --after 2 --rate 20 --strategy cold,warm-cache ${COMMON}`;
 
-it.each([REBOOT, `${REBOOT} --crash --workload log`, VMM])(
+it.each([REBOOT, `${REBOOT} --crash --workload log`, VMM, WEB])(
   'the JSON and the page of %s are the same on one thread, two and five',
   (line) => {
     const [one, ...more] = [1, 2, 5].map((jobs) => {

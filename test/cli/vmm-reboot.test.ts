@@ -45,7 +45,16 @@ describe('stillwarm vmm-reboot', () => {
       mkdirSync(join(dir, 'files'));
       const argv =
         '--vms 3 --memory 64M --strategy warm-vm,shutdown-boot --single --disk nvme --profile server-2026 --arch x86_32';
-      const { asked } = run(dir, [...argv.split(' '), '--seed', '9', '--limit', '1M', 'files']);
+      const { asked } = run(dir, [
+        ...argv.split(' '),
+        '--seed',
+        '9',
+        '--set',
+        'guest.syscallNs=500,nic.lineMBps=12.5',
+        '--limit',
+        '1M',
+        'files',
+      ]);
       expect(asked).toEqual([
         {
           path: join(dir, 'files'),
@@ -54,6 +63,7 @@ describe('stillwarm vmm-reboot', () => {
           memory: 64 << 20,
           disk: 'nvme',
           profile: 'server-2026',
+          constants: { 'guest.syscallNs': 500, 'nic.lineMBps': 12.5 },
           arch: 'x86_32',
           strategies: ['warm-vm', 'shutdown-boot'],
           seed: 9,
@@ -91,6 +101,19 @@ describe('stillwarm vmm-reboot', () => {
     ],
     [['--strategy', 'hope'], `--strategy: hope is none of ${VMM_STRATEGIES.join(', ')}`],
     [['nothing'], 'PATH: /nothing does not exist'],
+    [['--set', 'guest.syscallNs'], '--set: guest.syscallNs is not NAME=NUMBER such as guest.syscallNs=500'],
+    [['--set', 'nic.lineMBps=-1'], '--set: nic.lineMBps=-1 is not NAME=NUMBER such as guest.syscallNs=500'],
+    [['--set', 'nic.lineMBps=1,nic.lineMBps=2'], '--set: nic.lineMBps is named twice'],
+    [
+      ['--set', 'nic.rate=1'],
+      '--set: pentium4-2006 has no constant nic.rate; there are nic.lineMBps, nic.segmentBytes, nic.segmentOverheadBytes, nic.latencyNs, nic.queueBytes',
+    ],
+    [
+      ['--set', 'copyNsPerByte=1'],
+      '--set: pentium4-2006 has no constant copyNsPerByte; there are names that begin with guest., hypervisor., disk., nic.',
+    ],
+    [['--set', 'guest.syscallNs=0.5'], '--set: guest.syscallNs: expected an integer, 0 or more, got 0.5'],
+    [['--set', 'disk.averageSeekNs=1'], '--set: averageSeekNs: the seek times make a curve that never falls'],
   ])('the mistake %j is one line and status 2', (argv, message) => {
     expect(run('/', argv)).toEqual({ status: 2, asked: [], out: '', err: `stillwarm: ${message}\n` });
   });

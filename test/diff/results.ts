@@ -5,10 +5,12 @@ import { InspectResult } from '../../src/cli/inspect-result.ts';
 import { readResult, type ReadResult } from '../../src/diff/index.ts';
 import { runCampaign } from '../../src/experiment/campaign/campaign.ts';
 import { CampaignResult } from '../../src/experiment/campaign/result.ts';
+import { PaperResult } from '../../src/experiment/paper/result.ts';
 import { RebootResult } from '../../src/experiment/guest/result.ts';
 import { VmmExperimentResult } from '../../src/experiment/vmm/result.ts';
 import { WebResult } from '../../src/experiment/web/result.ts';
 import { inspectMemory } from '../../src/xen/inspect.ts';
+import { madeUpPaper } from '../report/paper-sample.ts';
 import { sampleResult } from '../report/sample.ts';
 import { sampleVmmResult } from '../report/vmm-sample.ts';
 import { sampleWebResult } from '../report/web-sample.ts';
@@ -36,16 +38,22 @@ export const RESULTS = [
   ['reboot', RebootResult, plain(sampleResult())],
   ['vmm-reboot', VmmExperimentResult, plain(sampleVmmResult())],
   ['web', WebResult, plain(sampleWebResult())],
+  ['paper', PaperResult, plain(madeUpPaper({ study: true }).result)],
   ['campaign', CampaignResult, plain(campaign)],
   ['inspect', InspectResult, plain(inspected())],
 ] as const;
 
 /** What a thing of a list is called, by the field that holds the list. */
 const NAMES: Readonly<Record<string, (thing: Readonly<Record<string, string>>) => string | undefined>> = {
+  set: (thing) => thing['constant'],
   strategies: (thing) => thing['name'] ?? thing['strategy'],
   runs: (thing) => `${thing['phase']}, ${thing['number']}`,
   machines: (thing) => `${thing['vms']}, ${Number(thing['memory']) / 2 ** 20}MiB`,
   guests: (thing) => thing['name'],
+  figures: (thing) => nameOfScalar(thing['name']!),
+  swings: (thing) => thing['constant'],
+  readings: (thing) => thing['strategy'],
+  rates: (thing) => `${thing['mbps']}`,
   timeline: (thing) => thing['name'],
   faults: (thing) => thing['fault'],
   costs: (thing) => `(${(thing['off'] as unknown as string[]).join(', ')})`,
@@ -53,10 +61,15 @@ const NAMES: Readonly<Record<string, (thing: Readonly<Record<string, string>>) =
 };
 
 const KEYS: Readonly<Record<string, readonly string[]>> = {
+  set: ['constant'],
   runs: ['phase', 'number'],
   machines: ['vms', 'memory'],
   strategies: ['name', 'strategy'],
   guests: ['name'],
+  figures: ['name'],
+  swings: ['constant'],
+  readings: ['strategy'],
+  rates: ['mbps'],
   timeline: ['name'],
   faults: ['fault'],
   costs: ['off'],

@@ -109,6 +109,7 @@ const WARM: StrategyResult = {
 
 const RESULT: RebootResult = {
   schema: 'stillwarm/reboot@1',
+  set: [{ constant: 'guest.syscallNs', value: 300 }],
   seed: 42,
   digest: 'fedcba9876543210',
   profile: 'server-2026',
@@ -200,7 +201,7 @@ describe('the printed tables', () => {
     expect(words).toContain(
       'files 1,234, 250 MB; workload zipf; guest memory 1.5 GiB; reboot crash, nothing flushed; ' +
         'checksums CRC-32C at every claim; unclaimed pages given back 77 s after boot began; profile server-2026; ' +
-        'architecture x86_64; disk nvme; seed 42; digest fedcba9876543210 ' +
+        'constants set guest.syscallNs 300; architecture x86_64; disk nvme; seed 42; digest fedcba9876543210 ' +
         'fitted to the paper: guest.copyNsPerByte How fast',
     );
     // 30 / 5.5, and 30 / 90.

@@ -59,6 +59,7 @@ export function sampleStrategy(name: StrategyName, first: number, rebootNs: numb
 export function sampleResult(): RebootResult {
   return {
     schema: 'stillwarm/reboot@1',
+    set: [{ constant: 'guest.syscallNs', value: 300 }],
     seed: 1,
     digest: '0123456789abcdef',
     profile: 'pentium4-2006',

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { VMM_STRATEGIES } from '../../src/experiment/host/strategies.ts';
-import { SLIDE_FIGURES } from '../../src/report/vmm-slides.ts';
+import { VMM_FIGURES } from '../../src/slides/figures.ts';
 import { renderVmmHtml } from '../../src/report/vmm-html.ts';
 import { grids, reasonsOf, seriesOf } from '../../src/report/vmm-measures.ts';
 import { renderVmmText } from '../../src/report/vmm-text.ts';
@@ -14,7 +14,7 @@ const notesOf = (result = sampleVmmResult()): string[] =>
 
 describe('the figures of a reboot of the hypervisor', () => {
   it('the figures of a reboot of the hypervisor have every figure of the slides beside them once, and whether it was fitted', () => {
-    const expected = SLIDE_FIGURES.map(({ seconds, fitted }) => `slide ${seconds}, ${fitted ? 'fitted' : 'predicted'}`);
+    const expected = VMM_FIGURES.map(({ value, status }) => `slide ${value}, ${status}`);
     expect(notesOf().sort()).toEqual(expected.sort());
   });
 
@@ -80,7 +80,7 @@ describe('the page', () => {
     expect(html).not.toMatch(/NaN|Infinity|undefined/);
     expect(html.match(/<svg class="chart"/g)).toHaveLength(7);
     // Once a scale.
-    expect(html.match(/class="ring hit"/g)).toHaveLength(2 * SLIDE_FIGURES.length);
+    expect(html.match(/class="ring hit"/g)).toHaveLength(2 * VMM_FIGURES.length);
   });
 
   it('the page has every figure of the printed tables', () => {

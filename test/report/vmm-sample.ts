@@ -59,6 +59,7 @@ export function sampleMeasurement(vms: number, memory: number): VmmMeasurement {
 export function sampleVmmResult(change: Partial<VmmExperimentResult> = {}): VmmExperimentResult {
   return {
     schema: 'stillwarm/vmm-reboot@1',
+    set: [{ constant: 'guest.syscallNs', value: 300 }],
     seed: 7,
     digest: '0123456789abcdef',
     profile: 'pentium4-2006',

@@ -67,12 +67,15 @@ export const sampleWebStrategies = (): WebStrategyResult[] => [
 
 export const sampleWebResult = (change: Partial<WebResult> = {}): WebResult => ({
   schema: 'stillwarm/web@1',
+  set: [],
   seed: 1,
   digest: '0123456789abcdef',
   profile: 'pentium4-2006',
   arch: 'x86_32',
   disk: 'profile',
   memory: 2 ** 30,
+  backend: 'partition',
+  domain0Cache: null,
   crash: false,
   files: 1200,
   bytes: 78_643_200,

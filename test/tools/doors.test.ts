@@ -8,6 +8,8 @@ import { DiffResult } from '../../src/diff/result.ts';
 import { TABLE_VERSION } from '../../src/doors/table/table-bytes.ts';
 import { CampaignResult } from '../../src/experiment/campaign/result.ts';
 import { RebootResult } from '../../src/experiment/guest/result.ts';
+import { RANGES_SCHEMA } from '../../src/experiment/paper/paper.ts';
+import { PaperResult } from '../../src/experiment/paper/result.ts';
 import { VmmExperimentResult } from '../../src/experiment/vmm/result.ts';
 import { WebResult } from '../../src/experiment/web/result.ts';
 import { START_INFO_VERSION } from '../../src/xen/public/index.ts';
@@ -68,6 +70,8 @@ describe('the doors', () => {
       schema(RebootResult),
       schema(VmmExperimentResult),
       schema(WebResult),
+      schema(PaperResult),
+      ['`stillwarm/paper-ranges` (`paper --ranges`)', RANGES_SCHEMA.split('@')[1]!],
       schema(CampaignResult),
       schema(InspectResult),
       schema(DiffResult),

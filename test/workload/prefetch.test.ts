@@ -57,3 +57,21 @@ it('what cannot be prefetched costs no descriptor', () => {
   const { kernel, simulation } = prefetch(machine, prefetchList(['/', '/', '/1']));
   expect(simulation.runProcess('open', kernel.syscalls.open('/0'))).toBe(0);
 });
+
+it('a limited prefetch reads the same, no faster than its rate, and 128 KiB at a time', () => {
+  const machine = bootWorkloadGuest(SIZES);
+  const { simulation } = machine.testbed;
+  const module = prefetchList(SIZES.map((_, number) => `/${number}`));
+  const options = { preserve: false, cmdLine: 'cachemap=off', module };
+  const { kernel } = simulation.runProcess('reboot', machine.testbed.reboot(machine.guest, false, options));
+  const start = simulation.now;
+  const before = kernel.stats.dataPagesRead;
+  simulation.runProcess('prefetch', prefetchFiles(kernel.syscalls, 1e6));
+  const bytes = SIZES.reduce((sum, size) => sum + size, 0);
+  // It ends when the last bytes are within the rate; the disk and the calls take no second of it.
+  expect((simulation.now - start) / 1e9).toBeGreaterThanOrEqual(bytes / 1e6);
+  expect((simulation.now - start) / 1e9).toBeLessThan(bytes / 1e6 + 0.01);
+  simulation.run();
+  const { pagesRead } = prefetch(bootWorkloadGuest(SIZES), module);
+  expect(kernel.stats.dataPagesRead - before).toBe(pagesRead);
+});

@@ -167,10 +167,7 @@ export function openDisk(
       throw new UserError(
         `${path}: files claim ${counted(bytes, 'byte')} on a disk of ${grouped(image.size)}: give a --limit`,
       );
-    const notices = noticesOf(leftOut, found);
-    const copy = (): ImageStore => new OverlayImage(image);
-    const oracleOf = (medium: ImageStore): OracleExt2 => new OracleExt2(medium);
-    return { ...found, image, notices, version, copy, oracleOf, check, close };
+    return { ...sourceOf(image, found, version), notices: noticesOf(leftOut, found), check, close };
   } catch (error) {
     opened?.close();
     const mistake = asUserError(path, error);
@@ -178,6 +175,21 @@ export function openDisk(
     throw isNamed ? mistake : new UserError(`${path}: ${mistake.message}`);
   }
 }
+
+/** A disk whose image needs no host. @param version differs when the bytes do */
+export const diskSourceOf = (image: ImageStore, version: string): DiskSource =>
+  sourceOf(image, listFiles(image), version);
+
+const sourceOf = (image: ImageStore, found: DiskFiles, version: string): DiskSource => ({
+  ...found,
+  image,
+  version,
+  notices: [],
+  copy: () => new OverlayImage(image),
+  oracleOf: (medium) => new OracleExt2(medium),
+  check: () => undefined,
+  close: () => undefined,
+});
 
 /** @throws UserError when a file whose bytes are kept in memory has changed */
 export function checkDisk(path: string, disk: DiskSource): void {

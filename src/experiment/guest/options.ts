@@ -4,7 +4,7 @@ import { ARCHS, type Arch } from '../../base/arch.ts';
 import { checkArgument, checkInteger, checkOneOf } from '../../base/argument-error.ts';
 import { PAGE_SIZE } from '../../base/units.ts';
 import { type BackendOptions, checkBackend } from '../host/backend.ts';
-import { DISKS, PROFILES, type DiskName, type ProfileName } from '../host/profiles.ts';
+import { checkConstants, DISKS, PROFILES, type Constants, type DiskName, type ProfileName } from '../host/profiles.ts';
 import type { StrategyName } from '../host/strategies.ts';
 
 /**
@@ -37,6 +37,8 @@ export interface RebootOptions extends BackendOptions {
   readonly memory: number;
   readonly disk: DiskName;
   readonly profile: ProfileName;
+  /** Other values for constants of the profile, by name; none by default. */
+  readonly constants?: Constants | undefined;
   /** Architecture of the machine; the profile's by default. */
   readonly arch?: Arch | undefined;
   /** Strategies to run, in order. */
@@ -73,7 +75,7 @@ export interface RebootOptions extends BackendOptions {
 export function checkCommonOptions(
   options: Pick<
     RebootOptions,
-    'path' | 'withoutHidden' | 'withoutBootFiles' | 'memory' | 'disk' | 'profile' | 'arch' | 'seed'
+    'path' | 'withoutHidden' | 'withoutBootFiles' | 'memory' | 'disk' | 'profile' | 'constants' | 'arch' | 'seed'
   > &
     BackendOptions,
 ): void {
@@ -84,6 +86,7 @@ export function checkCommonOptions(
   checkArgument(options.memory % PAGE_SIZE === 0, 'memory', `${options.memory} bytes are not whole pages`);
   checkOneOf('disk', options.disk, DISKS);
   checkOneOf('profile', options.profile, PROFILES);
+  checkConstants(options);
   if (options.arch !== undefined) checkOneOf('arch', options.arch, ARCHS);
   checkInteger('seed', options.seed, Number.MIN_SAFE_INTEGER);
   checkBackend(options);

@@ -20,7 +20,7 @@ import { CURVE_STRATEGIES, curveOf, curveSizes } from './domain0-curve.ts';
 import { asUserError, checkDisk, KEPT_BYTES, openDisk } from './disk-source.ts';
 import { saveMemory } from './memory-dump.ts';
 import { domain0CacheOf } from '../host/backend.ts';
-import { archOf, PROFILE } from '../host/profiles.ts';
+import { archOf, profileOf, settingsOf } from '../host/profiles.ts';
 import type { ProgressListener } from './progress.ts';
 import type { Mismatch, RebootResult } from './result.ts';
 import { checkCommonOptions, WORKLOADS, type RebootOptions } from './options.ts';
@@ -108,7 +108,7 @@ function openRuns(
         const machine = (memory ??= new MachineMemory(machineMemoryFor(options.memory)));
         const input: StrategyInput = {
           options,
-          profile: PROFILE[options.profile],
+          profile: profileOf(options),
           disk,
           domain0Cache,
           memory: machine,
@@ -150,7 +150,8 @@ function merge(options: RebootOptions, disk: DiskSummary, outcomes: readonly Str
       ...disk.all,
       strategies: results.slice(0, length),
       domain0Curve: curveOf(curveSizes(options.domain0Curve), results.slice(length)),
-      fitted: fittedConstants(PROFILE[options.profile], OF_THE_HYPERVISOR),
+      set: settingsOf(options),
+      fitted: fittedConstants(profileOf(options), OF_THE_HYPERVISOR),
     },
     mismatches: outcomes.flatMap(({ mismatches }) => mismatches),
     notices: disk.notices,
@@ -158,7 +159,7 @@ function merge(options: RebootOptions, disk: DiskSummary, outcomes: readonly Str
 }
 
 const cacheOf = (options: RebootOptions): number | undefined =>
-  domain0CacheOf(options, PROFILE[options.profile], options.memory);
+  domain0CacheOf(options, profileOf(options), options.memory);
 
 /** The strategies over the disk that was asked for, then those of the curve. */
 function runsOf(options: RebootOptions): { readonly name: StrategyName; readonly domain0Cache: number | undefined }[] {

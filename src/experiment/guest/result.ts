@@ -21,8 +21,14 @@ import {
   oneOrNull,
   orNull,
   result,
+  text,
   type Described,
 } from './schema.ts';
+
+export const Setting = kind('setting', 'A constant that was given another value.', {
+  constant: text('Section and name of the constant.'),
+  value: Type.Number({ description: 'Its value, in its unit.' }),
+});
 
 /** What the results of all experiments begin with. */
 export const COMMON = {
@@ -34,6 +40,7 @@ export const COMMON = {
   profile: oneOf('Costs of the machine.', PROFILES),
   arch: oneOf('Architecture of the machine: how wide numbers of frames are.', ARCHS),
   disk: oneOf('Service times of the drive; profile: the drive of the profile.', DISKS),
+  set: many('Constants of the profile that were given another value: `--set`.', Setting),
 };
 
 export const FITTED = list(
@@ -183,7 +190,7 @@ status is 1.`,
     domain0Curve: many("By size of domain 0's page cache, ascending; empty when it was not asked for.", CurvePoint),
     fitted: FITTED,
   },
-  [StrategyResult, RunResult, Boot, Domain0Result, Sample, CurvePoint],
+  [StrategyResult, RunResult, Boot, Domain0Result, Sample, CurvePoint, Setting],
 );
 export type RebootResult = Described<typeof RebootResult>;
 

@@ -24,9 +24,9 @@ import { asUserError, checkDisk, openDisk, type DiskSource } from '../guest/disk
 import { OracleExt2 } from '../judge/oracle-ext2.ts';
 import { Verifier, VerifierRecord } from '../judge/verifier.ts';
 import { domain0CacheOf } from '../host/backend.ts';
-import { archOf, PROFILE } from '../host/profiles.ts';
+import { archOf, profileOf, settingsOf } from '../host/profiles.ts';
 import type { ProgressListener } from '../guest/progress.ts';
-import { runInOrder, type DiskSummary, type OpenRuns, type Runs } from '../guest/runs.ts';
+import { runInOrder, type DiskSummary, type OpenRuns, type RunListener, type Runs } from '../guest/runs.ts';
 import { machineMemoryFor } from '../host/host.ts';
 import { VmmClients } from './clients.ts';
 import { WebServers } from './web-servers.ts';
@@ -57,10 +57,16 @@ export interface VmmExperimentOutcome {
   readonly notices: readonly string[];
 }
 
+/** What a run asks of the options. */
+export type VmmRunOptions = Pick<
+  VmmExperimentOptions,
+  'seed' | 'profile' | 'constants' | 'arch' | 'disk' | 'limit' | 'backend' | 'domain0Cache'
+>;
+
 type MachineSize = Pick<VmmMeasurement, 'vms' | 'memory'>;
 
-/** What one strategy gave on one machine. */
-interface VmmPart {
+/** @internal What one strategy gave on one machine. */
+export interface VmmPart {
   readonly result: VmmStrategyResult;
   /** Digest of the run, hexadecimal. */
   readonly digest: string;
@@ -107,13 +113,8 @@ function openRuns(
     close: () => disk.close(),
     run: (index, onRun) => {
       const { strategy, ...size } = asked[index]!;
-      const phase = `${size.vms} × ${size.memory / MIB} MiB: ${strategy}`;
-      onRun(phase, 0);
       try {
-        const run = new VmmRun(options, disk, size, strategy, afterReboot);
-        const result = run.result(() => onRun(phase, 0));
-        const mismatches = run.found.described.map(({ what }) => ({ ...size, strategy, what }));
-        return { result, digest: run.digest, mismatches };
+        return runVmmStrategy(options, disk, size, strategy, onRun, afterReboot);
       } catch (error) {
         if (error instanceof GuestPanic)
           throw new UserError(`--memory ${options.memory}: a guest panics: ${error.message}`);
@@ -121,6 +122,23 @@ function openRuns(
       }
     },
   };
+}
+
+/** @internal One strategy on one machine. */
+export function runVmmStrategy(
+  options: VmmRunOptions,
+  disk: DiskSource,
+  size: MachineSize,
+  strategy: VmmStrategyName,
+  onRun: RunListener,
+  afterReboot?: (machine: VmmMachine) => void,
+): VmmPart {
+  const phase = `${size.vms} × ${size.memory / MIB} MiB: ${strategy}`;
+  onRun(phase, 0);
+  const run = new VmmRun(options, disk, size, strategy, afterReboot);
+  const result = run.result(() => onRun(phase, 0));
+  const mismatches = run.found.described.map(({ what }) => ({ ...size, strategy, what }));
+  return { result, digest: run.digest, mismatches };
 }
 
 function merge(options: VmmExperimentOptions, disk: DiskSummary, parts: readonly VmmPart[]): VmmExperimentOutcome {
@@ -143,7 +161,8 @@ function merge(options: VmmExperimentOptions, disk: DiskSummary, parts: readonly
         domain0Cache: cacheOf(options, size) ?? null,
         strategies: parts.slice(n * length, (n + 1) * length).map(({ result }) => result),
       })),
-      fitted: fittedConstants(PROFILE[options.profile]),
+      set: settingsOf(options),
+      fitted: fittedConstants(profileOf(options)),
     },
     mismatches: parts.flatMap(({ mismatches }) => mismatches),
     notices: disk.notices,
@@ -154,8 +173,8 @@ function merge(options: VmmExperimentOptions, disk: DiskSummary, parts: readonly
 const filesOf = ({ backend, limit }: VmmExperimentOptions, vms: number): number =>
   backend === 'file' ? vms * limit : 0;
 
-const cacheOf = (options: VmmExperimentOptions, { vms, memory }: MachineSize): number | undefined =>
-  domain0CacheOf(options, PROFILE[options.profile], vms * memory);
+const cacheOf = (options: VmmRunOptions, { vms, memory }: MachineSize): number | undefined =>
+  domain0CacheOf(options, profileOf(options), vms * memory);
 
 /** Each strategy on the first machine, then on the next one. */
 function runsOf(options: VmmExperimentOptions): (MachineSize & { readonly strategy: VmmStrategyName })[] {
@@ -177,7 +196,7 @@ function machineSizes({ vms, memory, series }: VmmExperimentOptions): MachineSiz
 class VmmRun {
   readonly found = new VerifierRecord();
   readonly #afterReboot: ((machine: VmmMachine) => void) | undefined;
-  readonly #options: VmmExperimentOptions;
+  readonly #options: VmmRunOptions;
   readonly #disk: DiskSource;
   readonly #strategy: VmmStrategyName;
   readonly #machine: VmmMachine;
@@ -188,7 +207,7 @@ class VmmRun {
   readonly #verifiers: readonly Verifier[];
 
   constructor(
-    options: VmmExperimentOptions,
+    options: VmmRunOptions,
     disk: DiskSource,
     size: MachineSize,
     strategy: VmmStrategyName,
@@ -207,7 +226,7 @@ class VmmRun {
     const partitions = image.places.slice(0, vms);
     this.#machine = new VmmMachine({
       seed: options.seed,
-      profile: PROFILE[options.profile],
+      profile: profileOf(options),
       arch: options.arch,
       disk: options.disk,
       image,

@@ -8,7 +8,15 @@ import { VMM_STRATEGIES, type VmmStrategyName } from '../host/strategies.ts';
 export interface VmmExperimentOptions
   extends Pick<
     RebootOptions,
-    'withoutHidden' | 'withoutBootFiles' | 'disk' | 'profile' | 'arch' | 'seed' | 'backend' | 'domain0Cache'
+    | 'withoutHidden'
+    | 'withoutBootFiles'
+    | 'disk'
+    | 'profile'
+    | 'constants'
+    | 'arch'
+    | 'seed'
+    | 'backend'
+    | 'domain0Cache'
   > {
   /** A directory of files or an ext2 image; each guest has a disk with the same. */
   readonly path: string;

@@ -5,7 +5,7 @@
 
 import { Type } from 'typebox';
 import { BACKENDS } from '../host/backend.ts';
-import { Boot, COMMON, DOMAIN0, Domain0Result, FITTED } from '../guest/result.ts';
+import { Boot, COMMON, DOMAIN0, Domain0Result, FITTED, Setting } from '../guest/result.ts';
 import {
   boolean,
   count,
@@ -114,7 +114,7 @@ export const VmmExperimentResult = result(
   'Result of stillwarm vmm-reboot --json',
   `Times are virtual: integer nanoseconds of the model, never of the host. Instants of a strategy count from the start of its
 reboot. The same input, options and seed give the same object, byte for byte. The slides' figures are not in it: they are in
-\`src/report/vmm-slides.ts\`, and printed beside ours.`,
+\`src/slides/figures.ts\`, and printed beside ours.`,
   {
     ...COMMON,
     files: count('Regular files on the disk of each guest, without those that a boot reads.'),
@@ -126,6 +126,6 @@ reboot. The same input, options and seed give the same object, byte for byte. Th
     }),
     fitted: FITTED,
   },
-  [VmmMeasurement, VmmStrategyResult, VmmGuestResult, Boot, VmmPhase, VmmReading, Domain0Result],
+  [VmmMeasurement, VmmStrategyResult, VmmGuestResult, Boot, VmmPhase, VmmReading, Domain0Result, Setting],
 );
 export type VmmExperimentResult = Described<typeof VmmExperimentResult>;

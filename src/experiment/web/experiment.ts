@@ -16,7 +16,8 @@ import type { ProgressListener } from '../guest/progress.ts';
 import { OF_THE_HYPERVISOR } from '../guest/reboot.ts';
 import { runInOrder, type DiskSummary, type OpenRuns, type Runs } from '../guest/runs.ts';
 import { machineMemoryFor } from '../host/host.ts';
-import { archOf, PROFILE } from '../host/profiles.ts';
+import { domain0CacheOf } from '../host/backend.ts';
+import { archOf, profileOf, settingsOf } from '../host/profiles.ts';
 import type { StrategyName } from '../host/strategies.ts';
 import type { OracleFile } from '../judge/oracle-ext2.ts';
 import type { VerifierRecord } from '../judge/verifier.ts';
@@ -124,7 +125,10 @@ function merge(options: WebOptions, disk: DiskSummary, parts: readonly WebPart[]
       profile: options.profile,
       arch: archOf(options),
       disk: options.disk,
+      set: settingsOf(options),
       memory: options.memory,
+      backend: options.backend ?? 'partition',
+      domain0Cache: domain0CacheOf(options, profileOf(options), options.memory) ?? null,
       crash: options.crash,
       ...disk.all,
       served: parts[0]!.served,
@@ -144,7 +148,7 @@ function merge(options: WebOptions, disk: DiskSummary, parts: readonly WebPart[]
       strategies: options.strategies.map((name, n) =>
         strategyOf(name, parts.slice(n * KINDS.length, (n + 1) * KINDS.length)),
       ),
-      fitted: fittedConstants(PROFILE[options.profile], OF_THE_HYPERVISOR),
+      fitted: fittedConstants(profileOf(options), OF_THE_HYPERVISOR),
     },
     mismatches: parts.flatMap(({ mismatches }) => mismatches),
     notices: disk.notices,

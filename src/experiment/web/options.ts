@@ -9,6 +9,7 @@ import {
   checkOneOf,
 } from '../../base/argument-error.ts';
 import { SENDING, type Sending } from '../../workload/apache.ts';
+import { checkBackend } from '../host/backend.ts';
 import { checkCommonOptions, RIO_STRATEGIES, type RebootOptions } from '../guest/options.ts';
 import { STRATEGIES, type StrategyName } from '../host/strategies.ts';
 
@@ -58,10 +59,7 @@ export const MOST = {
 } as const;
 
 export interface WebOptions
-  extends Pick<
-    RebootOptions,
-    'path' | 'withoutHidden' | 'withoutBootFiles' | 'memory' | 'disk' | 'profile' | 'arch' | 'seed' | 'limit' | 'crash'
-  > {
+  extends Omit<RebootOptions, 'strategies' | 'workload' | 'checksum' | 'expire' | 'dumpMemory' | 'domain0Curve'> {
   /** Files that are made, instead of those of `path`, which then is only a name for them. */
   readonly sizes: MadeFiles | undefined;
   readonly strategies: readonly StrategyName[];
@@ -91,6 +89,7 @@ export interface WebOptions
 export function checkWebOptions(options: WebOptions): void {
   checkObject('options', options);
   checkCommonOptions(options);
+  checkBackend(options);
   checkListOf('strategies', options.strategies, STRATEGIES);
   checkOneOf('crash', options.crash, [false, true]);
   const rio = options.strategies.find((name) => RIO_STRATEGIES.includes(name));

@@ -1,7 +1,8 @@
 /** What `stillwarm web` answers: the definition of the object that `--json` prints. */
 
 import { Type } from 'typebox';
-import { COMMON, FITTED, VERIFIED } from '../guest/result.ts';
+import { COMMON, FITTED, Setting, VERIFIED } from '../guest/result.ts';
+import { BACKENDS } from '../host/backend.ts';
 import {
   boolean,
   count,
@@ -121,6 +122,11 @@ printed beside ours.`,
   {
     ...COMMON,
     memory: count('Guest memory, bytes.', 1),
+    backend: oneOf("Whether the guest's disk is a partition of the drive, or a file in domain 0.", BACKENDS),
+    domain0Cache: orNull(
+      "Bytes that domain 0's page cache holds at most; null where the disk is a partition.",
+      Type.Integer({ minimum: 0 }),
+    ),
     crash: boolean('Whether the guest crashed instead of an orderly reboot.'),
     files: count('Regular files on the disk, a file once for each of its names.'),
     bytes: count('Bytes of the regular files on the disk.'),
@@ -144,6 +150,6 @@ printed beside ours.`,
     strategies: many('One result a strategy, in the order asked for.', WebStrategyResult, { minItems: 1 }),
     fitted: FITTED,
   },
-  [WebStrategyResult, WebService, WebWindow, WebRun],
+  [WebStrategyResult, WebService, WebWindow, WebRun, Setting],
 );
 export type WebResult = Described<typeof WebResult>;

@@ -18,7 +18,8 @@ import { Zipf } from '../../workload/zipf.ts';
 import { verifiedInit } from '../guest/boot-reader.ts';
 import type { DiskSource } from '../guest/disk-source.ts';
 import type { RunListener } from '../guest/runs.ts';
-import { PROFILE } from '../host/profiles.ts';
+import { domain0CacheOf } from '../host/backend.ts';
+import { profileOf } from '../host/profiles.ts';
 import { STRATEGY, type StrategyName } from '../host/strategies.ts';
 import { Testbed, type Guest } from '../host/testbed.ts';
 import { WebHost, type HttpAnswer } from '../host/web-host.ts';
@@ -67,7 +68,8 @@ export class WebRun {
     const { options, disk, memory } = input;
     this.#testbed = new Testbed({
       seed: options.seed,
-      profile: PROFILE[options.profile],
+      profile: profileOf(options),
+      domain0Cache: domain0CacheOf(options, profileOf(options), options.memory),
       arch: options.arch,
       disk: options.disk,
       image: disk.copy(),
@@ -79,7 +81,7 @@ export class WebRun {
         this.#verifier.reused(ino, index, pfn, block, memory.frame(domain.frameOf(pfn)));
       },
     });
-    this.#verifier = new Verifier(new OracleExt2(this.#testbed.drive.contents), this.found);
+    this.#verifier = new Verifier(new OracleExt2(this.#testbed.contents), this.found);
     this.#host = new WebHost(this.#testbed.simulation, this.#testbed.connectHost(), CLIENTS);
   }
 
