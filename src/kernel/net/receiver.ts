@@ -10,6 +10,8 @@ import { WINDOW_BYTES } from './congestion.ts';
 /** Packets that are kept before their turn: more than a window of full ones. */
 const MAX_EARLY = 64;
 
+const EMPTY = new Uint8Array(0);
+
 interface Early {
   readonly offset: number;
   readonly payload: Uint8Array;
@@ -17,7 +19,7 @@ interface Early {
 }
 
 export class MessageReceiver {
-  #buffer = new Uint8Array(0);
+  #buffer = EMPTY;
   #length = 0;
   #isComplete = false;
   #early: Early[] = [];
