@@ -131,12 +131,14 @@ class NetBackend implements Backend {
   /** The processor has come to a burst. */
   #send(burst: readonly Sending[], overNs: number): void {
     const frames: Uint8Array[] = [];
+    const bytes = new Uint8Array(burst.reduce((sum, { size, mfn }) => (mfn === undefined ? sum : sum + size), 0));
+    let at = 0;
     for (const { ref, offset, size, mfn } of burst) {
       if (mfn === undefined) continue;
-      const frame = new Uint8Array(size);
-      this.#hypervisor.memory.copyOut(mfn, offset, frame, 0, size);
+      this.#hypervisor.memory.copyOut(mfn, offset, bytes, at, size);
       this.#client.grants.unmap(ref, false);
-      frames.push(frame);
+      frames.push(bytes.subarray(at, at + size));
+      at += size;
     }
     if (!this.#isDead) this.#port.input(frames, overNs);
     this.#sending -= burst.length;
