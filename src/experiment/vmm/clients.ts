@@ -205,8 +205,10 @@ class GuestClients {
 
   *#visitOnce(): Process {
     const connection = this.#host.connection(this.#server);
+    // A connection is much to keep for as long as that.
+    const { id } = connection;
     this.#simulation.after(TIMEOUT, () => {
-      this.#host.close(connection);
+      this.#host.close({ id });
     });
     const isOpen = (yield* connection.open()) === undefined;
     const answer = isOpen ? yield* ask(connection, this.#get()) : undefined;

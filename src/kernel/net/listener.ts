@@ -203,7 +203,7 @@ export class Listener<Address extends number> {
   #end(key: string): void {
     const accepted = this.#accepted.get(key);
     this.#accepted.delete(key);
-    accepted?.end.stop();
+    accepted?.end.close();
     accepted?.request?.end();
     const [oldest] = this.#ended;
     if (this.#ended.size === MAX_CONNECTIONS) this.#ended.delete(oldest!);

@@ -142,7 +142,7 @@ export class Connection {
 
   #opened(): void {
     if (this.#state !== 'opening') return;
-    this.#opening.clear();
+    this.#opening.drop();
     this.#state = 'idle';
     this.#wakeUp.wakeAll();
   }
@@ -153,8 +153,8 @@ export class Connection {
 
   #break(how: Broken): void {
     if (this.#isBroken()) return;
-    this.#opening.clear();
-    this.#end.stop();
+    this.#opening.drop();
+    this.#end.close();
     this.#state = how;
     this.#wakeUp.wakeAll();
   }
