@@ -101,7 +101,7 @@ function putAddress(bytes: Uint8Array, at: number, mac: MacAddress): void {
 }
 
 function addressAt(bytes: Uint8Array, at: number): MacAddress {
-  const high = bytes[at]! * 256 + bytes[at + 1]!;
-  const low = bytes[at + 2]! * 2 ** 24 + ((bytes[at + 3]! << 16) | (bytes[at + 4]! << 8) | bytes[at + 5]!);
-  return (high * 2 ** 32 + low) as MacAddress;
+  const high = (bytes[at]! << 16) | (bytes[at + 1]! << 8) | bytes[at + 2]!;
+  const low = (bytes[at + 3]! << 16) | (bytes[at + 4]! << 8) | bytes[at + 5]!;
+  return (high * 2 ** 24 + low) as MacAddress;
 }
