@@ -2,8 +2,8 @@
  * What every benchmark shares: rounds in turn, medians, and the row that a figure becomes.
  *
  * A figure is a median of ROUNDS rounds. A figure and its rival take turns (A B A B …) in one
- * process, so that other work of the host falls on both. A first round of each is thrown away,
- * because the engine still compiles.
+ * process, so that other work of the host falls on both. WARM_ROUNDS of each are thrown away,
+ * because the engine still compiles: a loop that ran long is compiled again when it is called next.
  */
 
 /**
@@ -11,6 +11,9 @@
  * runs.
  */
 export const ROUNDS = Number(process.env['STILLWARM_BENCH_ROUNDS'] ?? 5);
+
+/** Rounds that do not count. */
+const WARM_ROUNDS = 2;
 
 /** One figure, with what it is compared to. */
 export interface Row {
@@ -43,7 +46,7 @@ export function median(figures: readonly number[]): number {
  * Lets the contestants run in turn; each returns its figure of one round. Returns their medians.
  */
 export function takeTurns(...contestants: readonly (() => number)[]): number[] {
-  for (const run of contestants) run();
+  for (let round = 0; round < WARM_ROUNDS; round++) for (const run of contestants) run();
   const figures = contestants.map((): number[] => []);
   for (let round = 0; round < ROUNDS; round++) contestants.forEach((run, i) => figures[i]!.push(run()));
   return figures.map(median);

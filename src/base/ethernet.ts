@@ -80,12 +80,18 @@ export function encodeFrame({ destination, source, type, payload }: EthernetFram
 export function decodeFrame(bytes: Uint8Array): EthernetFrame | undefined {
   if (bytes.length < ETHERNET_HEADER.size) return undefined;
   return {
-    destination: addressAt(bytes, ETHERNET_HEADER.offset.destination),
-    source: addressAt(bytes, ETHERNET_HEADER.offset.source),
+    destination: destinationOf(bytes),
+    source: sourceOf(bytes),
     type: getField(ETHERNET_HEADER, bytes, 0, 'type'),
     payload: bytes.subarray(ETHERNET_HEADER.size),
   };
 }
+
+/** The destination of a frame that has a whole header. */
+export const destinationOf = (bytes: Uint8Array): MacAddress => addressAt(bytes, ETHERNET_HEADER.offset.destination);
+
+/** The source of a frame that has a whole header. */
+export const sourceOf = (bytes: Uint8Array): MacAddress => addressAt(bytes, ETHERNET_HEADER.offset.source);
 
 function putAddress(bytes: Uint8Array, at: number, mac: MacAddress): void {
   const high = Math.floor(mac / 2 ** 32);
@@ -95,7 +101,7 @@ function putAddress(bytes: Uint8Array, at: number, mac: MacAddress): void {
 }
 
 function addressAt(bytes: Uint8Array, at: number): MacAddress {
-  const high = bytes[at]! * 256 + bytes[at + 1]!;
-  const low = bytes[at + 2]! * 2 ** 24 + ((bytes[at + 3]! << 16) | (bytes[at + 4]! << 8) | bytes[at + 5]!);
-  return (high * 2 ** 32 + low) as MacAddress;
+  const high = (bytes[at]! << 16) | (bytes[at + 1]! << 8) | bytes[at + 2]!;
+  const low = (bytes[at + 3]! << 16) | (bytes[at + 4]! << 8) | bytes[at + 5]!;
+  return (high * 2 ** 24 + low) as MacAddress;
 }

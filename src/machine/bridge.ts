@@ -14,7 +14,7 @@
  */
 
 import { assert } from '../base/assert.ts';
-import { BROADCAST, decodeFrame, type MacAddress } from '../base/ethernet.ts';
+import { BROADCAST, destinationOf, ETHERNET_HEADER, sourceOf, type MacAddress } from '../base/ethernet.ts';
 import type { BurstReceiver, Nic } from './nic.ts';
 
 /** A place to plug something in. */
@@ -72,10 +72,10 @@ export class Bridge {
 
   /** Learns from a frame, and says where it goes. */
   #way(from: BridgePort, bytes: Uint8Array | undefined): BridgePort | 'nowhere' | 'all' {
-    const frame = bytes && decodeFrame(bytes);
-    if (frame === undefined) return 'nowhere';
-    if (frame.source !== BROADCAST) this.#behind.set(frame.source, from);
-    const known = this.#behind.get(frame.destination);
+    if (bytes === undefined || bytes.length < ETHERNET_HEADER.size) return 'nowhere';
+    const source = sourceOf(bytes);
+    if (source !== BROADCAST) this.#behind.set(source, from);
+    const known = this.#behind.get(destinationOf(bytes));
     return known === undefined ? 'all' : known === from ? 'nowhere' : known;
   }
 

@@ -94,12 +94,13 @@ export class MachineMemory {
   /** @internal Copies into a frame. The range must lie inside the frame. */
   copyIn(mfn: Mfn, offset: number, src: Uint8Array, srcOffset: number, length: number): void {
     // The path of a cached overwrite: rare work is in a function of its own (see hot-paths 7).
-    if ((offset | srcOffset) !== 0 || length !== 4096 || src.length !== 4096 || this.#cpuCache !== undefined) {
+    const isWhole = (offset | srcOffset) === 0 && length === 4096 && src.length === 4096;
+    if (!isWhole || this.#cpuCache !== undefined || mfn >>> 0 >= this.frameCount) {
       this.#copyInPart(mfn, offset, src, srcOffset, length);
       return;
     }
     this.#touched[mfn >>> 5]! |= 1 << (mfn & 31);
-    setBytes.call(this.#bank(mfn), src, (mfn & BANK_MASK) << PAGE_SHIFT);
+    setBytes.call(this.#banks[mfn >>> BANK_SHIFT]!, src, (mfn & BANK_MASK) << PAGE_SHIFT);
   }
 
   #copyInPart(mfn: Mfn, offset: number, src: Uint8Array, srcOffset: number, length: number): void {

@@ -48,7 +48,8 @@ function renderGrid({ heads, rows }: Grid): string {
   table.push(
     ...rows.map(({ label, cells }) => [
       label,
-      ...cells.map(({ value, note }) => (note === undefined ? value : `${value}\n${note}`)),
+      // Two lines of a note: three columns with a figure of the slides fit.
+      ...cells.map(({ value, note }) => (note === undefined ? value : `${value}\n${note.replace(', ', ',\n')}`)),
     ]),
   );
   return table.toString();

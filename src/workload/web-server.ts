@@ -116,9 +116,11 @@ export class WebServer {
   }
 }
 
+const REQUEST_TEXT = new TextDecoder('latin1');
+
 /** Undefined for anything but a request. */
 export function parseRequest(bytes: Uint8Array): HttpRequest | undefined {
-  const [line, ...fields] = new TextDecoder('latin1').decode(bytes).split('\r\n');
+  const [line, ...fields] = REQUEST_TEXT.decode(bytes).split('\r\n');
   const [, method, path] = /^(GET|POST) (\/\S*) HTTP\/1\.[01]$/.exec(line!) ?? [];
   if (method === undefined || path === undefined || !fields.includes('')) return undefined;
   const field = (pattern: RegExp): RegExpExecArray | null | undefined =>
@@ -145,6 +147,8 @@ export function encodePath(path: string): string {
 
 /** @param path its characters are bytes */
 function decodePath(path: string): string {
+  // Plain characters stand for themselves.
+  if (/^[!-$&-~]*$/.test(path)) return path;
   const bytes = path.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)));
   return decodeText(Uint8Array.from(bytes, (character) => character.charCodeAt(0)));
 }
@@ -164,5 +168,5 @@ function encodeAnswer(status: Status, body: Uint8Array = new Uint8Array(0), requ
  */
 export function encodeHead(status: Status, length: number, requests?: number): Uint8Array {
   const count = requests === undefined ? '' : `X-Requests: ${requests}\r\n`;
-  return new TextEncoder().encode(`HTTP/1.0 ${status} ${REASONS[status]}\r\nContent-Length: ${length}\r\n${count}\r\n`);
+  return encodeText(`HTTP/1.0 ${status} ${REASONS[status]}\r\nContent-Length: ${length}\r\n${count}\r\n`);
 }

@@ -47,7 +47,7 @@ describe('diff', () => {
     const { status, out, err } = run('a.json', 'a.json');
     expect([status, err]).toEqual([0, '']);
     expect(out).toMatch(
-      /^A: a\.json\nB: a\.json\nstillwarm\/reboot@1\n\nsame: 15 inputs and [\d,]+ figures compared; /,
+      /^A: a\.json\nB: a\.json\nstillwarm\/reboot@1\n\nsame: 18 inputs and [\d,]+ figures compared; /,
     );
   });
 
@@ -79,7 +79,7 @@ describe('diff', () => {
     expect(JSON.parse(out)).toMatchObject({
       ...{ schema: 'stillwarm/diff@1', of: 'stillwarm/reboot@1', differs: true, tolerance: 0, only: '' },
       digests: { a: '0123456789abcdef', b: '0123456789abcdef' },
-      inputs: { compared: 15, same: 15, within: 0, changed: [], onlyInA: [], onlyInB: [] },
+      inputs: { compared: 18, same: 18, within: 0, changed: [], onlyInA: [], onlyInB: [] },
       figures: {
         within: 0,
         changed: [
@@ -117,7 +117,7 @@ describe('diff', () => {
     truncateSync(join(dir, 'huge.json'), 2 ** 33);
     mkdirSync(join(dir, 'folder'));
     const known =
-      'stillwarm/reboot@1, stillwarm/vmm-reboot@1, stillwarm/web@1, stillwarm/campaign@1, stillwarm/inspect@1';
+      'stillwarm/reboot@1, stillwarm/vmm-reboot@1, stillwarm/web@1, stillwarm/paper@1, stillwarm/campaign@1, stillwarm/inspect@1';
     for (const [name, message] of [
       ['torn.json', "torn.json: line 1, column 31: expected ',' or '}'"],
       ['empty.json', 'empty.json: line 1, column 1: expected a value'],

@@ -46,6 +46,13 @@ describe('the printed text', () => {
     const text = renderVmmText({ result: sampleVmmResult(), mismatches: [], notices: [] }, false);
     expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100);
     expect(text).toMatch(/\nverified 60,000 pages, 180,000,000 bytes: all equal\n$/);
+    // With figures of the slides, which no machine has whose constants were set.
+    const slides = renderVmmText(
+      { result: sampleVmmResult({ set: [], machines: [sampleMeasurement(1, 1 << 30)] }), mismatches: [], notices: [] },
+      false,
+    );
+    expect(slides).toMatch(/│ +predicted │ +predicted │[^│]*│ +fitted │/);
+    expect(Math.max(...slides.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100);
     for (const { question, rows } of grids(sampleVmmResult())) {
       expect(text).toContain(question);
       for (const { value } of rows.flatMap(({ cells }) => cells)) expect(text).toContain(value);

@@ -20,7 +20,7 @@ import {
   WriteAccount,
   type Writer,
 } from '../image/backing-store.ts';
-import { checkTransfer, type ImageStore } from '../image/image-store.ts';
+import { checkTransfer, type ImageStore, type ReadableImage } from '../image/image-store.ts';
 import { OverlayImage } from '../image/overlay-image.ts';
 import type { BlockRequest } from './block-device.ts';
 import type { WriteCache } from './write-cache.ts';
@@ -49,17 +49,23 @@ export class CachedMedium {
   }
 
   /** The device as a read would find it now: the medium, with the newer sectors of the cache. */
-  get contents(): Pick<ImageStore, 'size' | 'read'> {
+  get contents(): ReadableImage {
+    const image: ImageStore & ReadableImage = this.#image;
     return {
-      size: this.#image.size,
+      size: image.size,
       read: (offset, dst, dstOffset, length) => {
-        checkTransfer(this.#image.size, offset, length, 'dst', dst, dstOffset);
+        checkTransfer(image.size, offset, length, 'dst', dst, dstOffset);
+        if (this.cache.isEmpty) {
+          image.read(offset, dst, dstOffset, length);
+          return;
+        }
         const first = Math.floor(offset / SECTOR_SIZE);
         const bytes = new Uint8Array((Math.ceil((offset + length) / SECTOR_SIZE) - first) * SECTOR_SIZE);
-        this.#image.read(first * SECTOR_SIZE, bytes, 0, Math.min(bytes.length, this.#image.size - first * SECTOR_SIZE));
+        image.read(first * SECTOR_SIZE, bytes, 0, Math.min(bytes.length, image.size - first * SECTOR_SIZE));
         this.cache.overlay(first, bytes, 0, bytes.length);
         dst.set(bytes.subarray(offset - first * SECTOR_SIZE).subarray(0, length), dstOffset);
       },
+      view: (offset, length) => (this.cache.isEmpty ? image.view?.(offset, length) : undefined),
     };
   }
 

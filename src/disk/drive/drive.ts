@@ -40,7 +40,7 @@ import { Ns, SECTOR_SIZE } from '../../base/units.ts';
 import type { MachineMemory } from '../../machine/memory.ts';
 import type { RandomStream, Simulation } from '../../sim/index.ts';
 import type { BackingStore, Writer } from '../image/backing-store.ts';
-import type { ImageStore } from '../image/image-store.ts';
+import type { ImageStore, ReadableImage } from '../image/image-store.ts';
 import { checkRequest, sectorsOf, type BlockDevice, type BlockRequest } from './block-device.ts';
 import { CachedMedium } from './cached-medium.ts';
 import { type Channel, makeChannel } from './channel.ts';
@@ -101,7 +101,7 @@ export class Drive implements BlockDevice {
   /** The store of its sectors. */
   readonly store: BackingStore;
   /** The device as a read would find it now: the medium, and what is newer in the cache. */
-  readonly contents: Pick<ImageStore, 'size' | 'read'>;
+  readonly contents: ReadableImage;
   readonly #simulation: Simulation;
   readonly #memory: MachineMemory;
   readonly #model: ServiceTimeModel;

@@ -32,6 +32,9 @@ export interface ViewableImage extends ImageStore {
   view(offset: number, length: number): Uint8Array | undefined;
 }
 
+/** An image that is only read. Some can show their bytes. */
+export type ReadableImage = Pick<ImageStore, 'size' | 'read'> & Partial<Pick<ViewableImage, 'view'>>;
+
 /**
  * Checks a transfer between an image of `size` bytes and a buffer.
  * @throws ArgumentError

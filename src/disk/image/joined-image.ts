@@ -5,10 +5,10 @@
  * Contract: ImageStore. A range outside the whole throws ArgumentError.
  */
 
-import { checkList } from '../../base/argument-error.ts';
+import { checkList, checkRange } from '../../base/argument-error.ts';
 import { PAGE_SIZE } from '../../base/units.ts';
 import { checkWriter, type Extent, type Writer } from './backing-store.ts';
-import { checkTransfer, type ImageStore } from './image-store.ts';
+import { checkTransfer, type ImageStore, type ReadableImage, type ViewableImage } from './image-store.ts';
 
 /** A part of a medium. */
 export interface Place {
@@ -19,7 +19,7 @@ export interface Place {
 }
 
 /** Several images one after the other, each from a multiple of 4096 bytes on. */
-export class JoinedImage implements ImageStore {
+export class JoinedImage implements ViewableImage {
   /** Bytes, with the gaps between the parts. */
   readonly size: number;
   /** Where the blocks of all parts lie. */
@@ -45,10 +45,24 @@ export class JoinedImage implements ImageStore {
 
   read(offset: number, dst: Uint8Array, dstOffset: number, length: number): void {
     checkTransfer(this.size, offset, length, 'dst', dst, dstOffset);
-    dst.fill(0, dstOffset, dstOffset + length);
+    let end = 0;
     this.#inParts(offset, length, (part, at, done, bytes) => {
+      if (end < done) dst.fill(0, dstOffset + end, dstOffset + done);
       part.read(at, dst, dstOffset + done, bytes);
+      end = done + bytes;
     });
+    if (end < length) dst.fill(0, dstOffset + end, dstOffset + length);
+  }
+
+  /**
+   * The bytes where they lie, for reading only; undefined where they are not in one piece.
+   * @throws ArgumentError for a range outside the whole
+   */
+  view(offset: number, length: number): Uint8Array | undefined {
+    checkRange('offset', offset, length, this.size);
+    const n = this.places.findIndex(({ start, bytes }) => start <= offset && offset + length <= start + bytes);
+    const part: (ImageStore & Partial<ViewableImage>) | undefined = this.#parts[n];
+    return part?.view?.(offset - this.places[n]!.start, length);
   }
 
   write(offset: number, src: Uint8Array, srcOffset: number, length: number, by?: Writer): void {
@@ -73,11 +87,12 @@ export class JoinedImage implements ImageStore {
 }
 
 /** @internal A part of a medium, for reading. */
-export function partOf(whole: Pick<ImageStore, 'read'>, { start, bytes }: Place): Pick<ImageStore, 'size' | 'read'> {
+export function partOf(whole: ReadableImage, { start, bytes }: Place): ReadableImage {
   return {
     size: bytes,
     read: (offset, dst, dstOffset, length) => {
       whole.read(start + offset, dst, dstOffset, length);
     },
+    view: (offset, length) => whole.view?.(start + offset, length),
   };
 }

@@ -103,7 +103,13 @@ class HostContent implements FileContent {
 
   /** @throws InputError when bytes are kept of a file that has changed */
   check(): void {
-    if (this.#kept !== undefined) this.#readFile(0, this.#kept, 0, 0);
+    if (this.#kept === undefined) return;
+    const stat = askHost(`cannot read ${printableBytes(this.#path)}`, () => statSync(this.#path, { bigint: true }));
+    if (versionOf(stat) !== this.#version) throw this.#changed();
+  }
+
+  #changed(): InputError {
+    return new InputError(`${printableBytes(this.#path)}: changed while it was in use: ${NEXT_STEP}`);
   }
 
   #readFile(offset: number, dst: Uint8Array, dstOffset: number, length: number): void {
@@ -116,7 +122,7 @@ class HostContent implements FileContent {
         const more = readSync(fd, dst, dstOffset + done, length - done, offset + done);
         done = more === 0 ? -1 : done + more;
       }
-      if (done < 0) throw new InputError(`${printableBytes(this.#path)}: changed while it was in use: ${NEXT_STEP}`);
+      if (done < 0) throw this.#changed();
     } catch (error) {
       throw asInputError(error, `cannot read ${printableBytes(this.#path)}`);
     } finally {

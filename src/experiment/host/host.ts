@@ -15,7 +15,7 @@ import { Drive } from '../../disk/drive/drive.ts';
 import { driveOptions, type DriveKind } from '../../disk/drive/make-service-time.ts';
 import { Partition } from '../../disk/drive/partition.ts';
 import type { WriteCache } from '../../disk/drive/write-cache.ts';
-import type { ImageStore } from '../../disk/image/image-store.ts';
+import type { ImageStore, ReadableImage } from '../../disk/image/image-store.ts';
 import { Domain0Files } from '../../domain0/files.ts';
 import { Bridge } from '../../machine/bridge.ts';
 import type { MachineMemory } from '../../machine/memory.ts';
@@ -161,7 +161,7 @@ export class Host {
   }
 
   /** The drive as guests would read it now. */
-  get contents(): Pick<ImageStore, 'size' | 'read'> {
+  get contents(): ReadableImage {
     return (this.files ?? this.drive).contents;
   }
 

@@ -4,6 +4,7 @@
  */
 
 import { EtherType, decodeFrame, encodeFrame, type EthernetFrame, type MacAddress } from '../../base/ethernet.ts';
+import { encodeText } from '../../base/text.ts';
 import { Connection, connectionOf, refusal } from '../../kernel/index.ts';
 import type { Nic } from '../../machine/nic.ts';
 import type { Process, Simulation } from '../../sim/index.ts';
@@ -57,8 +58,10 @@ export class WebHost {
   }
 
   /** Forgets a connection, and tells the other end to do so. Nothing happens the second time. */
-  close(connection: Connection): void {
-    if (this.#connections.delete(connection.id)) connection.close();
+  close({ id }: Pick<Connection, 'id'>): void {
+    const connection = this.#connections.get(id);
+    this.#connections.delete(id);
+    connection?.close();
   }
 }
 
@@ -69,14 +72,13 @@ export function* ask(connection: Connection, lines: readonly string[]): Process<
 }
 
 /** A request of these lines. */
-export const encodeRequest = (lines: readonly string[]): Uint8Array =>
-  new TextEncoder().encode([...lines, '', ''].join('\r\n'));
+export const encodeRequest = (lines: readonly string[]): Uint8Array => encodeText([...lines, '', ''].join('\r\n'));
 
 /** Undefined when it is no answer of HTTP/1.0. */
 export function parseAnswer(bytes: Uint8Array): HttpAnswer | undefined {
   const end = endOfHead(bytes);
   if (end === undefined) return undefined;
-  const [line, ...fields] = new TextDecoder('latin1').decode(bytes.subarray(0, end)).split('\r\n');
+  const [line, ...fields] = HEAD_TEXT.decode(bytes.subarray(0, end)).split('\r\n');
   const status = /^HTTP\/1\.0 (\d{3}) /.exec(line!)?.[1];
   if (status === undefined) return undefined;
   const pairs = fields.map((field): [string, string] => {
@@ -94,3 +96,4 @@ function endOfHead(bytes: Uint8Array): number | undefined {
 }
 
 const [CR, LF] = [13, 10];
+const HEAD_TEXT = new TextDecoder('latin1');

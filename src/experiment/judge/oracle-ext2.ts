@@ -39,7 +39,7 @@ import {
   printable,
 } from '../../base/index.ts';
 import { DONE, err, type Result } from '../../base/result.ts';
-import type { ImageStore, ViewableImage } from '../../disk/image/image-store.ts';
+import type { ReadableImage } from '../../disk/image/image-store.ts';
 import {
   corrupt,
   MODE_DIRECTORY,
@@ -114,8 +114,7 @@ function checkInode(ino: number): void {
 }
 
 export class OracleExt2 {
-  readonly #image: Pick<ImageStore, 'size' | 'read'>;
-  readonly #viewable: ViewableImage | undefined;
+  readonly #image: ReadableImage;
   readonly #scratch = new Uint8Array(SCRATCH_BYTES);
   readonly #maps = new Map<number, InodeMap>();
   readonly #isMounted: boolean;
@@ -131,12 +130,11 @@ export class OracleExt2 {
    * replayed: what the guest has not written home is not known here.
    * @throws UserError when the image is not an ext2 file system with blocks of 4 KiB
    */
-  constructor(image: Pick<ImageStore, 'size' | 'read'>, isMounted = false) {
+  constructor(image: ReadableImage, isMounted = false) {
     checkObject('image', image, 'size', 'read');
     checkOneOf('isMounted', isMounted, [false, true]);
     this.#isMounted = isMounted;
     this.#image = image;
-    this.#viewable = 'view' in image ? (image as unknown as ViewableImage) : undefined;
     this.#inodes = new OracleInodes(this.#image, this.#isMounted);
   }
 
@@ -278,7 +276,7 @@ export class OracleExt2 {
     for (let at = from; at < to; ) {
       const length = Math.min(SCRATCH_BYTES, to - at);
       const offset = imageOffset + (at - from);
-      const view = this.#viewable?.view(offset, length);
+      const view = this.#image.view?.(offset, length);
       const expected = view ?? this.#scratch;
       if (view === undefined) this.#image.read(offset, expected, 0, length);
       if (!equalBytes(bytes, at, expected, 0, length))

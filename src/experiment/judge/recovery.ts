@@ -109,13 +109,15 @@ function firstFrom(answers: Float64Array, from: number): number {
   return low;
 }
 
+/** A time without an answer. */
 interface Silence {
   readonly fromNs: number;
   /** Undefined: it has not ended. */
   readonly toNs: number | undefined;
 }
 
-function longestSilence(answers: Float64Array, beginNs: number, rebootNs: number, endNs: number): Silence {
+/** For how long the service is down: the longest silence that ends after the reboot has begun. */
+export function longestSilence(answers: Float64Array, beginNs: number, rebootNs: number, endNs: number): Silence {
   const first = firstFrom(answers, rebootNs);
   const end = firstFrom(answers, endNs);
   let fromNs = first === 0 ? beginNs : answers[first - 1]!;

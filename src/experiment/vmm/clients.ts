@@ -4,7 +4,7 @@
  *
  * Visitors: a new one arrives every 10 ms, opens a connection, asks for the start of a file and
  * waits a second at most. So the time that a connection takes to notice its server's return is not
- * measured. The downtime of a guest is the longest time between two answers.
+ * measured. For how long a guest is down is defined in judge/recovery.ts.
  *
  * A user has logged in and keeps one session over one connection, with a request every 100 ms. When
  * the connection breaks, the user opens another. When the server does not know the session, the
@@ -21,6 +21,7 @@ import type { WorkloadFile } from '../../workload/file-reader.ts';
 import { encodePath } from '../../workload/web-server.ts';
 import type { VmmGuest, VmmMachine } from '../host/machine-room.ts';
 import { ask, WebHost, type HttpAnswer } from '../host/web-host.ts';
+import { longestSilence } from '../judge/recovery.ts';
 
 /** Time between two visitors. */
 const INTERVAL = Ns(10_000_000);
@@ -35,16 +36,10 @@ const ASKED_BYTES = 1024;
 /** Addresses of hosts begin here; those of guests are lower. */
 const FIRST_HOST = 0x10_0000;
 
-/** A time without an answer. */
-export interface Silence {
-  readonly fromNs: number;
-  readonly ns: number;
-}
-
 /** What the clients of a guest saw. */
 export interface ClientView {
   /** The longest silence, which may not have ended. */
-  readonly silence: Silence;
+  readonly silence: { readonly fromNs: number; readonly ns: number };
   /** Requests of visitors with an answer, and without one. */
   readonly answered: number;
   readonly failed: number;
@@ -132,8 +127,10 @@ class GuestClients {
   /** When visits ended; undefined while they go on. */
   #lastVisitNs: number | undefined;
   #isStopped = false;
-  #lastNs: number;
-  #longest: Silence;
+  /** When visitors were answered. */
+  readonly #answers: number[] = [];
+  /** From when on silences and requests count. */
+  #beginNs: number;
   #answered = 0;
   #failed = 0;
   #keptConnection = true;
@@ -154,14 +151,14 @@ class GuestClients {
     this.name = name;
     this.#server = server;
     this.#session = session;
-    this.#lastNs = simulation.now;
-    this.#longest = { fromNs: simulation.now, ns: 0 };
+    this.#beginNs = simulation.now;
   }
 
   get view(): ClientView {
-    const present = { fromNs: this.#lastNs, ns: (this.#lastVisitNs ?? this.#simulation.now) - this.#lastNs };
+    const endNs = this.#lastVisitNs ?? this.#simulation.now;
+    const { fromNs, toNs } = longestSilence(Float64Array.from(this.#answers), this.#beginNs, this.#beginNs, endNs);
     return {
-      silence: present.ns > this.#longest.ns ? present : this.#longest,
+      silence: { fromNs, ns: (toNs ?? endNs) - fromNs },
       answered: this.#answered,
       failed: this.#failed,
       keptConnection: this.#keptConnection,
@@ -184,7 +181,7 @@ class GuestClients {
   }
 
   begin(): void {
-    this.#longest = { fromNs: this.#lastNs, ns: 0 };
+    this.#beginNs = this.#simulation.now;
     this.#answered = this.#failed = 0;
     this.#keptConnection = this.#keptSession = true;
   }
@@ -208,8 +205,10 @@ class GuestClients {
 
   *#visitOnce(): Process {
     const connection = this.#host.connection(this.#server);
+    // A connection is much to keep for as long as that.
+    const { id } = connection;
     this.#simulation.after(TIMEOUT, () => {
-      this.#host.close(connection);
+      this.#host.close({ id });
     });
     const isOpen = (yield* connection.open()) === undefined;
     const answer = isOpen ? yield* ask(connection, this.#get()) : undefined;
@@ -220,10 +219,7 @@ class GuestClients {
   }
 
   #isAnswered(): void {
-    const { now } = this.#simulation;
-    const ns = now - this.#lastNs;
-    if (ns > this.#longest.ns) this.#longest = { fromNs: this.#lastNs, ns };
-    this.#lastNs = now;
+    this.#answers.push(this.#simulation.now);
     this.#answered++;
     this.#heard.add('visitor');
   }

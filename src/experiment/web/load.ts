@@ -114,13 +114,15 @@ export class WebLoad {
     const { simulation, host, server, timeoutNs, check } = this.#options;
     const sentNs = simulation.now;
     const connection = host.connection(server);
+    // A connection is much to keep for as long as the time-out.
+    const { id } = connection;
     let isOver = false;
     let isTooLate = false;
     this.#underWay++;
     simulation.after(Ns(timeoutNs), () => {
       if (isOver) return;
       isTooLate = true;
-      host.close(connection);
+      host.close({ id });
     });
     const refused = yield* connection.open();
     const outcome = refused ?? (yield* connection.request(this.#requests[file]!));

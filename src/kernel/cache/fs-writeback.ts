@@ -72,7 +72,11 @@ export class Writeback implements PageWriter {
   readonly #dirty = new DirtyMappings();
   /** Woken when a write ends and the queue is not congested. */
   readonly progress = new WaitQueue('a write to end');
-  #isRegistering = false;
+  /**
+   * Where dirty pages are registered; undefined where they do not survive a crash, and before
+   * `startRegistering`. A field, as every overwrite asks; changed here alone.
+   */
+  registry: DirtyRegistry | undefined;
   /**
    * Whether metadata could not be written since boot: what the disk holds of it is older than what
    * is built on it.
@@ -96,19 +100,11 @@ export class Writeback implements PageWriter {
   }
 
   /**
-   * Where dirty pages are registered; undefined where they do not survive a crash, and before
-   * `startRegistering`.
-   */
-  get registry(): DirtyRegistry | undefined {
-    return this.#isRegistering ? this.#registry : undefined;
-  }
-
-  /**
    * The disk is as a crash should find it: dirty pages are registered from now on, if this kernel
    * does that.
    */
   startRegistering(): void {
-    this.#isRegistering = true;
+    this.registry = this.#registry;
   }
 
   /** Whether a mapping has dirty pages or a dirty inode. */

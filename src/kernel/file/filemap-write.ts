@@ -102,7 +102,7 @@ export class FileWrite {
       const at = position + done;
       // See hot-paths 5.
       const index = at <= 0x7fff_ffff ? at >>> 12 : Math.floor(at / PAGE_BYTES);
-      const pfn = cache.find(inode.space, index);
+      const pfn = cache.lookUp(inode.space, index);
       if (pfn < 0 || this.#limits.isDue) return ~done;
       const flags = cache.flagsOf(pfn);
       if ((flags & ASKED) !== READY) return ~done;

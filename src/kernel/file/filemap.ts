@@ -286,7 +286,7 @@ export class FileMap {
         file.nextReadahead = file.readahead.access(index, last - index + 1, file);
         if (file.readahead.hasBatch) return ~done;
       }
-      const pfn = cache.find(inode.space, index);
+      const pfn = cache.lookUp(inode.space, index);
       if (pfn < 0 || (map.flagsOf(pfn) & UPTODATE) === 0) return ~done;
       if (file.previousPage !== index) lru.markAccessed(pfn);
       file.previousPage = index;

@@ -36,7 +36,6 @@ const RESERVED = PG.reserved;
 const DIRTY = PG.dirty;
 const TOLD = PG.named | PG.registered;
 const IN_USE = PG.locked | PG.writeback | PG.dirty | PG.mapped;
-const ABSENT = NO_PAGE;
 /** Slot of a space that was closed. */
 const NO_SLOT = -1;
 const NO_RANGES: ReadonlySet<MappedRange> = new Set();
@@ -212,19 +211,24 @@ export class PageCache {
    * @throws ArgumentError unless `space` is a space
    */
   find(space: AddressSpace, index: number): Pfn {
-    const slot = space?.slot;
+    if (space?.slot === undefined) throw noSpace();
+    return this.lookUp(space, index);
+  }
+
+  /** @internal As `find`, of what is a space: on the paths of cached reads and overwrites. */
+  lookUp(space: AddressSpace, index: number): Pfn {
     const words = this.#words;
+    const { slot } = space;
     // As the word that it is kept in.
     const wanted = index | 0;
-    let pfn = this.#buckets[(space?.salt + index) & this.#mask]!;
+    let pfn = this.#buckets[(space.salt + index) & this.#mask]!;
     while (pfn >= 0) {
       const at = pfn << 2;
-      if (words[at | 2] === wanted && words[at | 1] === slot) return pfn as Pfn;
+      if (words[at | 2] === wanted && words[at | 1] === slot) break;
       pfn = words[at | 3]!;
     }
-    // Asked last: no page is of a space without a slot.
-    if (slot === undefined) throw noSpace();
-    return ABSENT;
+    // Less than 0: NO_PAGE.
+    return pfn as Pfn;
   }
 
   /** Flags as MemMap.flagsOf; right after `find` it reads what that has fetched. */

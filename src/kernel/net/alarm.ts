@@ -17,7 +17,8 @@ export interface Timers {
 
 export class Alarm {
   readonly #timers: Timers;
-  readonly #action: () => void;
+  /** Undefined once it is dropped. */
+  #action: (() => void) | undefined;
   /** When it goes off; undefined while it is off. */
   #due: number | undefined;
   /** When its next event comes. Those of other times are ignored. */
@@ -42,6 +43,15 @@ export class Alarm {
     this.#due = undefined;
   }
 
+  /**
+   * Turned off for good. Its event may come much later, and does not keep until then what the
+   * action refers to.
+   */
+  drop(): void {
+    this.#due = undefined;
+    this.#action = undefined;
+  }
+
   #await(at: number): void {
     this.#event = at;
     this.#timers.after(Ns(Math.max(0, at - this.#timers.now)), () => {
@@ -52,7 +62,7 @@ export class Alarm {
       if (due > this.#timers.now) this.#await(due);
       else {
         this.#due = undefined;
-        this.#action();
+        this.#action?.();
       }
     });
   }

@@ -93,7 +93,8 @@ export class ExchangeEnd {
    * @param capacity bytes of this end's message that may wait for their acknowledgement, at least 1
    */
   begin(capacity: number): void {
-    this.stop();
+    this.#silence.clear();
+    this.#acknowledgement.clear();
     this.#sequence++;
     this.#retransmissions += this.#sender.retransmissions;
     this.#sender = new MessageSender(this.#window, capacity);
@@ -120,10 +121,10 @@ export class ExchangeEnd {
     if (!this.#silence.isSet && !this.#receiver.isComplete) this.#silence.set(PROBE_INTERVAL_NS);
   }
 
-  /** Nothing more is sent. */
-  stop(): void {
-    this.#silence.clear();
-    this.#acknowledgement.clear();
+  /** The connection has ended: nothing more is sent. */
+  close(): void {
+    this.#silence.drop();
+    this.#acknowledgement.drop();
   }
 
   /** A segment of the present exchange from the other end. */

@@ -1,5 +1,9 @@
 /**
  * The server's end of all its connections (transport.ts has the client's, and the invariants).
+ *
+ * A request waits in the kernel until it is whole. A client that sends more than MAX_REQUEST_BYTES
+ * of one is reset, so that clients do not fill the memory. Differs from Linux, where a program
+ * takes a request piece by piece, and decides itself when it is too long.
  */
 
 import { assert } from '../../base/assert.ts';
@@ -12,6 +16,9 @@ import { decode, encodeControl, KIND, type Segment } from './segment.ts';
  * Connections that a listener has at most: then the one that was silent longest gives way. Assumed.
  */
 export const MAX_CONNECTIONS = 1024;
+
+/** Bytes of a request at most. Assumed: more than the head that Apache accepts. */
+export const MAX_REQUEST_BYTES = 1 << 20;
 
 /** Bytes of an answer that wait for their acknowledgement at most: the largest of tcp_wmem. */
 export const SEND_BUFFER_BYTES = 131_072;
@@ -142,8 +149,13 @@ export class Listener<Address extends number> {
       this.#accepted.set(key, accepted);
     }
     if (segment.kind !== KIND.request) return;
-    if (accepted === undefined) this.#send(client, [encodeControl(connection, KIND.reset)]);
-    else this.#receive(accepted, segment);
+    const isTooLong = segment.offset + segment.payload.length > MAX_REQUEST_BYTES;
+    if (accepted !== undefined && !isTooLong) {
+      this.#receive(accepted, segment);
+      return;
+    }
+    if (accepted !== undefined) this.#end(key);
+    this.#send(client, [encodeControl(connection, KIND.reset)]);
   }
 
   #open(key: string, client: Address, connection: number): void {
@@ -191,7 +203,7 @@ export class Listener<Address extends number> {
   #end(key: string): void {
     const accepted = this.#accepted.get(key);
     this.#accepted.delete(key);
-    accepted?.end.stop();
+    accepted?.end.close();
     accepted?.request?.end();
     const [oldest] = this.#ended;
     if (this.#ended.size === MAX_CONNECTIONS) this.#ended.delete(oldest!);

@@ -2,7 +2,8 @@
  * The receiving half of a message: puts its bytes in order.
  *
  * Bytes that come before their turn are kept, within the window. What has been received counts the
- * bytes without a gap, and 1 for the end, so that an end without bytes can be acknowledged.
+ * bytes without a gap, and 1 for the end, so that an end without bytes can be acknowledged. The
+ * parts of a message are joined when it is asked for, and before they get too many.
  */
 
 import { WINDOW_BYTES } from './congestion.ts';
@@ -16,8 +17,12 @@ interface Early {
   readonly isLast: boolean;
 }
 
+/** Parts that are kept apart in any case, and bytes of a message that allow one more. */
+const PARTS = 1024;
+const BYTES_A_PART = 1024;
+
 export class MessageReceiver {
-  #buffer = new Uint8Array(0);
+  #parts: Uint8Array[] = [];
   #length = 0;
   #isComplete = false;
   #early: Early[] = [];
@@ -31,12 +36,16 @@ export class MessageReceiver {
     return this.#isComplete;
   }
 
-  /** The whole message. */
+  /** The message, as far as it has come without a gap. */
   get bytes(): Uint8Array {
-    return this.#buffer.subarray(0, this.#length);
+    if (this.#parts.length !== 1) this.#join();
+    return this.#parts[0]!;
   }
 
-  /** Bytes of the message from `offset` on, and whether it ends behind them. They are copied. */
+  /**
+   * Bytes of the message from `offset` on, and whether it ends behind them. They are kept as they
+   * are, and must not be changed.
+   */
   take(offset: number, payload: Uint8Array, isLast: boolean): void {
     if (this.#isComplete) return;
     if (offset > this.#length) {
@@ -55,26 +64,28 @@ export class MessageReceiver {
   #keep(offset: number, payload: Uint8Array, isLast: boolean): void {
     const isKnown = this.#early.some((early) => early.offset === offset && early.payload.length >= payload.length);
     if (isKnown || this.#early.length === MAX_EARLY) return;
-    if (offset + payload.length <= this.#length + WINDOW_BYTES)
-      this.#early.push({ offset, payload: payload.slice(), isLast });
+    if (offset + payload.length <= this.#length + WINDOW_BYTES) this.#early.push({ offset, payload, isLast });
   }
 
   /** Appends its new bytes. */
   #append(offset: number, payload: Uint8Array, isLast: boolean): void {
     const end = offset + payload.length;
     if (this.#isComplete || end < this.#length) return;
-    this.#grow(end);
-    this.#buffer.set(payload.subarray(this.#length - offset), this.#length);
+    if (end > this.#length) this.#parts.push(payload.subarray(this.#length - offset));
     this.#length = end;
+    if (this.#parts.length > PARTS + end / BYTES_A_PART) this.#join();
     if (!isLast) return;
     this.#isComplete = true;
     this.#early = [];
   }
 
-  #grow(bytes: number): void {
-    if (bytes <= this.#buffer.length) return;
-    const larger = new Uint8Array(Math.max(bytes, 2 * this.#buffer.length));
-    larger.set(this.bytes);
-    this.#buffer = larger;
+  #join(): void {
+    const whole = new Uint8Array(this.#length);
+    let at = 0;
+    for (const part of this.#parts) {
+      whole.set(part, at);
+      at += part.length;
+    }
+    this.#parts = [whole];
   }
 }

@@ -3,11 +3,11 @@
  * It models the part of TCP that decides how fast an answer comes, and how long a client of a
  * suspended or rebooted guest waits. The server's end is in listener.ts.
  *
- * A client opens a connection, then sends one request at a time and waits for its answer. Either
- * may have any size: exchange.ts carries them as segments. What is not acknowledged is sent again
- * after a timeout that doubles. A connection lives in the memory of both ends: a guest that was
- * suspended goes on with it, and the next retransmission is answered. A guest that was booted does
- * not know it and answers with a reset.
+ * A client opens a connection, then sends one request at a time and waits for its answer. An answer
+ * may have any size, a request what the listener takes: exchange.ts carries them as segments. What
+ * is not acknowledged is sent again after a timeout that doubles. A connection lives in the memory
+ * of both ends: a guest that was suspended goes on with it, and the next retransmission is
+ * answered. A guest that was booted does not know it and answers with a reset.
  *
  * Invariants (the tests of the transport check 3 to 6):
  *   1. a connection has one request under way;
@@ -142,7 +142,7 @@ export class Connection {
 
   #opened(): void {
     if (this.#state !== 'opening') return;
-    this.#opening.clear();
+    this.#opening.drop();
     this.#state = 'idle';
     this.#wakeUp.wakeAll();
   }
@@ -153,8 +153,8 @@ export class Connection {
 
   #break(how: Broken): void {
     if (this.#isBroken()) return;
-    this.#opening.clear();
-    this.#end.stop();
+    this.#opening.drop();
+    this.#end.close();
     this.#state = how;
     this.#wakeUp.wakeAll();
   }

@@ -4,7 +4,8 @@
  *
  * Each segment of a frame that comes or goes through the adapter costs domain 0's processor the
  * work of the driver and of the bridge. A burst is worked on in one go. A frame that the adapter
- * has no room for is lost.
+ * has no room for waits, and is lost when QUEUE_FRAMES wait. A back-end holds its guest back while
+ * frames wait.
  *
  * Modelled after the script network-bridge of Xen 3.0, with the adapter in the bridge.
  */
@@ -32,6 +33,10 @@ class SendQueue {
   readonly #power: Power;
   readonly #nic: Nic;
   #waiting: Uint8Array[] = [];
+  /** Frames that waited and have gone to the adapter. */
+  #gone = 0;
+  /** What is done when so many have gone, in order. */
+  readonly #held: { readonly gone: number; readonly action: () => void }[] = [];
 
   constructor(power: Power, nic: Nic) {
     this.#power = power;
@@ -51,16 +56,30 @@ class SendQueue {
       yield this.#nic.room;
       const sent = this.#nic.sendFrames(this.#waiting);
       this.#waiting = this.#waiting.slice(sent);
+      this.#gone += sent;
+      while (this.#held.length > 0 && this.#held[0]!.gone <= this.#gone) this.#held.shift()!.action();
     }
+  }
+
+  hold(action: () => void): void {
+    if (this.#waiting.length === 0) action();
+    else this.#held.push({ gone: this.#gone + this.#waiting.length, action });
   }
 }
 
 export class Domain0Network {
   readonly bridge = new Bridge();
   readonly #parts: NetworkParts;
+  #queue: SendQueue | undefined;
 
   constructor(parts: NetworkParts) {
     this.#parts = parts;
+  }
+
+  /** Runs `action` once the adapter has taken what waits for it: at once when nothing waits. */
+  hold(action: () => void): void {
+    if (this.#queue === undefined) action();
+    else this.#queue.hold(action);
   }
 
   /** Plugs the adapter in, which has no other user, until it loses power. */
@@ -71,6 +90,7 @@ export class Domain0Network {
       power.after(domain0Cpu.book(), then);
     };
     const queue = new SendQueue(power, nic);
+    this.#queue = queue;
     const port = this.bridge.attach((frames, overNs) => {
       const begin = domain0Cpu.now;
       work(frames, () => {

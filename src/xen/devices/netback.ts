@@ -8,6 +8,9 @@
  * that the guest has put on the ring. It is lost where there is no page, or where too many frames
  * wait for the processor.
  *
+ * While frames wait for the machine's adapter, requests to send are not answered. So the guest's
+ * pages run out, and frames wait in the guest.
+ *
  * Some machines give pages (`netbackFlips`). There the guest gets the page in which a packet has
  * come, and gives an empty one for it. Of what it sends, the headers are copied. That is a matter
  * of costs here: the frames stay where they are, and the bytes move.
@@ -17,7 +20,7 @@
  * taken up. What was taken up is not sent, and holds its grants until the processor comes to it.
  *
  * Modelled after netback of Xen 3.0.0 and 3.0.3. Differs in that there is no credit scheme, and
- * that no page changes its owner.
+ * that no page changes its owner. The original answers when the adapter has sent the very frame.
  */
 
 import { ETHERNET_HEADER, macText, type MacAddress, segmentsOf } from '../../base/ethernet.ts';
@@ -131,16 +134,25 @@ class NetBackend implements Backend {
   /** The processor has come to a burst. */
   #send(burst: readonly Sending[], overNs: number): void {
     const frames: Uint8Array[] = [];
+    const bytes = new Uint8Array(burst.reduce((sum, { size, mfn }) => (mfn === undefined ? sum : sum + size), 0));
+    let at = 0;
     for (const { ref, offset, size, mfn } of burst) {
       if (mfn === undefined) continue;
-      const frame = new Uint8Array(size);
-      this.#hypervisor.memory.copyOut(mfn, offset, frame, 0, size);
+      this.#hypervisor.memory.copyOut(mfn, offset, bytes, at, size);
       this.#client.grants.unmap(ref, false);
-      frames.push(frame);
+      frames.push(bytes.subarray(at, at + size));
+      at += size;
     }
     if (!this.#isDead) this.#port.input(frames, overNs);
     this.#sending -= burst.length;
     if (this.#sending === 0) this.#idle.wakeAll();
+    if (this.#isDead) return;
+    this.#hypervisor.network.hold(() => {
+      this.#respond(burst);
+    });
+  }
+
+  #respond(burst: readonly Sending[]): void {
     if (this.#isDead) return;
     let isWanted = false;
     for (const { id, mfn } of burst) {

@@ -141,12 +141,14 @@ export class Xend {
   #begin(managed: Managed, domain: Domain, action: 'destroy' | 'restart'): void {
     if (managed.isInHand) return;
     managed.isInHand = true;
-    this.#hypervisor.power.spawn(`xend ${DOM0}/${domain.name}`, this.#act(managed, domain, action));
+    this.#hypervisor.power.spawn(`xend ${DOM0}/${domain.name}`, this.#act(managed, domain, action, domain.state));
   }
 
-  /** Does what is to be done with a domain, when nothing else is under way on it. */
-  *#act(managed: Managed, domain: Domain, action: 'destroy' | 'restart'): Process {
-    const { state } = domain;
+  /**
+   * Does what is to be done with a domain, when nothing else is under way on it.
+   * @param state in which it was found; in another one there is nothing to be done
+   */
+  *#act(managed: Managed, domain: Domain, action: 'destroy' | 'restart', state: Domain['state']): Process {
     const life = this.#toolstack.list.lifeOf(domain.name);
     let outcome: Outcome<unknown>;
     do {

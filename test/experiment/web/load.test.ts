@@ -5,6 +5,7 @@ import { xenMac, decodeFrame } from '../../../src/base/ethernet.ts';
 import { Ns } from '../../../src/base/units.ts';
 import { errorsOf } from '../../../src/experiment/web/windows.ts';
 import { connectionOf } from '../../../src/kernel/index.ts';
+import { decode, KIND } from '../../../src/kernel/net/segment.ts';
 import { property } from '../../support/property.ts';
 import { served } from './served.ts';
 
@@ -130,4 +131,40 @@ describe('the clients of a web server', () => {
     },
     { numRuns: 6 },
   );
+});
+
+describe('answers of 512 KiB to many clients at once', () => {
+  /** What reaches the clients: bytes of answers, and frames that come before their turn. */
+  const answersTo = (clients: number) => {
+    const seen = { bytes: 0, early: 0 };
+    const next = new Map<number, number>();
+    const loses = (bytes: Uint8Array): boolean => {
+      const segment = decode(decodeFrame(bytes)!.payload);
+      if (segment?.kind !== KIND.answer || segment.payload.length === 0) return false;
+      const { connection, offset, payload } = segment;
+      const expected = next.get(connection) ?? 0;
+      seen.bytes += payload.length;
+      if (offset > expected) seen.early++;
+      else next.set(connection, Math.max(expected, offset + payload.length));
+      return false;
+    };
+    const { serve, load, run } = served({ sizes: [524_288], workers: clients, loses });
+    serve();
+    const web = load({ timeoutNs: 60e9 });
+    let left = clients;
+    run(web.closed(clients, 0, () => (left-- > 0 ? 0 : undefined)));
+    expect(errorsOf(web.exchanges)).toEqual(NONE);
+    return seen;
+  };
+
+  it.each([10, 20, 40])('no frame of answers to %i clients is lost, and none is sent twice', (clients) => {
+    // A head of 43 bytes.
+    expect(answersTo(clients)).toEqual({ bytes: clients * (43 + 524_288), early: 0 });
+  });
+
+  it('frames of answers to 60 clients are lost, where more of them wait than the queue of the guest holds', () => {
+    const { bytes, early } = answersTo(60);
+    expect(bytes).toBeGreaterThan(60 * (43 + 524_288));
+    expect(early).toBeGreaterThan(0);
+  });
 });

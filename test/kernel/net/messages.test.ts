@@ -9,7 +9,7 @@ import { describe, expect, it } from 'vitest';
 import { Ns } from '../../../src/base/units.ts';
 import { WINDOW_BYTES, RTO_MIN_NS } from '../../../src/kernel/net/congestion.ts';
 import { ACK_DELAY_NS, PROBE_INTERVAL_NS, PROBES } from '../../../src/kernel/net/exchange.ts';
-import { SEND_BUFFER_BYTES, type ServedRequest } from '../../../src/kernel/net/listener.ts';
+import { MAX_REQUEST_BYTES, SEND_BUFFER_BYTES, type ServedRequest } from '../../../src/kernel/net/listener.ts';
 import { property } from '../../support/property.ts';
 import { type Fate, message, NIC, Wire } from './wire.ts';
 
@@ -64,6 +64,17 @@ describe('messages over a cable that loses nothing', () => {
       expect(wire.connection.retransmissions).toBe(0);
     },
   );
+
+  it('a request of 1 MiB is served; a listener resets the connection of a longer one, and keeps nothing of it', () => {
+    const most = message(MAX_REQUEST_BYTES);
+    const wire = new Wire(stream(message(10)));
+    expect(isSame(ask(wire, most), message(10))).toBe(true);
+    expect(wire.served.map(({ bytes }) => isSame(bytes, most))).toEqual([true]);
+    const other = new Wire(stream(message(10)));
+    expect(ask(other, message(MAX_REQUEST_BYTES + 1))).toBe('reset');
+    other.simulation.run();
+    expect([other.served.length, other.listener.connections]).toEqual([0, 0]);
+  });
 
   it('messages of 1 MiB are sent as bursts of 3, 6, 12, 24 and 45 segments, one a round trip', () => {
     const wire = new Wire(stream(message(MIB)));

@@ -35,6 +35,14 @@ describe('the receiver of a message', () => {
     },
   );
 
+  it('the receiver of a message of many small parts has them all, in order', () => {
+    const receiver = new MessageReceiver();
+    const bytes = message(5000);
+    for (let at = 0; at < bytes.length; at++) receiver.take(at, bytes.subarray(at, at + 1), at === bytes.length - 1);
+    expect([receiver.received, receiver.isComplete]).toEqual([5001, true]);
+    expect(receiver.bytes).toEqual(bytes);
+  });
+
   it('the receiver of a message keeps nothing that lies beyond the window, and 64 parts before their turn at most', () => {
     const receiver = new MessageReceiver();
     const one = Uint8Array.of(7);

@@ -155,6 +155,22 @@ describe('a guest on the network', () => {
     expect(heard).toEqual(Array.from({ length: 1005 }, (_, n) => n));
   });
 
+  it('guests on the network whose adapter is slow have their frames wait at home, and domain 0 loses none', () => {
+    const { simulation, hypervisor, guests } = network();
+    const [nic, host] = Nic.connect(simulation, {
+      ...values(SERVER_2026.nic.constants),
+      lineMBps: 1,
+      queueBytes: 10_000,
+    });
+    hypervisor.network.plug(nic);
+    let heard = 0;
+    host.open(() => heard++);
+    const burst = Array.from({ length: 1000 }, () => new Uint8Array(1000));
+    for (const { transmitter } of guests) transmitter.send(OUTSIDE, EtherType.transport, burst);
+    simulation.run();
+    expect(heard).toBe(2000);
+  });
+
   it('a guest on the network is suspended, comes back on other frames under a new domain, and is found where it is', () => {
     const { simulation, guests, host, hypervisor, toolstack, disk, memory } = network();
     const [a] = guests;

@@ -169,6 +169,7 @@ describe('a domain on which something else is under way', () => {
     const { machine } = it;
     const domain = it.booted[0]!;
     const file = new TestDisk(machine.simulation, machine.memory, LEAST_PAGES + 40);
+    machine.simulation.run();
     const save = machine.simulation.spawn('save', saveDomain(machine, domain, { device: machine.disk }, file));
     machine.simulation.step();
     const refusal = { ok: false, reason: { kind: 'refused', why: 'it is being saved' } };

@@ -15,7 +15,7 @@
 import { ModelError } from '../../../base/errno.ts';
 import type { Pfn } from '../../../base/units.ts';
 import type { Ext2Geometry } from '../../../format/ext2.ts';
-import { NOTHING, type Process } from '../../../sim/index.ts';
+import { NOTHING, type CpuClock, type Process } from '../../../sim/index.ts';
 import type { FsCore } from '../core.ts';
 import type { ChangeOperations } from '../file-system.ts';
 import type { DirtyRegistry } from '../../cache/dirty-registry.ts';
@@ -37,6 +37,7 @@ export class Ext2Changes implements ChangeOperations {
   readonly map: Ext2Map;
   readonly orphans: OrphanList;
   readonly #state: Ext2State;
+  readonly #cpu: CpuClock;
   readonly #writeback: Writeback;
   /** With a registry of dirty pages: inodes that changed since `publish`. */
   readonly #unpublished = new Set<Ext2Inode>();
@@ -44,6 +45,7 @@ export class Ext2Changes implements ChangeOperations {
   constructor({ env, mm, writeback }: FsCore, superblock: Ext2Super) {
     this.superblock = superblock;
     this.#state = superblock.state;
+    this.#cpu = env.cpu;
     this.journal = superblock.journal;
     this.hearsEveryStore = superblock.journal.isKept;
     this.geometry = superblock.geometry;
@@ -67,19 +69,18 @@ export class Ext2Changes implements ChangeOperations {
   }
 
   /**
-   * inode_update_time: data of the inode was written. Where only seconds are kept, the second write
-   * in one changes nothing, and is answered here (see hot-paths 7).
+   * inode_update_time: data of the inode was written. The second write in a tick changes nothing,
+   * and is answered here (see hot-paths 7).
    */
   touch(inode: Ext2Inode): void {
-    const { fields } = inode;
-    const now = this.#state.now();
-    const isStamped = fields.mtime === now && fields.ctime === now && fields.extraBytes === 0;
-    if (!isStamped || !inode.isInodeDirty) this.#touch(inode, now);
+    if (this.#cpu.now >= inode.stampedUntil || !inode.isInodeDirty) this.#touch(inode);
   }
 
-  #touch(inode: Ext2Inode, now: number): void {
+  #touch(inode: Ext2Inode): void {
     const { fields } = inode;
+    const now = this.#state.now();
     const ns = isFine(fields) ? this.#state.nowNs() : 0;
+    inode.stampedUntil = this.#state.tickEnds;
     const isStamped = fields.mtime === now && fields.ctime === now && fields.mtimeNs === ns && fields.ctimeNs === ns;
     if (isStamped && inode.isInodeDirty) return;
     this.#state.stampChange(fields);
@@ -169,6 +170,7 @@ export class Ext2Changes implements ChangeOperations {
     this.superblock.beginChange();
     yield* this.prepare(inode);
     set(inode.fields);
+    inode.stampedUntil = 0;
     const { fields } = inode;
     if (!isFine(fields)) fields.atimeNs = fields.mtimeNs = 0;
     this.#state.stampInode(fields);

@@ -48,6 +48,8 @@ export class Ext2Inode extends Inode implements JournaledInode {
   /** Held, under i_sem, while the map from pages to blocks changes. */
   readonly mapLock: Mutex;
   readonly #operations: Ext2InodeOperations;
+  /** Until then another write leaves its times, where it is dirty; ns of virtual time. */
+  stampedUntil = 0;
   tid = -1;
   syncTid = -1;
   /** Page and block that were allocated last: where a sequential writer goes on. */

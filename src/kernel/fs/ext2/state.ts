@@ -56,6 +56,8 @@ export class Ext2State {
   readonly #inodeTables: Uint32Array;
   #readOnly: boolean;
   #modified = false;
+  /** Whether `beginChange` would do nothing. A field: every overwrite asks. Changed here alone. */
+  isChanging = false;
   /** The present tick of the wall clock, and when it ends, virtual ns. */
   #second = 0;
   #nanoseconds = 0;
@@ -120,11 +122,6 @@ export class Ext2State {
     return this.#modified;
   }
 
-  /** Whether `beginChange` would do nothing. */
-  get isChanging(): boolean {
-    return this.#modified && !this.#readOnly;
-  }
-
   /** First block of a group's inode table. */
   inodeTable(group: number): number {
     return this.#inodeTables[group]!;
@@ -153,6 +150,11 @@ export class Ext2State {
   nowNs(): number {
     if (this.#cpu.now >= this.#tickEnds) this.#tick();
     return this.#nanoseconds;
+  }
+
+  /** When `now` and `nowNs`, which were asked before, change; ns of virtual time. */
+  get tickEnds(): number {
+    return this.#tickEnds;
   }
 
   #tick(): void {
@@ -191,6 +193,7 @@ export class Ext2State {
     if (this.#readOnly) throw new ModelError('EROFS', 'the file system is mounted read-only');
     if (this.#modified) return;
     this.#modified = true;
+    this.isChanging = true;
     if (this.geometry.journalInode === 0) this.#setState(this.#state & ~EXT2_STATE.valid);
     else this.setNeedsRecovery(true);
     this.#put(AT.s_mtime, this.now());
@@ -226,6 +229,7 @@ export class Ext2State {
     if (this.#readOnly) return;
     this.noteErrors();
     this.#readOnly = true;
+    this.isChanging = false;
     this.#log.say('crit', 'ext2: the file system is read-only from now on');
   }
 
@@ -240,6 +244,7 @@ export class Ext2State {
     else if (this.geometry.clean) this.#setState(this.#state | EXT2_STATE.valid);
     this.#modified = false;
     this.#readOnly = true;
+    this.isChanging = false;
   }
 
   get #state(): number {

@@ -85,13 +85,16 @@ export class TwoListLru implements ReplacementPolicy {
     const flags = this.#words[pfn << 2];
     if (flags === undefined || pfn >>> 0 !== pfn || (flags & FREE) !== 0) throw noSuchPage();
     if ((flags & REFERENCED) === 0) this.#words[pfn << 2] = flags | REFERENCED;
-    else if ((flags & (ACTIVE | LRU)) === LRU) {
-      this.#map.unlink(pfn);
-      this.#nrInactive--;
-      this.#map.link(this.activeHead, pfn);
-      this.#nrActive++;
-      this.#words[pfn << 2] = (flags & ~REFERENCED) | ACTIVE;
-    }
+    else if ((flags & (ACTIVE | LRU)) === LRU) this.#promote(pfn, flags);
+  }
+
+  /** A function of its own: see hot-paths 7. */
+  #promote(pfn: Pfn, flags: number): void {
+    this.#map.unlink(pfn);
+    this.#nrInactive--;
+    this.#map.link(this.activeHead, pfn);
+    this.#nrActive++;
+    this.#words[pfn << 2] = (flags & ~REFERENCED) | ACTIVE;
   }
 
   remove(pfn: Pfn): void {
