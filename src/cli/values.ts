@@ -50,6 +50,7 @@ export function parseSize(option: string, text: string): number {
  * 1536MiB.
  */
 export function sizeText(bytes: number): string {
+  if (bytes === 0) return '0';
   const units = ['', 'KiB', 'MiB', 'GiB', 'TiB'];
   const unit = units.findLastIndex((_, i) => bytes % 1024 ** i === 0);
   return `${bytes / 1024 ** unit}${units[unit]}`;

@@ -54,9 +54,7 @@ export function throughput(run: RunResult | undefined): number {
 
 /** What is said of boots whose services have read nothing; nothing of others. */
 export function readsNothing(boots: readonly { readonly bytes: number }[]): string {
-  return boots.some(({ bytes }) => bytes > 0)
-    ? ''
-    : ' (The disk lists no files that a boot reads: services read none.)';
+  return boots.some(({ bytes }) => bytes > 0) ? '' : ' (No list of files to read was found.)';
 }
 
 /** The question-by-question tables of a result. */
@@ -163,11 +161,9 @@ export function firstAfterOverSecondAfter(strategy: StrategyResult): number | un
   return ratio(throughput(runOf(strategy, 'after', 1)), throughput(runOf(strategy, 'after', 2)));
 }
 
-/** The constants that were given another value, if any were. */
-export const settings = ({ set }: Pick<RebootResult, 'set'>): [name: string, value: string][] => {
-  const given = set.map(({ constant, value }) => `${constant} ${value}`);
-  return given.length === 0 ? [] : [['constants set', given.join(', ')]];
-};
+/** The constants that were given another value, each a pair. */
+export const settings = ({ set }: Pick<RebootResult, 'set'>): [name: string, value: string][] =>
+  set.map(({ constant, value }) => [`set ${constant}`, String(value)]);
 
 /** An amount of bytes, in units of 1000. */
 export const amountOf = (bytes: number): string => prettyBytes(bytes);

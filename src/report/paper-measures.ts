@@ -66,7 +66,7 @@ export function reasonsOf({ figures }: PaperResult): { readonly reason: string; 
 /** How the ranges were found, or why there are none. */
 export function studyOf({ study }: PaperResult): string {
   if (study === null)
-    return 'No ranges: those that are written down are of other figures. `stillwarm paper --ranges FILE` finds them.';
+    return 'No ranges: none that are written down are of these figures. `stillwarm paper --ranges FILE` finds them.';
   const { constants, samples, thresholdPercent, points, seed } = study;
   return `The ranges are those of ${counted(constants, 'constant')} within their own: each alone, and all at once in ${counted(samples, 'run')} by seed ${seed}. Constants that move no time of a run by ${thresholdPercent} % were left as they are, one at a time. \`stillwarm paper --ranges FILE\` did ${counted(points, 'run')} for it.`;
 }

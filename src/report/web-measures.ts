@@ -9,7 +9,7 @@ import { counted, grouped } from '../base/counted.ts';
 import type { WebResult, WebRun, WebService, WebStrategyResult } from '../experiment/web/result.ts';
 import { lossFigure, warmCacheFigure } from '../slides/figures.ts';
 import { NO_FIGURE, significant } from './kit/figures.ts';
-import type { Section } from './measures.ts';
+import { fileBackend, type Section, settings } from './measures.ts';
 
 type Errors = WebService['errors'];
 
@@ -151,8 +151,10 @@ export function webParameters(result: WebResult): [name: string, value: string][
     ['guest memory', prettyBytes(result.memory, { binary: true })],
     ['reboot', result.crash ? 'crash, nothing flushed' : 'orderly'],
     ['profile', result.profile],
+    ...settings(result),
     ['architecture', result.arch],
     ['disk', result.disk === 'profile' ? 'that of the profile' : result.disk],
+    ...fileBackend(result.domain0Cache),
     ['seed', String(result.seed)],
     ['digest', result.digest],
   ];

@@ -42,6 +42,17 @@ describe('withConstants', () => {
 
   it.each<[ConstantName, number]>([
     ['guest.syscallNs', -1],
+    ['guest.syscallNs', 400_001],
+    ['guest.copyNsPerByte', 668],
+    ['guest.copyNsPerByte', 0.0006],
+    ['guest.bootServicesNs', 1e15],
+    ['hypervisor.processors', 1001],
+    ['hypervisor.netbackFlips', 2],
+    ['hypervisor.netbackFlips', 0.5],
+    ['disk.busMBps', 1e-6],
+    ['disk.zones', 1e9],
+    ['disk.destageDelayNs', 1e12 + 1],
+    ['nic.queueBytes', 1],
     ['guest.syscallNs', 0.5],
     ['guest.syscallNs', NaN],
     ['guest.copyNsPerByte', -0.1],

@@ -201,7 +201,7 @@ describe('the printed tables', () => {
 
   it('the printed tables stand under what was run, and over the reasons and what was verified', () => {
     expect(words).toContain(
-      'profile pentium4-2006; constants set guest.syscallNs 300; architecture x86_32; disk profile; files of each guest 9,285, 250 MB; ' +
+      'profile pentium4-2006; set guest.syscallNs 300; architecture x86_32; disk profile; files of each guest 9,285, 250 MB; ' +
         'read in one run, at most 16.8 MB; seed 43; digest 00112233445566aa fitted to the paper: guest.suspendNs',
     );
     expect(words).toContain('take under 3 guests of 1,536MiB?');
