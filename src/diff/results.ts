@@ -99,9 +99,11 @@ export const KNOWN: Readonly<Record<string, Known>> = {
       machines: { by: ['vms', 'memory'], isSection: true },
       strategies: { by: ['strategy'] },
       readings: { by: ['strategy'] },
+      services: { by: ['name'] },
+      domain0Curve: { by: ['domain0Cache'] },
       rates: { by: ['mbps'] },
     },
-    samples: [],
+    samples: ['windows'],
   },
   'stillwarm/campaign@1': {
     inputs: ['seed', 'runs', 'arch', 'without'],

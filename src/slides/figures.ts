@@ -92,7 +92,7 @@ const FILE_SIZES = predicted(
   'the slides do not say which files were read: one of 512 MiB is assumed. The blocks of the file system would have to be at hand, too, as with warm-cache+metadata',
 );
 const WEB_FILES = predicted(
-  'the slides do not say which files were asked for, nor by how many clients: files of 512 KiB and 10 clients that ask for each once are assumed, as a later paper is remembered (unverified). For the share of the second run the blocks of the file system would have to be at hand, too, as with warm-cache+metadata, or files would have to be smaller than 48 KiB, which have no indirect block',
+  'the slides do not say which files were asked for, nor by how many clients: files of 512 KiB and 10 clients that ask for each once are assumed, as a later paper is remembered (unverified). For the share of the second run the blocks of the file system would have to be at hand, too, as with warm-cache+metadata, or files would have to be of 48 KiB at most, which have no indirect block; but then they are fewer times as fast as after a conventional reboot',
 );
 const WEB_LOAD = {
   status: 'not comparable',
