@@ -308,7 +308,7 @@ export const PENTIUM4_2006: Profile = {
         'ns',
         'DMA on both sides and an interrupt that the adapter holds back a little',
       ),
-      queueBytes: assumed(262_144, [65_536, 1_048_576], 'B', 'a ring of 256 descriptors, about 1 KiB each'),
+      queueBytes: assumed(262_144, [131_072, 1_048_576], 'B', 'a ring of 256 descriptors, about 1 KiB each'),
     },
   },
 };
