@@ -112,7 +112,7 @@ describe('stillwarm vmm-reboot', () => {
       ['--set', 'copyNsPerByte=1'],
       '--set: pentium4-2006 has no constant copyNsPerByte; there are names that begin with guest., hypervisor., disk., nic.',
     ],
-    [['--set', 'guest.syscallNs=0.5'], '--set: guest.syscallNs: expected an integer, 0 or more, got 0.5'],
+    [['--set', 'guest.syscallNs=0.5'], '--set: guest.syscallNs: expected an integer, 0 to 400000, got 0.5'],
     [['--set', 'disk.averageSeekNs=1'], '--set: averageSeekNs: the seek times make a curve that never falls'],
   ])('the mistake %j is one line and status 2', (argv, message) => {
     expect(run('/', argv)).toEqual({ status: 2, asked: [], out: '', err: `stillwarm: ${message}\n` });
