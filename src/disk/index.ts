@@ -9,7 +9,7 @@ export { Drive, type DriveCounters, type DriveOptions } from './drive/drive.ts';
 export type { DrivePort } from './drive/drive-port.ts';
 export { FileImage, type FileImageOptions } from './image/file-image.ts';
 export { readHostTree } from './mkfs/host-tree.ts';
-export type { ImageStore } from './image/image-store.ts';
+export type { ImageStore, ReadableImage, ViewableImage } from './image/image-store.ts';
 export * from './image/joined-image.ts';
 export * from './drive/make-service-time.ts';
 export * from './image/memory-image.ts';

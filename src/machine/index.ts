@@ -7,10 +7,12 @@ export { MachineMemory } from './memory.ts';
 export {
   type ArchSection,
   type Constant,
+  type ConstantFigure,
   type ConstantName,
   type ConstantRange,
   type ConstantSource,
   constantsOf,
+  type CostName,
   type DiskSection,
   type FirmConstant,
   type GuestConstant,

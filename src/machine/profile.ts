@@ -30,7 +30,8 @@ export type ConstantSource =
 /** Least and most that a constant may well be, both included. */
 export type ConstantRange = readonly [low: number, high: number];
 
-interface Figure {
+/** What every constant says of itself. */
+export interface ConstantFigure {
   /** The number, in `unit`. */
   readonly value: number;
   /** ns, ns/B, ns/frame, B, MB/s (10^6 bytes), 1/min or none. */
@@ -44,7 +45,7 @@ interface Figure {
 }
 
 /** A constant that has a source. */
-export interface FirmConstant extends Figure {
+export interface FirmConstant extends ConstantFigure {
   readonly provenance: Exclude<ConstantSource, 'assumed'>;
   readonly fitted: false;
   /** How far the sources differ, where they do. */
@@ -52,8 +53,17 @@ export interface FirmConstant extends Figure {
 }
 
 /** A constant that was assumed or fitted. */
-export type LooseConstant = Figure &
-  ({ readonly provenance: 'assumed' } | { readonly fitted: true }) & {
+export type LooseConstant = ConstantFigure &
+  (
+    | {
+        /** Nothing better is known. */
+        readonly provenance: 'assumed';
+      }
+    | {
+        /** Chosen so that the model meets a figure of the paper. */
+        readonly fitted: true;
+      }
+  ) & {
     /** Where the true value most likely lies; `value` is in it. */
     readonly range: ConstantRange;
   };
