@@ -4,6 +4,9 @@
 export const LONG_FILES: readonly string[] = [
   'test/experiment/vmm/experiment.test.ts',
   'test/experiment/vmm/reboot.test.ts',
+  'test/cli/threads.test.ts',
+  'test/report/pages.test.ts',
+  'test/doors/testing/laws.test.ts',
   'test/doors/machine/crash-points.test.ts',
   'test/doors/machine/whole-machine.test.ts',
   'test/laws/table-laws.test.ts',
@@ -21,6 +24,7 @@ export const LONG_FILES: readonly string[] = [
   'test/xen/core/crash-points.test.ts',
   'test/laws/failing-shutdown.test.ts',
   'test/laws/warm-vm-laws.test.ts',
+  'test/doors/testing/crash-properties.test.ts',
   'test/laws/fsx.test.ts',
   'test/xen/core/large-machine.test.ts',
   'test/laws/failing-answers.test.ts',
@@ -76,4 +80,9 @@ export const LONG_FILES: readonly string[] = [
   'test/doors/machine/machine.test.ts',
   'test/doors/machine/states.test.ts',
   'test/examples/crash-test.test.ts',
+  'test/experiment/paper/paper.test.ts',
+  'test/experiment/guest/boot.test.ts',
+  'test/domain0/strategies.test.ts',
+  'test/experiment/web/experiment.test.ts',
+  'test/cli/pool.test.ts',
 ];
