@@ -8,7 +8,7 @@
 
 import { parseArgs } from 'node:util';
 import { UserError } from '../base/index.ts';
-import type { CommandSpec, Options, ValuesOf } from './options.ts';
+import type { CommandSpec, Options, ValuesOf } from './option-kinds.ts';
 import { oneLine } from './values.ts';
 
 /** A command line that parsed. */

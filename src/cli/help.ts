@@ -4,7 +4,8 @@
  */
 
 import { usage } from './args.ts';
-import { COMMANDS, type CommandSpec, type Option } from './options.ts';
+import type { CommandSpec, Option } from './option-kinds.ts';
+import { COMMANDS } from './options.ts';
 
 const leftOf = (name: string, { value }: Option<unknown>): string =>
   `--${name}${value === undefined ? '' : ` ${value}`}`;

@@ -2,6 +2,8 @@
  * The commands and their options: one table, from which come the parser (args.ts), the help and the
  * tables of docs/reference/cli.md (help.ts). What an option is called, takes, means and stands for
  * when it is not given is said here only.
+ *
+ * Longer than other files: it is one table, a row an option.
  */
 
 import { ARCHS } from '../base/index.ts';
@@ -25,121 +27,29 @@ import {
   STRATEGIES_OF_WEB_CRASHES,
 } from '../experiment/web/options.ts';
 import {
+  choice,
+  choicesOf,
+  type CommandSpec,
+  flag,
+  integer,
+  number,
+  type Option,
+  type Options,
+  path,
+  several,
+} from './option-kinds.ts';
+import {
   MEMORY_MIN,
   parseChoice,
   parseDomain0Cache,
   parseDomain0Curve,
-  parseInteger,
-  parseList,
   parseMadeFiles,
   parseMemory,
-  parseNumber,
   parsePercent,
   parseSettings,
   parseSize,
   sizeText,
 } from './values.ts';
-
-export interface Option<T> {
-  /** What its value is called; undefined when it takes none. */
-  readonly value?: string;
-  /** What it does, in one line. */
-  readonly help: string;
-  /** The values that it takes, each with what cli.md says of it. */
-  readonly choices?: Readonly<Record<string, string>>;
-  /** What cli.md says besides. */
-  readonly more?: string;
-  /** @throws UserError */
-  readonly parse: (option: string, text: string) => T;
-  /** What it is when it is not given: as the user would write it, or in words. */
-  readonly otherwise: { readonly value: T } & ({ readonly text: string } | { readonly words: string });
-}
-
-export type Options = Readonly<Record<string, Option<unknown>>>;
-
-export type ValuesOf<Of extends Options> = {
-  readonly [Name in keyof Of]: Of[Name] extends Option<infer T> ? T : never;
-};
-
-export interface CommandSpec<Of extends Options = Options> {
-  readonly name: string;
-  /** Positional arguments as the help shows them. */
-  readonly positionals: readonly { readonly name: string; readonly optional?: true }[];
-  readonly summary: string;
-  /** By name, without the dashes. */
-  readonly options: Of;
-}
-
-const flag = (help: string, more?: string): Option<boolean> => ({
-  help,
-  ...(more === undefined ? {} : { more }),
-  parse: () => true,
-  otherwise: { value: false, words: 'off' },
-});
-
-/** One of `names`; by default the first, or in words what else. */
-function choice<T extends string>(help: string, names: readonly T[], meanings?: Meanings<T>): Option<T> {
-  return {
-    value: 'NAME',
-    help,
-    choices: choicesOf(names, meanings),
-    parse: (option, text) => parseChoice(option, text, names),
-    otherwise: { value: names[0]!, text: names[0]! },
-  };
-}
-
-/** Different ones of `names`, in the order given. */
-function several<T extends string, D>(
-  help: string,
-  names: readonly T[],
-  meanings: Meanings<T>,
-  otherwise: { readonly value: D; readonly words: string },
-): Option<readonly T[] | D> {
-  return {
-    value: 'LIST',
-    help,
-    choices: choicesOf(names, meanings),
-    parse: (option, text) => parseList(option, text, names),
-    otherwise,
-  };
-}
-
-type Meanings<T extends string> = { readonly [Name in T]?: string };
-
-const choicesOf = <T extends string>(names: readonly T[], meanings?: Meanings<T>) =>
-  Object.fromEntries(names.map((name) => [name, meanings?.[name] ?? '']));
-
-/** An integer of `min` to `max`, which are part of the help. */
-const integer = <D>(
-  value: string,
-  help: string,
-  [min, max]: readonly [min: number, max: number],
-  otherwise: Option<number | D>['otherwise'],
-): Option<number | D> => ({
-  value,
-  help: `${help}, ${min} to ${max}`,
-  parse: (option, text) => parseInteger(option, text, min, max),
-  otherwise,
-});
-
-const number = <D>(
-  value: string,
-  help: string,
-  [least, max]: readonly [least: 'more than 0' | '0', max: number],
-  otherwise: Option<number | D>['otherwise'],
-): Option<number | D> => ({
-  value,
-  help: `${help}, ${least} to ${max}`,
-  parse: (option, text) => parseNumber(option, text, max, least),
-  otherwise,
-});
-
-const path = (value: string, help: string): Option<string | undefined> => ({
-  value,
-  help,
-  parse: (_, text) => text,
-  otherwise: { value: undefined, words: 'none' },
-});
 
 const GIB = 1 << 30;
 /** What a guest of `vmm-reboot` reads in one run, bytes. */
@@ -219,6 +129,24 @@ const BARE_BOOT = flag(
   'By default it has what a recorded boot of Debian read, 40 MB in a directory `.stillwarm-boot`. An image is taken as it is: `stillwarm mkfs --boot-files` makes one that has them',
 );
 
+/** Of a reboot of the guest. */
+const strategyOfGuest = (prefetch: string, words: string) => ({
+  ...several(
+    'comma-separated, run in this order',
+    STRATEGIES,
+    {
+      cold: 'conventional reboot',
+      prefetch,
+      'warm-cache': 'the cached pages of files survive',
+      'warm-cache+metadata': "the file system's own blocks survive, too",
+      rio: 'dirty pages survive a crash and are written back, the cache is lost',
+      'rio+warm-cache': 'both',
+    },
+    { value: undefined, words },
+  ),
+  more: 'Those of Rio need `--crash`',
+});
+
 export const REBOOT = {
   name: 'reboot',
   positionals: [{ name: 'PATH', optional: true }],
@@ -229,25 +157,10 @@ export const REBOOT = {
     profile: PROFILE,
     set: SET,
     arch: ARCH_OF_PROFILE,
-    strategy: {
-      ...several(
-        'comma-separated, run in this order',
-        STRATEGIES,
-        {
-          cold: 'conventional reboot',
-          prefetch: 'conventional, files read ahead after boot',
-          'warm-cache': 'the cached pages of files survive',
-          'warm-cache+metadata': "the file system's own blocks survive, too",
-          rio: 'dirty pages survive a crash and are written back, the cache is lost',
-          'rio+warm-cache': 'both',
-        },
-        {
-          value: undefined,
-          words: `${STRATEGIES_OF_READERS.join(', ')}; with --crash --workload log: ${STRATEGIES_OF_CRASHES.join(', ')}`,
-        },
-      ),
-      more: 'Those of Rio need `--crash`',
-    },
+    strategy: strategyOfGuest(
+      'conventional, files read ahead after boot',
+      `${STRATEGIES_OF_READERS.join(', ')}; with --crash --workload log: ${STRATEGIES_OF_CRASHES.join(', ')}`,
+    ),
     backend: BACKEND,
     'domain0-cache': DOMAIN0_CACHE,
     'domain0-curve': {
@@ -357,25 +270,10 @@ export const WEB = {
     profile: PROFILE,
     set: SET,
     arch: ARCH_OF_PROFILE,
-    strategy: {
-      ...several(
-        'comma-separated, run in this order',
-        STRATEGIES,
-        {
-          cold: 'conventional reboot',
-          prefetch: 'conventional, the files that were served are read ahead after boot',
-          'warm-cache': 'the cached pages of files survive',
-          'warm-cache+metadata': "the file system's own blocks survive, too",
-          rio: 'dirty pages survive a crash and are written back, the cache is lost',
-          'rio+warm-cache': 'both',
-        },
-        {
-          value: undefined,
-          words: `${STRATEGIES_OF_WEB.join(', ')}; with --crash also ${STRATEGIES_OF_WEB_CRASHES.at(-1)}`,
-        },
-      ),
-      more: 'Those of Rio need `--crash`',
-    },
+    strategy: strategyOfGuest(
+      'conventional, the files that were served are read ahead after boot',
+      `${STRATEGIES_OF_WEB.join(', ')}; with --crash also ${STRATEGIES_OF_WEB_CRASHES.at(-1)}`,
+    ),
     backend: BACKEND,
     'domain0-cache': DOMAIN0_CACHE,
     crash: flag('crash the guest (nothing is flushed) instead of an orderly reboot'),

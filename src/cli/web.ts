@@ -16,7 +16,8 @@ import { renderWebHtml, renderWebMismatches, renderWebText } from '../report/ind
 import { parseCommand } from './args.ts';
 import { commandHelp } from './help.ts';
 import { writeNotices, type Io } from './io.ts';
-import { WEB, WEB_LIMIT, type ValuesOf } from './options.ts';
+import type { ValuesOf } from './option-kinds.ts';
+import { WEB, WEB_LIMIT } from './options.ts';
 import { withProgress } from './progress.ts';
 import { diskOf } from './reboot.ts';
 import { reportIn, writeReport } from './report.ts';

@@ -32,7 +32,7 @@ export function renderHtml(result: RebootResult, mismatches: readonly Mismatch[]
         'Each piece of the time axis has a scale of its own. A zigzag is where one ends.',
       ),
       section('The runs compared', [runs(result)]),
-      section('The figures', [renderTable(result)]),
+      section('The figures', [renderTable('The figures', namesOf(result.strategies), sections(result))]),
       result.domain0Curve.length === 0 ? '' : section(CURVE_TITLE, curve(result.domain0Curve), CURVE_NOTE),
     ],
     run: parameters(result),
@@ -68,27 +68,22 @@ function runs(result: RebootResult): Markup {
 
 /** Both measures over the size of domain 0's cache, and their table. */
 function curve(points: RebootResult['domain0Curve']): Markup[] {
-  const heads = curveHeads(points).map((size) => html`<th scope="col">${size}</th>`);
-  const table = html`<div class="scroll" tabindex="0" role="region" aria-label="${CURVE_TITLE}">
-<table>
-<thead><tr><td></td>${heads}</tr></thead>
-${renderSection(curveSection(points), points.length)}
-</table>
-</div>`;
+  const heads = curveHeads(points).map((size) => html`${size}`);
+  const table = renderTable(CURVE_TITLE, heads, [curveSection(points)]);
   return [figure(gainChart(points)), figure(shareChart(points)), table];
 }
 
-function renderTable(result: RebootResult): Markup {
-  const heads = result.strategies.map(({ name }) => html`<th scope="col">${breakable(name)}</th>`);
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="The figures">
+/** Sections under each other, with a column for each head. */
+export function renderTable(label: string, heads: readonly Markup[], parts: readonly Section[]): Markup {
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="${label}">
 <table>
-<thead><tr><td></td>${heads}</tr></thead>
-${lines(sections(result).map((each) => renderSection(each, result.strategies.length)))}
+<thead><tr><td></td>${heads.map((head) => html`<th scope="col">${head}</th>`)}</tr></thead>
+${lines(parts.map((part) => renderSection(part, heads.length)))}
 </table>
 </div>`;
 }
 
-export function renderSection({ question, rows: measures }: Section, columns: number): Markup {
+function renderSection({ question, rows: measures }: Section, columns: number): Markup {
   const rows = measures.map(
     ({ label, values }) =>
       html`<tr><th scope="row">${label}</th>${values.map((value) => html`<td>${value}</td>`)}</tr>`,
@@ -105,7 +100,11 @@ function renderHistory({ strategy, what, history }: Mismatch): Markup {
   return html`<details><summary>${strategy}: ${what}</summary><ol>${events}</ol></details>`;
 }
 
+/** Names of strategies, as heads of columns. */
+export const namesOf = (strategies: readonly { readonly name: string }[]): Markup[] =>
+  strategies.map(({ name }) => breakable(name));
+
 /** A name that a narrow column may break after a hyphen or a plus. */
-export function breakable(name: string): Markup {
+function breakable(name: string): Markup {
   return html`${name.split(/(?<=[-+])/).flatMap((part, n) => (n === 0 ? [part] : [html`<wbr>`, part]))}`;
 }

@@ -197,23 +197,37 @@ export function fileBackend(domain0Cache: number | null): [name: string, value: 
 }
 
 /** The line about what was compared with the disk. */
-export function verification(result: RebootResult): { readonly line: string; readonly allEqual: boolean } {
-  const sum = (figure: keyof StrategyResult['verified']) =>
-    result.strategies.reduce((total, { verified }) => total + verified[figure], 0);
+export interface Verdict {
+  readonly line: string;
+  readonly allEqual: boolean;
+}
+
+/**
+ * What the parts of a result have compared with the disk, as one line.
+ * @param differing what is said of so many differences
+ */
+export function verdictOf(
+  parts: readonly { readonly pages: number; readonly bytes: number; readonly mismatches: number }[],
+  differing = (count: number): string => `${grouped(count)} NOT EQUAL`,
+): Verdict {
+  const sum = (key: 'pages' | 'bytes' | 'mismatches'): number => parts.reduce((total, part) => total + part[key], 0);
   const mismatches = sum('mismatches');
-  const verdict = mismatches === 0 ? 'all equal' : `${grouped(mismatches)} NOT EQUAL`;
+  const verdict = mismatches === 0 ? 'all equal' : differing(mismatches);
   return {
     line: `verified ${counted(sum('pages'), 'page')}, ${counted(sum('bytes'), 'byte')}: ${verdict}`,
     allEqual: mismatches === 0,
   };
 }
 
+export const verification = ({ strategies }: RebootResult): Verdict =>
+  verdictOf(strategies.map(({ verified }) => verified));
+
 export function times(value: number | undefined): string {
   return value === undefined ? NO_FIGURE : `${significant(value)} ×`;
 }
 
-export function percent(value: number | undefined): string {
-  return value === undefined ? NO_FIGURE : `${significant(value * 100)} %`;
+export function percent(value: number | null | undefined): string {
+  return typeof value !== 'number' ? NO_FIGURE : `${significant(value * 100)} %`;
 }
 
 function ratio(numerator: number, denominator: number): number | undefined {

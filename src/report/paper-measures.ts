@@ -6,6 +6,8 @@ import { counted } from '../base/counted.ts';
 import type { PaperFigureResult, PaperResult } from '../experiment/paper/result.ts';
 import { NEAR_PERCENT } from '../slides/figures.ts';
 import { significant } from './kit/figures.ts';
+import { type Verdict, verdictOf } from './measures.ts';
+import { differing } from './vmm-measures.ts';
 
 /** What a figure is followed by. */
 const suffix = (unit: PaperFigureResult['unit']): string => ` ${unit}`;
@@ -78,15 +80,7 @@ export function resonanceOf({ rates }: PaperResult): string {
   return `The share of the second run is a resonance of the drive's media rate and the distance of the blocks that are read. From ${first} to ${last} MB/s it lies between ${significant(Math.min(...percents))} and ${significant(Math.max(...percents))} %.`;
 }
 
-/** The line about verification. */
-export function paperVerification({ verified }: PaperResult): { readonly line: string; readonly allEqual: boolean } {
-  const { pages, bytes, mismatches } = verified;
-  const verdict = mismatches === 0 ? 'all equal' : counted(mismatches, 'DIFFERS', 'DIFFER');
-  return {
-    line: `verified ${counted(pages, 'page')}, ${counted(bytes, 'byte')}: ${verdict}`,
-    allEqual: mismatches === 0,
-  };
-}
+export const paperVerification = ({ verified }: PaperResult): Verdict => verdictOf([verified], differing);
 
 export function paperParameters({ profile, arch, seed, digest }: PaperResult): [name: string, value: string][] {
   return [

@@ -8,7 +8,7 @@
 import { counted, grouped } from '../base/counted.ts';
 import { vmmFigure, type VmmFigure, type VmmMeasure } from '../slides/figures.ts';
 import type { VmmExperimentResult, VmmMeasurement, VmmReading, VmmStrategyResult } from '../experiment/vmm/result.ts';
-import { readsNothing, settings } from './measures.ts';
+import { readsNothing, settings, type Verdict, verdictOf } from './measures.ts';
 import { NO_FIGURE, significant } from './kit/figures.ts';
 import type { Cell, Grid } from './kit/grids.ts';
 
@@ -199,20 +199,14 @@ export function reasonsOf({ machines }: VmmExperimentResult): string[] {
   );
 }
 
-/** The line about verification. */
-export function verificationOf({ machines }: VmmExperimentResult): {
-  readonly line: string;
-  readonly allEqual: boolean;
-} {
-  const all = machines.flatMap(({ strategies }) => strategies.map(({ verified }) => verified));
-  const sum = (key: keyof VmmStrategyResult['verified']): number => all.reduce((total, one) => total + one[key], 0);
-  const differing = sum('mismatches');
-  const verdict = differing === 0 ? 'all equal' : counted(differing, 'DIFFERS', 'DIFFER');
-  return {
-    line: `verified ${counted(sum('pages'), 'page')}, ${counted(sum('bytes'), 'byte')}: ${verdict}`,
-    allEqual: differing === 0,
-  };
-}
+/** What is said of so many differences. */
+export const differing = (count: number): string => counted(count, 'DIFFERS', 'DIFFER');
+
+export const verificationOf = ({ machines }: VmmExperimentResult): Verdict =>
+  verdictOf(
+    machines.flatMap(({ strategies }) => strategies.map(({ verified }) => verified)),
+    differing,
+  );
 
 /** What was run, as pairs of a parameter and its value. */
 export function parametersOf(result: VmmExperimentResult): [name: string, value: string][] {

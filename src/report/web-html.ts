@@ -2,10 +2,9 @@
 
 import { counted } from '../base/counted.ts';
 import type { WebOutcome } from '../experiment/web/experiment.ts';
-import type { WebResult } from '../experiment/web/result.ts';
-import { breakable, renderSection } from './html.ts';
+import { namesOf, renderTable } from './html.ts';
 import { figure } from './kit/figure.ts';
-import { html, lines, type Markup } from './kit/markup.ts';
+import { html } from './kit/markup.ts';
 import { renderPage, section } from './kit/page.ts';
 import { webChart } from './web-chart.ts';
 import { OF_THE_SLIDES, webHeadline, webParameters, webSections, webVerification } from './web-measures.ts';
@@ -34,19 +33,13 @@ export function renderWebHtml({ result, mismatches }: WebOutcome): string {
         [chart],
         'Each piece of the time axis has a scale of its own. A zigzag is where one ends.',
       ),
-      section('The figures', [renderFigures(result)], OF_THE_SLIDES),
+      section(
+        'The figures',
+        [renderTable('The figures', namesOf(result.strategies), webSections(result))],
+        OF_THE_SLIDES,
+      ),
     ],
     run: webParameters(result),
     costs: result,
   });
-}
-
-function renderFigures(result: WebResult): Markup {
-  const heads = result.strategies.map(({ name }) => html`<th scope="col">${breakable(name)}</th>`);
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="The figures">
-<table>
-<thead><tr><td></td>${heads}</tr></thead>
-${lines(webSections(result).map((each) => renderSection(each, result.strategies.length)))}
-</table>
-</div>`;
 }

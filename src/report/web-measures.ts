@@ -9,7 +9,7 @@ import { counted, grouped } from '../base/counted.ts';
 import type { WebResult, WebRun, WebService, WebStrategyResult } from '../experiment/web/result.ts';
 import { lossFigure, warmCacheFigure } from '../slides/figures.ts';
 import { NO_FIGURE, significant } from './kit/figures.ts';
-import { fileBackend, type Section, settings } from './measures.ts';
+import { fileBackend, percent, type Section, settings, times, type Verdict, verdictOf } from './measures.ts';
 
 type Errors = WebService['errors'];
 
@@ -160,17 +160,8 @@ export function webParameters(result: WebResult): [name: string, value: string][
   ];
 }
 
-/** The line about what was compared with the disk. */
-export function webVerification({ strategies }: WebResult): { readonly line: string; readonly allEqual: boolean } {
-  const sum = (figure: keyof WebStrategyResult['verified']): number =>
-    strategies.reduce((total, { verified }) => total + verified[figure], 0);
-  const mismatches = sum('mismatches');
-  const verdict = mismatches === 0 ? 'all equal' : `${grouped(mismatches)} NOT EQUAL`;
-  return {
-    line: `verified ${counted(sum('pages'), 'page')}, ${counted(sum('bytes'), 'byte')}: ${verdict}`,
-    allEqual: mismatches === 0,
-  };
-}
+export const webVerification = ({ strategies }: WebResult): Verdict =>
+  verdictOf(strategies.map(({ verified }) => verified));
 
 const runOf = ({ runs }: WebStrategyResult, phase: WebRun['phase'], number: number): WebRun =>
   runs.find((run) => run.phase === phase && run.number === number)!;
@@ -192,6 +183,3 @@ function ratio(
 
 const seconds = (ns: number | null): string => (ns === null ? NO_FIGURE : significant(ns / 1e9));
 const ms = (ns: number | null): string => (ns === null ? NO_FIGURE : significant(ns / 1e6));
-const percent = (share: number | null | undefined): string =>
-  typeof share === 'number' ? `${significant(share * 100)} %` : NO_FIGURE;
-const times = (value: number | undefined): string => (value === undefined ? NO_FIGURE : `${significant(value)} ×`);

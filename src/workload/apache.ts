@@ -15,7 +15,7 @@ import { encodeText } from '../base/text.ts';
 import type { Process } from '../sim/index.ts';
 import { O, type ListeningSocket, type NetworkRequest, type Syscalls } from '../kernel/syscall/syscalls.ts';
 import { READ_SIZE } from './file-reader.ts';
-import { encodeHead, parseRequest, type Status } from './web-server.ts';
+import { encodeHead, nextRequest, parseRequest, type Status } from './web-server.ts';
 
 /** Workers at most: MaxClients of httpd.conf-dist in Apache 1.3, and of prefork in 2.0. */
 export const MAX_CLIENTS = 150;
@@ -63,7 +63,7 @@ export class Apache {
   *worker(): Process {
     const buffer = this.#options.sending === 'read' ? new Uint8Array(READ_SIZE) : undefined;
     for (;;) {
-      const request = yield* this.#accept();
+      const request = yield* nextRequest(this.#socket);
       if (request === undefined) return;
       yield* this.#serve(request, buffer);
       yield* this.#sys.settle();
@@ -73,16 +73,6 @@ export class Apache {
   /** Stops listening, which ends the workers when they have served what they had accepted. */
   close(): void {
     this.#socket.close();
-  }
-
-  /** The next request; undefined once the socket is closed. */
-  *#accept(): Process<NetworkRequest | undefined> {
-    try {
-      return yield* this.#socket.accept();
-    } catch (error) {
-      if (error instanceof ModelError && error.code === 'EBADF') return undefined;
-      throw error;
-    }
   }
 
   *#serve(request: NetworkRequest, buffer: Uint8Array | undefined): Process {

@@ -44,6 +44,16 @@ const REASONS = {
 /** Status of an answer. */
 export type Status = keyof typeof REASONS;
 
+/** The next request; undefined once the socket is closed. */
+export function* nextRequest(socket: ListeningSocket): Process<NetworkRequest | undefined> {
+  try {
+    return yield* socket.accept();
+  } catch (error) {
+    if (error instanceof ModelError && error.code === 'EBADF') return undefined;
+    throw error;
+  }
+}
+
 export class WebServer {
   readonly #sys: Syscalls;
   readonly #socket: ListeningSocket;
@@ -63,7 +73,7 @@ export class WebServer {
   /** Serves until it is closed. */
   *run(): Process {
     for (;;) {
-      const request = yield* this.#accept();
+      const request = yield* nextRequest(this.#socket);
       if (request === undefined) return;
       this.#socket.answer(request, yield* this.#respond(parseRequest(request.bytes)));
       yield* this.#sys.settle();
@@ -73,16 +83,6 @@ export class WebServer {
   /** Stops listening, which ends `run`. */
   close(): void {
     this.#socket.close();
-  }
-
-  /** The next request; undefined once the socket is closed. */
-  *#accept(): Process<NetworkRequest | undefined> {
-    try {
-      return yield* this.#socket.accept();
-    } catch (error) {
-      if (error instanceof ModelError && error.code === 'EBADF') return undefined;
-      throw error;
-    }
   }
 
   *#respond(request: HttpRequest | undefined): Process<Uint8Array> {
