@@ -246,6 +246,14 @@ export class MachineMemory {
   }
 
   /**
+   * @internal The same for one look, as in a scan over all frames: the view is not kept, and drives
+   * out no other.
+   */
+  peek(mfn: Mfn): Uint8Array {
+    return new Uint8Array(this.#bank(mfn).buffer, (mfn & BANK_MASK) << PAGE_SHIFT, PAGE_SIZE);
+  }
+
+  /**
    * @internal A view of one frame to store into, as a device does by DMA; marks the frame as
    * written.
    */

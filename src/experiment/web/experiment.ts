@@ -8,7 +8,7 @@
 import { checkFunction } from '../../base/argument-error.ts';
 import { GuestPanic } from '../../base/errno.ts';
 import { UserError } from '../../base/user-error.ts';
-import { ReusedMemory } from '../../machine/reused-memory.ts';
+import { MachineMemory } from '../../machine/memory.ts';
 import { fittedConstants } from '../../machine/profile.ts';
 import { Digest } from '../../sim/digest.ts';
 import { asUserError, checkDisk, KEPT_BYTES, openDisk, type DiskSource } from '../guest/disk-source.ts';
@@ -79,7 +79,7 @@ function openRuns(options: WebOptions, onProgress: ProgressListener): OpenRuns<W
       ? openDisk(path, limit, onProgress, options)
       : madeDisk(sizes, options.withoutBootFiles !== true);
   const files = filesOf(disk, limit);
-  const memory = new ReusedMemory();
+  let memory: MachineMemory | undefined;
   return {
     disk: { all: disk.all, notices: disk.notices, version: disk.version },
     check: () => checkDisk(path, disk),
@@ -87,8 +87,8 @@ function openRuns(options: WebOptions, onProgress: ProgressListener): OpenRuns<W
     run: (index, onRun) => {
       const strategy = options.strategies[Math.floor(index / KINDS.length)]!;
       try {
-        const machine = memory.take(machineMemoryFor(options.memory));
-        const run = new WebRun({ options, disk, files, memory: machine }, strategy, onRun);
+        memory ??= new MachineMemory(machineMemoryFor(options.memory));
+        const run = new WebRun({ options, disk, files, memory }, strategy, onRun);
         const part = index % KINDS.length === 0 ? { service: run.service() } : { measured: run.runs() };
         return {
           ...part,
