@@ -86,8 +86,8 @@ class Pool {
   begin(): void {
     const { entry, name, options, jobs } = this.#input;
     const workerData: WorkerInput = { role: 'worker', name, options };
-    // Where arrays outside the heap take half of its limit, the engine collects all that it can, and
-    // compiled code with it.
+    // Where arrays outside the heap take half of its limit, the engine collects all that it can,
+    // compiled code included.
     const most = 2 * Math.max(...this.#bytes) + getHeapStatistics().heap_size_limit;
     const resourceLimits = {
       maxOldGenerationSizeMb: Math.ceil(most / MIB),
