@@ -23,7 +23,6 @@ afterEach(() => {
 });
 
 const imports = (path: string) => `import { x } from '${path}';\nexport const y = x;\n`;
-const importsType = (path: string) => `import type { X } from '${path}';\nexport type Y = X;\n`;
 const both = 'export const x = 1;\nexport type X = typeof x;\n';
 const up = (room: string): string => '../'.repeat(room.split('/').length);
 
@@ -65,7 +64,9 @@ describe('the layering tool', () => {
       const others = ROOMS.filter((to) => to !== from).map((to) => ({ to, path: `${up(from)}${to}/x.ts` }));
       files[`src/${from}/x.ts`] = both;
       files[`src/${from}/values.ts`] = others.map(({ path }, n) => `export { x as x${n} } from '${path}';\n`).join('');
-      files[`src/${from}/types.ts`] = others.map(({ path }, n) => `export type { X as X${n} } from '${path}';\n`).join('');
+      files[`src/${from}/types.ts`] = others
+        .map(({ path }, n) => `export type { X as X${n} } from '${path}';\n`)
+        .join('');
       const wall = `wall-of-${from.replaceAll('/', '-')}: src/${from}/`;
       for (const { to } of others)
         if (!isAllowed(from, to))

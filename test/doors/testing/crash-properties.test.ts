@@ -37,7 +37,7 @@ const replace = (isSafe: boolean) =>
   };
 
 const plan = (isSafe: boolean): CrashPlan => ({
-  machine: { disk: files({ account: 'x'.repeat(3000) }, { journalBlocks: 1024 }), memory: 16 << 20, drive: 'disk' },
+  machine: { disk: files({ account: 'x'.repeat(3000) }, { journalBlocks: 1024 }), memory: 12 << 20, drive: 'disk' },
   program: replace(isSafe),
 });
 
