@@ -11,12 +11,15 @@ import { LONG_FILES } from './test/support/long-files.ts';
 for (const file of LONG_FILES)
   if (!existsSync(file)) throw new Error(`test/support/long-files.ts: there is no ${file}`);
 
-/** The longest first, then by name: the same order on every machine, whatever a run before has measured. */
+/**
+ * Files that have a process of their own first, so that those that share one follow each other.
+ * Then the longest first, then by name: the same order on every machine.
+ */
 class LongestFirst extends BaseSequencer {
   override sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const rankOf = ({ moduleId }: TestSpecification): number => {
+    const rankOf = ({ moduleId, project }: TestSpecification): number => {
       const rank = LONG_FILES.findIndex((file) => moduleId.endsWith(`/${file}`));
-      return rank < 0 ? LONG_FILES.length : rank;
+      return (project.config.isolate ? 0 : LONG_FILES.length + 1) + (rank < 0 ? LONG_FILES.length : rank);
     };
     return Promise.resolve(
       [...files].sort(
@@ -37,7 +40,9 @@ const LAW_FILES = filesWith(/\/support\/product\.ts'|\blawRuns: |\bplaysLaws\(|^
 const MOCKING_FILES = filesWith(/\bvi\.mock\(/);
 
 /** Files that start other programs, which a small process does faster than a large one. */
-const STARTING_FILES = filesWith(/\b(itWithE2fsprogs|describeWithBrowser|BuiltCli|node:child_process|node:worker_threads)\b/);
+const STARTING_FILES = filesWith(
+  /\b(itWithE2fsprogs|describeWithBrowser|BuiltCli|node:child_process|node:worker_threads)\b/,
+);
 
 /** Whether the sources stay as they are, and nobody asks which lines of them run. */
 const IS_COMPILED = process.argv.includes('run') && !process.argv.some((each) => each.startsWith('--coverage'));
