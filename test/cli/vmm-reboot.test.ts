@@ -79,7 +79,7 @@ describe('stillwarm vmm-reboot', () => {
     inTemporaryDirectory((dir) => {
       const text = run(dir, ['--report', 'page']);
       expect(text.status).toBe(0);
-      expect(text.out).toContain('How long does a reboot of the hypervisor take under 2 guests of 1GiB?');
+      expect(text.out).toContain('How long does a reboot of the hypervisor take under 2 guests of 1 GiB?');
       expect(readFileSync(join(dir, 'page', 'index.html'), 'utf8')).toMatch(/^<!doctype html>/);
       expect(JSON.parse(run(dir, ['--json']).out)).toEqual(JSON.parse(JSON.stringify(sampleVmmResult())));
     });
