@@ -112,6 +112,10 @@ describe('stillwarm vmm-reboot', () => {
       ['--set', 'copyNsPerByte=1'],
       '--set: pentium4-2006 has no constant copyNsPerByte; there are names that begin with guest., hypervisor., disk., nic.',
     ],
+    [
+      ['--set', 'disk.rpm=5400', '--disk', 'instant'],
+      '--set: disk.rpm is of the drive of pentium4-2006, which --disk instant takes out: leave out one',
+    ],
     [['--set', 'guest.syscallNs=0.5'], '--set: guest.syscallNs: expected an integer, 0 to 400000, got 0.5'],
     [['--set', 'disk.averageSeekNs=1'], '--set: averageSeekNs: the seek times make a curve that never falls'],
   ])('the mistake %j is one line and status 2', (argv, message) => {
