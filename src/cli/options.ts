@@ -94,7 +94,7 @@ const PROFILE = choice('costs of the machine', PROFILES, { 'pentium4-2006': "the
 const SET: Option<Readonly<Record<string, number>> | undefined> = {
   value: 'NAME=VALUE',
   help: 'other values for constants of the profile, comma-separated',
-  more: 'The [profiles](profiles.md) have the names, such as `guest.copyNsPerByte`, and their units',
+  more: 'The [profiles](profiles.md) have the names, such as `guest.copyNsPerByte`, and their units. One that would change nothing is refused, such as `disk.rpm` with another drive',
   parse: parseSettings,
   otherwise: { value: undefined, words: 'none' },
 };
@@ -338,7 +338,7 @@ export const WEB = {
     seed: SEED,
     limit: {
       value: 'SIZE',
-      help: `of the files of PATH, ask for at most this much; ${LIMIT_OF_DIRECTORY}; not with --sizes, which serves all that it makes`,
+      help: `ask for at most this much of PATH; ${LIMIT_OF_DIRECTORY}; --sizes says itself how much there is`,
       more: 'The files are in the order of their names. The last one may be cut',
       parse: parseSize,
       otherwise: {

@@ -1,4 +1,4 @@
-// What init says of a list that makes no sense reaches whoever runs `stillwarm reboot`.
+// What init says of a list that makes no sense is among the remarks of `stillwarm reboot`.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
