@@ -10,7 +10,7 @@ import type { Syscalls } from '../../kernel/index.ts';
 import { type Blocking, type FileCalls, fileCalls } from './file-calls.ts';
 
 /** As `Syscalls`, and what would be a process is its result; and `FileCalls` made of them. */
-export interface BlockingSyscalls extends Blocking<Syscalls>, FileCalls {}
+export type BlockingSyscalls = Blocking<Syscalls> & FileCalls;
 
 /** Runs a process of the guest to its end. Throws what it throws. */
 export type Runner = <T>(name: string, process: Process<T>) => T;
