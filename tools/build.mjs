@@ -39,7 +39,7 @@ function filesOf(name) {
   if (!statSync(path).isDirectory()) return [name];
   return readdirSync(path, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath ?? entry.path, entry.name).slice(ROOT.length))
+    .map((entry) => join(entry.parentPath, entry.name).slice(ROOT.length))
     .sort();
 }
 
