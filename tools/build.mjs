@@ -1,8 +1,8 @@
 // Builds dist/: the library, its declarations, the examples and the program.
 // `node tools/build.mjs`
 //
-// It does nothing when nothing has changed. dist/.made has a checksum of the contents of all that the build reads,
-// and size and time of each file that it has made. It lies in dist/, so whoever removes dist/ removes it too.
+// It does nothing when nothing has changed. dist/.made has a checksum of the contents of all that
+// the build reads. It has size and time of each file that was made, too. It is removed with dist/.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const MADE = join(ROOT, 'dist/.made');
-/** Files and folders that the build reads. The last one is npm's record of the packages that are installed. */
+/** What the build reads. The last one is npm's record of the packages that are installed. */
 const READ = [
   'src',
   'examples',

@@ -57,7 +57,7 @@ const SPARSENESS_LIMIT = 8;
 const SPARSENESS_IGNORED = 8 * 2 ** 30;
 
 /**
- * Bytes of a directory's image, or of its first files, that are kept in memory: a run reads each
+ * Bytes of a directory's image, or of its first files, that are kept in memory. A run reads each
  * file several times, and the oracle reads it again. Room for the modules of a large program.
  */
 export const KEPT_BYTES = 512 << 20;
