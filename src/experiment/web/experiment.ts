@@ -14,7 +14,7 @@ import { Digest } from '../../sim/digest.ts';
 import { asUserError, checkDisk, KEPT_BYTES, openDisk, type DiskSource } from '../guest/disk-source.ts';
 import { sharedDisk, sharedOf, type SharedDisk } from '../guest/shared-disk.ts';
 import type { ProgressListener } from '../guest/progress.ts';
-import { OF_THE_HYPERVISOR } from '../guest/reboot.ts';
+import { OF_THE_HYPERVISOR } from '../guest/options.ts';
 import { runInOrder, type DiskSummary, type OpenRuns, type Runs } from '../guest/runs.ts';
 import { machineMemoryFor } from '../host/host.ts';
 import { domain0CacheOf } from '../host/backend.ts';
