@@ -60,6 +60,7 @@ export function diskOf(image: MemoryImage): DiskSource {
     version: 'none',
     copy: () => new OverlayImage(image),
     oracleOf,
+    shared: undefined,
     check: nothing,
     close: nothing,
   };

@@ -18,6 +18,7 @@ import { fittedConstants } from '../../machine/profile.ts';
 import { Digest } from '../../sim/digest.ts';
 import { CURVE_STRATEGIES, curveOf, curveSizes } from './domain0-curve.ts';
 import { asUserError, checkDisk, KEPT_BYTES, openDisk } from './disk-source.ts';
+import { sharedDisk, sharedOf, type SharedDisk } from './shared-disk.ts';
 import { saveMemory } from './memory-dump.ts';
 import { domain0CacheOf } from '../host/backend.ts';
 import { archOf, profileOf, settingsOf } from '../host/profiles.ts';
@@ -64,7 +65,7 @@ export function runReboot(
   checkFunction('onProgress', onProgress);
   checkFunction('betweenGuests', betweenGuests, true);
   checkOptions(options);
-  const open: typeof openRuns = (asked, listener) => openRuns(asked, listener, betweenGuests);
+  const open: (typeof REBOOT_RUNS)['open'] = (asked, listener) => openRuns(asked, listener, undefined, betweenGuests);
   return runInOrder({ ...REBOOT_RUNS, open }, options, onProgress);
 }
 
@@ -85,14 +86,16 @@ function checkOptions(options: RebootOptions): void {
 function openRuns(
   options: RebootOptions,
   onProgress: ProgressListener,
+  shared?: SharedDisk,
   betweenGuests?: (testbed: Testbed) => void,
 ): OpenRuns<StrategyOutcome> {
-  const disk = openDisk(options.path, options.limit, onProgress, options);
+  const disk = shared ? sharedDisk(shared) : openDisk(options.path, options.limit, onProgress, options);
   const dumped = dumpedStrategy(options);
   const asked = runsOf(options);
   let memory: MachineMemory | undefined;
   return {
     disk: { all: disk.all, notices: disk.notices, version: disk.version },
+    shared: sharedOf(disk),
     check: () => checkDisk(options.path, disk),
     close: () => disk.close(),
     run: (index, onRun) => {

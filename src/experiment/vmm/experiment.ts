@@ -21,6 +21,7 @@ import { readAllFiles, READ_SIZE } from '../../workload/file-reader.ts';
 import { saveFileBytes } from '../../xen/index.ts';
 import { verifiedInit } from '../guest/boot-reader.ts';
 import { asUserError, checkDisk, openDisk, type DiskSource } from '../guest/disk-source.ts';
+import { sharedDisk, sharedOf, type SharedDisk } from '../guest/shared-disk.ts';
 import { OracleExt2 } from '../judge/oracle-ext2.ts';
 import { Verifier, VerifierRecord } from '../judge/verifier.ts';
 import { domain0CacheOf } from '../host/backend.ts';
@@ -96,20 +97,22 @@ export function runVmmReboot(
   checkFunction('onProgress', onProgress);
   checkFunction('afterReboot', afterReboot, true);
   checkOptions(options);
-  const open: typeof openRuns = (asked, listener) => openRuns(asked, listener, afterReboot);
+  const open: (typeof VMM_RUNS)['open'] = (asked, listener) => openRuns(asked, listener, undefined, afterReboot);
   return runInOrder({ ...VMM_RUNS, open }, options, onProgress);
 }
 
 function openRuns(
   options: VmmExperimentOptions,
   onProgress: ProgressListener,
+  shared?: SharedDisk,
   afterReboot?: (machine: VmmMachine) => void,
 ): OpenRuns<VmmPart> {
-  const disk = openDisk(options.path, options.limit, onProgress, options);
+  const disk = shared ? sharedDisk(shared) : openDisk(options.path, options.limit, onProgress, options);
   const asked = runsOf(options);
   const memory = new ReusedMemory();
   return {
     disk: { all: disk.all, notices: disk.notices, version: disk.version },
+    shared: sharedOf(disk),
     check: () => checkDisk(options.path, disk),
     close: () => disk.close(),
     run: (index, onRun) => {
