@@ -15,9 +15,9 @@ import { saveKind } from './kind-save.ts';
 import { storeKind } from './kind-store.ts';
 import { tableKind } from './kind-table.ts';
 
-export { caseOf, type FuzzCheck, fuzzOf, type FuzzOptions, type KindMaker } from './check.ts';
+export { caseOf, type FuzzCheck, fuzzOf, type KindMaker } from './check.ts';
 export { type CorpusEntry, corpusText, parseCorpus } from './corpus.ts';
-export { type Edit, type FuzzCase, type Kind, type Played, playCase, type Verdict } from './kind.ts';
+export { type Kind, playCase } from './kind.ts';
 export type { OptionsReader } from './kind-options.ts';
 
 /** The kinds by name. A trace of requests will be one, when there is a reader of traces. */
