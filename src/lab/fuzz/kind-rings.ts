@@ -17,6 +17,7 @@ import {
   BlkifStatus,
   GRANT_ENTRY,
   Gtf,
+  NET_RING_SLOTS,
   NET_RX_REQUEST,
   NET_TX_REQUEST,
   NET_TX_RESPONSE,
@@ -205,7 +206,7 @@ function playRings(machine: FuzzMachine, fuzzCase: FuzzCase, specimens: readonly
   settle(machine);
   toolstack.list.checkInvariants();
   must('another guest keeps its memory', ofVictim() === before, () => 'a page of it has changed');
-  const verdict = verdictOf(guest);
+  const verdict = verdictOf(guest, bytes);
   machine.run(toolstack.destroyDomain(domain));
   settle(machine);
   toolstack.list.checkInvariants();
@@ -229,10 +230,12 @@ function settle(machine: FuzzMachine): void {
   );
 }
 
-function verdictOf(guest: RingGuest): Verdict {
-  const blocks = answersOf(guest.load(PAGES.block), RING_SLOTS, RING_SLOT_BYTES);
+/** @param stored the pages as the guest stored them */
+function verdictOf(guest: RingGuest, stored: Uint8Array): Verdict {
+  const before = (page: number): number => getField(RING_HEADER, stored, page * PAGE_SIZE, 'rspProd');
+  const blocks = answersOf(guest.load(PAGES.block), before(PAGES.block), RING_SLOTS, RING_SLOT_BYTES);
   const isFailed = blocks.some(([page, at]) => getField(RING_RESPONSE, page, at, 'status') === BlkifStatus.error);
-  const frames = answersOf(guest.load(PAGES.transmit), 256, NET_TX_REQUEST.size);
+  const frames = answersOf(guest.load(PAGES.transmit), before(PAGES.transmit), NET_RING_SLOTS, NET_TX_REQUEST.size);
   const isUnsent = frames.some(([page, at]) => getField(NET_TX_RESPONSE, page, at, 'status') !== 0);
   if (blocks.length === 0 || frames.length === 0) return refusedFor('the requests are not taken up');
   if (isFailed) return refusedFor('a block request ends with an error');
@@ -240,8 +243,15 @@ function verdictOf(guest: RingGuest): Verdict {
 }
 
 /** Places of the answers that a back-end has published. */
-function answersOf(page: Uint8Array, slots: number, slotBytes: number): (readonly [Uint8Array, number])[] {
+function answersOf(
+  page: Uint8Array,
+  before: number,
+  slots: number,
+  slotBytes: number,
+): (readonly [Uint8Array, number])[] {
   const produced = getField(RING_HEADER, page, 0, 'rspProd');
+  // The word is in the guest's page: without an answer it is what the guest has stored there.
+  if (produced === before) return [];
   must('a ring has no more answers than slots', produced <= slots, () => `${produced} answers`);
   return Array.from({ length: produced }, (_, n) => [page, RING_HEADER_BYTES + n * slotBytes] as const);
 }
