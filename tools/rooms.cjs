@@ -127,6 +127,11 @@ const MAY_IMPORT = {
   'doors/page-cache': ['base', 'kernel/mm', 'kernel/mm/policy'],
   'doors/table': ['base', 'xen/public', 'xen/records', 'xen/frames', 'xen/protections.ts'],
   'doors/testing': ['base', 'format', 'doors/machine', 'doors/table'],
+  lab: ['base'],
+  'lab/scope': [
+    ...['base', 'sim', 'machine', 'machine/*', 'xen/public', 'xen/records', 'xen/frames', 'xen/core', 'xen/devices'],
+    ...['xen/domain', 'xen/toolstack', 'xen/protections.ts', 'lab'],
+  ],
   'report/kit': ['base'],
   report: ['base', 'slides', 'report/kit', 'experiment/*'],
   diff: ['base', 'experiment/guest', 'report'],
@@ -149,7 +154,7 @@ const place = (entry) => {
 };
 
 /** Rooms of the model: one seed, one run, byte for byte. */
-const MODEL = ['base', 'format', 'sim', 'machine', 'disk', 'xen', 'kernel', 'workload', 'domain0'];
+const MODEL = ['base', 'format', 'sim', 'machine', 'disk', 'xen', 'kernel', 'workload', 'domain0', 'lab'];
 
 /**
  * Files and rooms that may import modules of node. Everything else runs in a browser, too, where
