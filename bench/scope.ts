@@ -1,6 +1,6 @@
 /**
- * The search of all states of a small machine (`check scope`): states a second of host time on one
- * core, in the widest scope that is searched by default.
+ * The search of all states of a small machine (`check scope`), in the widest scope that is searched
+ * by default. The figure is in states a second of host time, on one core.
  */
 
 import { DEFAULT_SCOPE, scopeOptions } from '../src/lab/scope/options.ts';

@@ -6,7 +6,8 @@
  * taken away one by one, which shows what each is for. Both claim by the map of the disk.
  */
 
-import { S_PRESERVED, S_PROTECTED } from '../../xen/frames/frame-record.ts';
+import { S_PRESERVED, S_PROTECTED, S_PROVENANCE } from '../../xen/frames/frame-record.ts';
+import { Provenance } from '../../xen/frames/provenance.ts';
 import { ActionKind, codeOf } from './actions.ts';
 import type { ScopeEvent } from './options.ts';
 import * as s from './state.ts';
@@ -222,12 +223,14 @@ export class Allowed {
     const { layout, scope } = this.#world;
     if (this.#state[layout.faultsLeft] === 0) return;
     if (this.#events.has('elsewhere')) for (let block = 0; block < scope.blocks; block++) this.#add(K.elsewhere, block);
-    // What is damaged while a guest runs may be covered by what it does next.
-    if (phase !== Phase.gap && phase !== Phase.left) return;
+    const isGap = phase === Phase.gap || phase === Phase.left;
     for (let n = 0; n < layout.ownFrames; n++) {
       if (this.#isTwin(n)) continue;
-      if (this.#events.has('flip')) this.#add(K.flip, n);
-      if (this.#events.has('damage') && (this.#of(n, T_FLAGS) & 3) !== 0)
+      if (isGap && this.#events.has('flip')) this.#add(K.flip, n);
+      // What is damaged while a guest runs may be covered by what it does next.
+      const provenance = this.#of(n, T_FLAGS) & S_PROVENANCE;
+      const isDamaged = isGap && this.#events.has('damage') && provenance !== Provenance.none;
+      if (isDamaged || (this.#events.has('early-damage') && provenance === Provenance.clean))
         for (let block = 0; block < scope.blocks; block++)
           if (block !== this.#of(n, s.T_BLOCK)) this.#add(K.damage, n, block);
     }

@@ -21,6 +21,7 @@ export const SCOPE_EVENTS = [
   'elsewhere',
   'flip',
   'damage',
+  'early-damage',
 ] as const;
 export type ScopeEvent = (typeof SCOPE_EVENTS)[number];
 
@@ -49,7 +50,7 @@ export interface Scope {
    * Reboots, 0 to 3. Each begins with a crash of the guest, or with a restart of the hypervisor.
    */
   readonly reboots: number;
-  /** Faults (`elsewhere`, `flip`, `damage`, `io-error`), 0 to 2. */
+  /** Faults (`elsewhere`, `flip`, `damage`, `early-damage`, `io-error`), 0 to 2. */
   readonly faults: number;
   readonly start: ScopeStart;
   readonly guest: ScopeGuest;

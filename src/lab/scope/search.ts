@@ -43,7 +43,7 @@ export interface BrokenLaw {
 const PROGRESS_STATES = 1024;
 
 export interface SearchHooks {
-  /** The one law that counts; by default all do. */
+  /** The one law that counts; by default all do, and what holds in every state of the house. */
   readonly law?: string;
   /** Actions after which the search ends; by default there is no such bound. */
   readonly steps?: number;
@@ -129,7 +129,7 @@ class Search {
         world.save(next);
         layout.normalize(next, symmetry);
         if (!visited.add(nextWords, searched, action)) continue;
-        const flaw = this.#isWhole ? world.flaw() : undefined;
+        const flaw = this.#isWhole && law === undefined ? world.flaw() : undefined;
         if (flaw !== undefined) return found(true, { ...flaw, history: this.#history(searched, action) });
         queue.push(next);
         onState(next);

@@ -104,6 +104,23 @@ describe('the search of a scope', () => {
   });
 });
 
+describe('what is not protected', () => {
+  // consistency.md, "What is not protected".
+  it.each([
+    ['any', 9],
+    ['kernel', 11],
+  ] as const)(
+    'a record that is damaged while guest `%s` runs is covered up by the next name, in %i steps',
+    (guest, steps) => {
+      const scope: Scope = { ...TINY, pages: 2, faults: 1, guest, events: ['early-damage', 'map'] };
+      const { violation } = search(scopeOptions({ ...scope }), {}, { law: 'takeover' });
+      expect(violation?.history).toHaveLength(steps);
+      expect(violation?.history[3]).toMatch(/^the block in the record of frame 0 changes/);
+      expect(violation?.history[4]).toBe('the guest names frame 0 page 0 of file 0');
+    },
+  );
+});
+
 describe('a state', () => {
   property(
     'a machine into which a state was put back goes on as the one that was saved',
