@@ -20,6 +20,7 @@ import { pageAccess } from './page-access.ts';
 import { rebuild } from './rebuild.ts';
 import { recency } from './recency.ts';
 import { scale } from './scale.ts';
+import { scope } from './scope.ts';
 import { sqlite } from './sqlite.ts';
 import { suspend } from './suspend.ts';
 import { web } from './web.ts';
@@ -40,6 +41,7 @@ const SUBJECTS: Readonly<Record<string, (options: Options) => Row[] | Promise<Ro
   embedded,
   many,
   sqlite,
+  scope,
 };
 
 async function main(): Promise<void> {

@@ -129,6 +129,10 @@ const MAY_IMPORT = {
   'doors/testing': ['base', 'format', 'doors/machine', 'doors/table'],
   // The frame of every check, and the checks: each plays numbered cases and asks the host nothing.
   lab: ['base'],
+  'lab/scope': [
+    ...['base', 'sim', 'machine', 'machine/*', 'xen/public', 'xen/records', 'xen/frames', 'xen/core', 'xen/devices'],
+    ...['xen/domain', 'xen/toolstack', 'xen/protections.ts', 'lab'],
+  ],
   'lab/fuzz': [
     ...['base', 'format', 'sim', 'machine', 'machine/profiles', 'disk/image', 'disk/drive', 'disk/mkfs'],
     ...['xen', 'xen/public', 'xen/records', 'xen/frames', 'xen/core', 'xen/save', 'kernel', 'kernel/net', 'workload'],

@@ -21,7 +21,7 @@
  */
 
 import { putField } from '../../base/layout.ts';
-import { DOM0, GrantRef, type Mfn, PAGE_SIZE, SECTOR_SIZE, SECTORS_PER_PAGE } from '../../base/units.ts';
+import { DOM0, GrantRef, PAGE_SIZE, SECTOR_SIZE, SECTORS_PER_PAGE } from '../../base/units.ts';
 import type { BlockOp, Segment } from '../../disk/drive/block-device.ts';
 import { type Process, WaitQueue } from '../../sim/simulation.ts';
 import { BackRing } from './back-ring.ts';
@@ -37,6 +37,7 @@ import {
   SEGMENTS_PER_REQUEST,
 } from '../public/blkif.ts';
 import { VBD_FRONTEND } from '../public/xenbus.ts';
+import { beginTransfer, endTransfer, type Transfer } from './transfer.ts';
 import type { Backend, BackendClient, DeviceKind } from './xenbus-backend.ts';
 
 // The second word of a segment: its first sector of the page, its last one, and zeros.
@@ -58,18 +59,6 @@ export function vbd(hypervisor: BlockHost, device: BoundDevice): DeviceKind {
     backProperties: { sectors: String(device.device.sectorCount) },
     connect: (client) => new BlockBackend(hypervisor, device, client),
   };
-}
-
-/**
- * A segment taken up: where on the device it lies, in blocks. `whole`: one whole page to or from
- * one whole block.
- */
-interface Transfer {
-  readonly mfn: Mfn;
-  readonly ref: GrantRef;
-  readonly firstBlock: number;
-  readonly lastBlock: number;
-  readonly whole: boolean;
 }
 
 /** A segment whose grant is mapped. */
@@ -137,7 +126,7 @@ class BlockBackend implements Backend {
         segments,
         done: (error) => {
           power.run(() => {
-            this.#transferred(id, operation, transfers, error === undefined);
+            this.#transferred(id, operation, segments, transfers, error === undefined);
           });
         },
       });
@@ -183,15 +172,10 @@ class BlockBackend implements Backend {
     const { frames } = this.#hypervisor;
     const device = this.#device.number;
     let at = sector;
-    return segments.map(({ mfn, ref, length }) => {
-      const last = at + length / SECTOR_SIZE - 1;
-      const whole = length === PAGE_SIZE && at % SECTORS_PER_PAGE === 0;
-      const firstBlock = Math.floor(at / SECTORS_PER_PAGE);
-      const lastBlock = Math.floor(last / SECTORS_PER_PAGE);
-      at = last + 1;
-      if (operation === BlkifOp.read) frames.beginRead(mfn, device, whole ? firstBlock : -1);
-      else frames.beginWrite(mfn, device, firstBlock, lastBlock, whole);
-      return { mfn, ref, firstBlock, lastBlock, whole };
+    return segments.map(({ mfn, length }) => {
+      const first = at;
+      at += length / SECTOR_SIZE;
+      return beginTransfer(frames, device, operation, mfn, first, length);
     });
   }
 
@@ -199,18 +183,18 @@ class BlockBackend implements Backend {
    * The device has ended a request. Its frames change and its grants end at once; the response
    * waits for domain 0's work, if there is any.
    */
-  #transferred(id: number, operation: number, transfers: readonly Transfer[], ok: boolean): void {
+  #transferred(
+    id: number,
+    operation: number,
+    segments: readonly MappedSegment[],
+    transfers: readonly Transfer[],
+    ok: boolean,
+  ): void {
     const { frames, protections, domain0Cpu, power, costs } = this.#hypervisor;
     const device = this.#device.number;
     let cleaned = 0;
-    for (const { mfn, firstBlock, lastBlock, whole } of transfers) {
-      const clean =
-        operation === BlkifOp.read
-          ? frames.endRead(mfn, whole ? firstBlock : -1, ok)
-          : frames.endWrite(mfn, device, firstBlock, lastBlock, whole, ok);
-      if (clean) cleaned++;
-    }
-    this.#unmap(operation, transfers);
+    for (const transfer of transfers) if (endTransfer(frames, device, operation, transfer, ok)) cleaned++;
+    this.#unmap(operation, segments);
     if (!protections.checksum || cleaned === 0) {
       this.#end(id, operation, ok);
       return;

@@ -67,7 +67,7 @@ interface CacheMapHost {
 interface CacheMapDomain {
   readonly domid: DomId;
   readonly p2m: P2mList;
-  readonly disk: BoundDevice;
+  readonly disk: Pick<BoundDevice, 'number' | 'isChanged'>;
   /** Counts every claim that got no page, and every page released. */
   readonly refused: ReasonCounts;
   /** Whether the recency of the domain's preserved pages is to be believed. */
@@ -82,7 +82,7 @@ export class CacheMap {
   readonly #p2m: P2mList;
   readonly #owner: number;
   readonly #device: number;
-  readonly #disk: BoundDevice;
+  readonly #disk: CacheMapDomain['disk'];
   readonly #refused: ReasonCounts;
   readonly #recency: RecencyTable;
   /** What the guest before told may be asked for. */
