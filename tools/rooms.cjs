@@ -92,10 +92,6 @@ const MAY_IMPORT = {
     ...['base', 'format', 'sim', 'machine', 'machine/*', 'disk', 'disk/*', 'xen', 'xen/*', 'kernel', 'kernel/*'],
     ...['workload', 'experiment/judge', 'experiment/host'],
   ],
-  'experiment/campaign': [
-    ...['base', 'sim', 'machine', 'machine/*', 'disk', 'disk/*', 'xen', 'xen/*', 'kernel', 'kernel/*'],
-    ...['experiment/judge', 'experiment/host', 'experiment/guest'],
-  ],
   'experiment/vmm': [
     ...['base', 'sim', 'machine', 'machine/*', 'disk', 'disk/*', 'xen', 'xen/*', 'kernel', 'kernel/*'],
     ...['workload', 'experiment/judge', 'experiment/host', 'experiment/guest'],
@@ -127,6 +123,12 @@ const MAY_IMPORT = {
   'doors/page-cache': ['base', 'kernel/mm', 'kernel/mm/policy'],
   'doors/table': ['base', 'xen/public', 'xen/records', 'xen/frames', 'xen/protections.ts'],
   'doors/testing': ['base', 'format', 'doors/machine', 'doors/table'],
+  // The frame of every check, and the checks: each plays numbered cases and asks the host nothing.
+  lab: ['base'],
+  'lab/faults': [
+    ...['base', 'sim', 'machine', 'machine/*', 'disk', 'disk/*', 'xen', 'xen/*', 'kernel', 'kernel/*'],
+    ...['experiment/judge', 'experiment/host', 'lab'],
+  ],
   'report/kit': ['base'],
   report: ['base', 'slides', 'report/kit', 'experiment/*'],
   diff: ['base', 'experiment/guest', 'report'],
@@ -148,8 +150,8 @@ const place = (entry) => {
   return entry.endsWith('.ts') ? `^src/${entry.replace('.', '\\.')}$` : own(entry);
 };
 
-/** Rooms of the model: one seed, one run, byte for byte. */
-const MODEL = ['base', 'format', 'sim', 'machine', 'disk', 'xen', 'kernel', 'workload', 'domain0'];
+/** Rooms of the model and of its lab: one seed, one run, byte for byte. */
+const MODEL = ['base', 'format', 'sim', 'machine', 'disk', 'xen', 'kernel', 'workload', 'domain0', 'lab'];
 
 /**
  * Files and rooms that may import modules of node. Everything else runs in a browser, too, where

@@ -8,12 +8,17 @@ import { VMM_RUNS, type VmmExperimentOutcome } from '../experiment/vmm/experimen
 import type { VmmExperimentOptions } from '../experiment/vmm/options.ts';
 import { WEB_RUNS, type WebOutcome } from '../experiment/web/experiment.ts';
 import type { WebOptions } from '../experiment/web/options.ts';
+import type { Program } from '../doors/machine/index.ts';
+import type { PartResult } from '../lab/part.ts';
+import { checkRuns, type CheckJob } from './check-runs.ts';
+import type { CheckEntry } from './check-entry.ts';
 
 export interface OptionsOf {
   readonly reboot: RebootOptions;
   readonly 'vmm-reboot': VmmExperimentOptions;
   readonly web: WebOptions;
   readonly paper: PaperBatch;
+  readonly check: CheckJob;
 }
 
 export interface OutcomeOf {
@@ -21,13 +26,18 @@ export interface OutcomeOf {
   readonly 'vmm-reboot': VmmExperimentOutcome;
   readonly web: WebOutcome;
   readonly paper: readonly PaperPart[];
+  readonly check: readonly PartResult[];
 }
 
 export type ExperimentName = keyof OptionsOf;
 
-export const EXPERIMENTS: { readonly [Name in ExperimentName]: Runs<OptionsOf[Name], unknown, OutcomeOf[Name]> } = {
+export type Experiments = { readonly [Name in ExperimentName]: Runs<OptionsOf[Name], unknown, OutcomeOf[Name]> };
+
+/** @param program of the user, where the check takes one */
+export const experimentsOf = (checks: readonly CheckEntry[], program?: Program): Experiments => ({
   reboot: REBOOT_RUNS,
   'vmm-reboot': VMM_RUNS,
   web: WEB_RUNS,
   paper: PAPER_RUNS,
-};
+  check: checkRuns(checks, program),
+});

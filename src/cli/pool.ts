@@ -13,7 +13,7 @@ import { Worker, type MessagePort } from 'node:worker_threads';
 import { UserError } from '../base/index.ts';
 import type { Progress } from '../experiment/guest/progress.ts';
 import { Shares, type DiskSummary } from '../experiment/guest/runs.ts';
-import { EXPERIMENTS, type ExperimentName } from './experiments.ts';
+import type { ExperimentName, Experiments } from './experiments.ts';
 import { plain, type PlainError } from './plain-error.ts';
 import type { Order, WorkerInput, WorkerMessage } from './worker.ts';
 
@@ -25,6 +25,8 @@ export interface PoolInput {
   readonly options: unknown;
   /** Threads, at most. */
   readonly jobs: number;
+  /** Whether the program wants the result of each run when it ends. */
+  readonly tellsParts: boolean;
   /** Bytes of memory that runs at the same time may touch; one run may exceed it. */
   readonly budget: number;
   readonly port: MessagePort;
@@ -36,6 +38,7 @@ export interface PoolInput {
 export type PoolMessage =
   | { readonly kind: 'ready' }
   | { readonly kind: 'progress'; readonly progress: Progress }
+  | { readonly kind: 'part'; readonly index: number; readonly part: unknown }
   | { readonly kind: 'outcome'; readonly outcome: unknown }
   | { readonly kind: 'failed'; readonly error: PlainError };
 
@@ -43,7 +46,7 @@ const MIB = 1 << 20;
 /** Room for what a run drops soon, MiB: less work for the host's collector. */
 const YOUNG_MIB = 64;
 
-export function runPool(input: PoolInput): void {
+export function runPool(input: PoolInput, experiments: Experiments): void {
   const { port, bell } = input;
   const tell = (message: PoolMessage): void => {
     port.postMessage(message);
@@ -51,7 +54,7 @@ export function runPool(input: PoolInput): void {
     Atomics.notify(bell, 0);
   };
   tell({ kind: 'ready' });
-  new Pool(input, tell).begin();
+  new Pool(input, experiments, tell).begin();
 }
 
 interface Thread {
@@ -63,6 +66,7 @@ interface Thread {
 
 class Pool {
   readonly #input: PoolInput;
+  readonly #experiments: Experiments;
   readonly #tell: (message: PoolMessage) => void;
   readonly #bytes: readonly number[];
   readonly #shares: Shares;
@@ -75,10 +79,11 @@ class Pool {
   #failure: { readonly run: number; readonly error: PlainError } | undefined;
   #isOver = false;
 
-  constructor(input: PoolInput, tell: (message: PoolMessage) => void) {
+  constructor(input: PoolInput, experiments: Experiments, tell: (message: PoolMessage) => void) {
     this.#input = input;
+    this.#experiments = experiments;
     this.#tell = tell;
-    this.#bytes = EXPERIMENTS[input.name].bytesOf(input.options as never);
+    this.#bytes = experiments[input.name].bytesOf(input.options as never);
     this.#shares = new Shares(this.#bytes.length, (progress) => tell({ kind: 'progress', progress }));
     this.#waiting = [...this.#bytes.keys()].sort((a, b) => this.#bytes[a]! - this.#bytes[b]! || b - a);
   }
@@ -116,6 +121,7 @@ class Pool {
         break;
       case 'done':
         this.#parts.set(thread.run!, message.part);
+        if (this.#input.tellsParts) this.#tell({ kind: 'part', index: thread.run!, part: message.part });
         this.#shares.done(thread.run!);
         thread.run = undefined;
         this.#next();
@@ -181,7 +187,7 @@ class Pool {
     const { name, options } = this.#input;
     try {
       const parts = Array.from(this.#bytes, (_, run) => this.#parts.get(run));
-      const outcome = EXPERIMENTS[name].merge(options as never, this.#disk!, parts);
+      const outcome = this.#experiments[name].merge(options as never, this.#disk!, parts);
       this.#end({ kind: 'outcome', outcome });
     } catch (error) {
       this.#fail(-1, plain(error));

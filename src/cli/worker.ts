@@ -6,7 +6,7 @@
 import { parentPort } from 'node:worker_threads';
 import type { Progress } from '../experiment/guest/progress.ts';
 import type { DiskSummary } from '../experiment/guest/runs.ts';
-import { EXPERIMENTS, type ExperimentName } from './experiments.ts';
+import type { ExperimentName, Experiments } from './experiments.ts';
 import { plain, type PlainError } from './plain-error.ts';
 
 export interface WorkerInput {
@@ -30,7 +30,7 @@ export type WorkerMessage =
 /** Between two reports of progress, ms. */
 const EVERY_MS = 50;
 
-export function runWorker({ name, options }: WorkerInput): void {
+export function runWorker({ name, options }: WorkerInput, experiments: Experiments): void {
   const port = parentPort!;
   const tell = (message: WorkerMessage): void => port.postMessage(message);
   const attempt = (work: () => WorkerMessage): void => {
@@ -48,7 +48,7 @@ export function runWorker({ name, options }: WorkerInput): void {
     tell(message);
   };
   attempt(() => {
-    const runs = EXPERIMENTS[name].open(options as never, (progress) => tellProgress({ kind: 'opening', progress }));
+    const runs = experiments[name].open(options as never, (progress) => tellProgress({ kind: 'opening', progress }));
     port.on('message', (order: Order) => {
       attempt(() => {
         if (order.kind === 'check') {

@@ -28,7 +28,7 @@ export const LONG_FILES: readonly string[] = [
   'test/laws/fsx.test.ts',
   'test/xen/core/large-machine.test.ts',
   'test/laws/failing-answers.test.ts',
-  'test/experiment/campaign/campaign.test.ts',
+  'test/lab/faults/faults.test.ts',
   'test/experiment/vmm/oracle.test.ts',
   'test/experiment/guest/reboot.test.ts',
   'test/kernel/fs/ext2/file-system.test.ts',
