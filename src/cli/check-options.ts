@@ -13,7 +13,8 @@ import {
   type Options,
 } from './option-kinds.ts';
 import { ARCH, HELP, JOBS_MAX, JSON_OUT, SEED } from './shared-options.ts';
-import { parseShard, parseTime } from './values.ts';
+import { parseChoice, parseShard, parseTime } from './values.ts';
+import { WORKLOAD_NAME } from './workload.ts';
 
 const RUNS_MAX = 100_000;
 
@@ -62,6 +63,29 @@ export const RUNNING = {
   json: JSON_OUT('check-schema.md'),
   help: HELP,
 } as const satisfies Options;
+
+/**
+ * Options of a check that takes a user's program.
+ * @param names programs of its own, the default first
+ */
+export const workloadOptions = <T extends string>(names: readonly [T, ...T[]]) =>
+  ({
+    workload: {
+      value: 'NAME|FILE',
+      help: `program of the guest: ${names.join(', ')}, or a file .mjs, .mts or .ts that exports one by default`,
+      more: 'It is `export default function* (sys) { … }`, with the calls that `stillwarm` has: see [run a check](../how-to/check.md#a-program-of-your-own)',
+      parse: (option: string, text: string): string =>
+        WORKLOAD_NAME.test(text) ? text : parseChoice(option, text, names),
+      otherwise: { value: names[0], text: names[0] },
+    } satisfies Option<string>,
+    patience: {
+      value: 'TIME',
+      help: `with a FILE, how long one case may take, ${TIME}`,
+      more: 'Then its thread is ended, and the file is said to have no end',
+      parse: parseTime,
+      otherwise: { value: 60_000, text: '60s' },
+    } satisfies Option<number>,
+  }) as const;
 
 export const CHECK_FAULTS = {
   name: 'check faults',

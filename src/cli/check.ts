@@ -6,8 +6,9 @@
  * decides how far a run comes.
  */
 
+import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { UserError } from '../base/index.ts';
+import { askHost, crc32c, UserError } from '../base/index.ts';
 import { checkOutputs, type NamedPath } from '../experiment/guest/output-file.ts';
 import { runInOrder } from '../experiment/guest/runs.ts';
 import type { ProgressListener } from '../experiment/guest/progress.ts';
@@ -16,17 +17,19 @@ import type { Part, PartResult } from '../lab/part.ts';
 import { parseCommand } from './args.ts';
 import { parseRunFile, partsOfPlan, writeRunFile, type RunPlan } from './check-file.ts';
 import { mergeShards } from './check-merge.ts';
-import { CHECK, CHECKS, type RUNNING } from './check-options.ts';
+import { CHECK, CHECKS, type RUNNING, type workloadOptions } from './check-options.ts';
 import { tellFindings } from './check-output.ts';
-import { checkRuns, hostMs, type CheckJob } from './check-runs.ts';
+import { checkRuns, hostMs, phaseOf, type CheckJob } from './check-runs.ts';
 import type { CheckEntry } from './check-entry.ts';
 import { commandHelp, familyHelp } from './help.ts';
 import type { Io } from './io.ts';
 import type { ValuesOf } from './option-kinds.ts';
 import { withProgress } from './progress.ts';
 import { nameOf, textOf } from './read-text.ts';
+import type { ThreadOptions } from './threads.ts';
 import { oneLine } from './values.ts';
 import { version } from './version.ts';
+import { WORKLOAD_NAME } from './workload.ts';
 
 /** Between two times that the file of `--out` is written while the check runs, ms. */
 const SAVE_MS = 2000;
@@ -56,20 +59,22 @@ function runCheck(entry: CheckEntry, argv: readonly string[], io: Io): number {
     return 0;
   }
   const begunMs = hostMs();
-  const options = entry.optionsOf(given);
-  const lab = entry.checkOf(undefined);
-  const shard = given.shard ?? { number: 1, of: 1 };
-  const plan: RunPlan = {
-    ...{ version: version(), check: lab.name, options, cases: lab.count(options), least: entry.least },
-    shard,
-  };
+  const program = workloadOf(given, io);
+  const options = { ...entry.optionsOf(given), ...(program && { workload: program.identity }) };
   const files = filesOf(given, io);
+  const common = { command: entry.spec.name, options, partBytes: entry.partBytes, workload: program?.path };
+  const lab = entry.checkOf(undefined);
+  const cases =
+    program === undefined ? lab.count(options) : countWith(program, { ...common, parts: [], endMs: undefined }, io);
+  const shard = given.shard ?? { number: 1, of: 1 };
+  const plan: RunPlan = { version: version(), check: lab.name, options, cases, least: entry.least, shard };
   const parts = given.case === undefined ? partsOfPlan(plan) : [oneCase(plan, given.case)];
   const earlier = given.resume === undefined ? [] : earlierResults(given.resume, plan, io);
   const results = new Map(earlier.map((result) => [result.part.from, result]));
   const left = parts.filter(({ from }) => !results.has(from));
   const job: CheckJob = {
-    ...{ command: entry.spec.name, options, parts: left, partBytes: entry.partBytes },
+    ...common,
+    parts: left,
     endMs: given.budget === undefined ? undefined : begunMs + given.budget,
   };
 
@@ -78,7 +83,7 @@ function runCheck(entry: CheckEntry, argv: readonly string[], io: Io): number {
     if (files.out !== undefined) writeRunFile(files.out.path, plan, [...results.values()]);
     savedMs = hostMs();
   };
-  play(job, given.jobs, io, (result) => {
+  play(job, program, given.jobs, io, (result) => {
     results.set(result.part.from, result);
     if (hostMs() - savedMs >= SAVE_MS) save();
   });
@@ -87,7 +92,13 @@ function runCheck(entry: CheckEntry, argv: readonly string[], io: Io): number {
 }
 
 /** Plays the parts of a job, on threads where there are any. */
-function play(job: CheckJob, jobs: number | undefined, io: Io, onResult: (result: PartResult) => void): void {
+function play(
+  job: CheckJob,
+  program: WorkloadFile | undefined,
+  jobs: number | undefined,
+  io: Io,
+  onResult: (result: PartResult) => void,
+): void {
   const onPart = (_: number, result: unknown): void => {
     if (result !== undefined) onResult(result as PartResult);
   };
@@ -110,10 +121,34 @@ function play(job: CheckJob, jobs: number | undefined, io: Io, onResult: (result
     return runInOrder(telling, job, onProgress);
   };
   if (job.parts.length === 0) return;
-  withProgress(
-    io.stderr,
-    (onProgress) => io.onThreads?.('check', job, onProgress, jobs, { onPart }) ?? here(onProgress),
-  );
+  const patience = program && { ms: program.patienceMs, blamed: program.path, runs: job.parts.map(phaseOf) };
+  const more: ThreadOptions = { onPart, ...(patience && { patience, isNeeded: true }) };
+  withProgress(io.stderr, (onProgress) => io.onThreads?.('check', job, onProgress, jobs, more) ?? here(onProgress));
+}
+
+/** A user's program. */
+interface WorkloadFile {
+  readonly path: string;
+  /** What the cases hang on: its name as it was given, and its bytes. */
+  readonly identity: { readonly file: string; readonly crc32c: number };
+  readonly patienceMs: number;
+}
+
+/** The file of `--workload`; undefined where the check takes none, or a program of its own. */
+function workloadOf(given: object, { cwd }: Io): WorkloadFile | undefined {
+  const { workload, patience } = given as Partial<ValuesOf<ReturnType<typeof workloadOptions>>>;
+  if (workload === undefined || !WORKLOAD_NAME.test(workload)) return undefined;
+  const path = resolve(cwd, workload);
+  const text = askHost(`cannot read ${workload}`, () => readFileSync(path));
+  return { path, identity: { file: workload, crc32c: crc32c(text) }, patienceMs: patience! };
+}
+
+/** The number of cases that a check has with it. */
+function countWith({ path, patienceMs }: WorkloadFile, job: CheckJob, io: Io): number {
+  const patience = { ms: patienceMs, blamed: path, runs: ['counting its cases'] };
+  const cases = io.onThreads?.('check-count', job, () => undefined, 1, { patience, isNeeded: true });
+  if (cases !== undefined) return cases;
+  throw new UserError('--workload: this host has no thread for the program of a user');
 }
 
 interface OutputPaths {

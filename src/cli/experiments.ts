@@ -10,7 +10,7 @@ import { WEB_RUNS, type WebOutcome } from '../experiment/web/experiment.ts';
 import type { WebOptions } from '../experiment/web/options.ts';
 import type { Program } from '../doors/machine/index.ts';
 import type { PartResult } from '../lab/part.ts';
-import { checkRuns, type CheckJob } from './check-runs.ts';
+import { checkRuns, countRuns, type CheckJob } from './check-runs.ts';
 import type { CheckEntry } from './check-entry.ts';
 
 export interface OptionsOf {
@@ -19,6 +19,7 @@ export interface OptionsOf {
   readonly web: WebOptions;
   readonly paper: PaperBatch;
   readonly check: CheckJob;
+  readonly 'check-count': CheckJob;
 }
 
 export interface OutcomeOf {
@@ -27,17 +28,19 @@ export interface OutcomeOf {
   readonly web: WebOutcome;
   readonly paper: readonly PaperPart[];
   readonly check: readonly PartResult[];
+  readonly 'check-count': number;
 }
 
 export type ExperimentName = keyof OptionsOf;
 
 export type Experiments = { readonly [Name in ExperimentName]: Runs<OptionsOf[Name], unknown, OutcomeOf[Name]> };
 
-/** @param program of the user, where the check takes one */
-export const experimentsOf = (checks: readonly CheckEntry[], program?: Program): Experiments => ({
+/** @param programs instances of a user's program, where the check takes one */
+export const experimentsOf = (checks: readonly CheckEntry[], programs: readonly Program[] = []): Experiments => ({
   reboot: REBOOT_RUNS,
   'vmm-reboot': VMM_RUNS,
   web: WEB_RUNS,
   paper: PAPER_RUNS,
-  check: checkRuns(checks, program),
+  check: checkRuns(checks, programs[0]),
+  'check-count': countRuns(checks, programs),
 });

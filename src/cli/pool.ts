@@ -10,12 +10,21 @@
 
 import { getHeapStatistics } from 'node:v8';
 import { Worker, type MessagePort } from 'node:worker_threads';
-import { UserError } from '../base/index.ts';
+import { InputError, UserError } from '../base/index.ts';
 import type { Progress } from '../experiment/guest/progress.ts';
 import { Shares, type DiskSummary } from '../experiment/guest/runs.ts';
 import type { ExperimentName, Experiments } from './experiments.ts';
 import { plain, type PlainError } from './plain-error.ts';
 import type { Order, WorkerInput, WorkerMessage } from './worker.ts';
+
+/** How long a thread may be silent before it is ended, and whose mistake that is. */
+export interface Patience {
+  readonly ms: number;
+  /** What has no end when a thread is silent: a file of the user's. */
+  readonly blamed: string;
+  /** What each run does, in the order of the list. */
+  readonly runs: readonly string[];
+}
 
 export interface PoolInput {
   readonly role: 'pool';
@@ -27,6 +36,8 @@ export interface PoolInput {
   readonly jobs: number;
   /** Whether the program wants the result of each run when it ends. */
   readonly tellsParts: boolean;
+  /** None when a thread may be silent for ever. */
+  readonly patience: Patience | undefined;
   /** Bytes of memory that runs at the same time may touch; one run may exceed it. */
   readonly budget: number;
   readonly port: MessagePort;
@@ -57,12 +68,22 @@ export function runPool(input: PoolInput, experiments: Experiments): void {
   new Pool(input, experiments, tell).begin();
 }
 
+const ended = (status: number, patience: Patience | undefined): Error =>
+  patience === undefined
+    ? new Error(`a thread has ended, status ${status}`)
+    : new InputError(`${patience.blamed}: it has ended its thread, status ${status}`);
+
 interface Thread {
   readonly worker: Worker;
   /** The run that it does. */
   run: number | undefined;
   isOpen: boolean;
+  /** When it was last heard, or told to do something, ms. It takes its time to begin. */
+  heardMs: number;
 }
+
+/** How often silent threads are looked for in the time that they have. */
+const LOOKS = 8;
 
 class Pool {
   readonly #input: PoolInput;
@@ -98,18 +119,39 @@ class Pool {
         worker: new Worker(new URL(entry), { workerData, resourceLimits }),
         run: undefined,
         isOpen: false,
+        heardMs: Infinity,
       };
       this.#threads.push(thread);
       thread.worker.on('message', (message: WorkerMessage) => this.#heard(thread, message));
       // It is out of memory, or the host has refused it something: a failure of no run.
       thread.worker.on('error', (error) => this.#fail(-1, plain(error)));
-      thread.worker.on('exit', (status) => this.#fail(-1, plain(new Error(`a thread has ended, status ${status}`))));
+      thread.worker.on('exit', (status) => this.#fail(-1, plain(ended(status, this.#input.patience))));
     }
+    const { patience } = this.#input;
+    if (patience !== undefined) setInterval(() => this.#endSilent(patience), patience.ms / LOOKS).unref();
+  }
+
+  /** A thread that does not end is ended, and the pool goes on without it. */
+  #endSilent({ ms, blamed, runs }: Patience): void {
+    const sinceMs = performance.now() - ms;
+    for (const thread of this.#threads.filter(
+      ({ run, isOpen, heardMs }) => (run !== undefined || !isOpen) && heardMs < sinceMs,
+    )) {
+      thread.worker.removeAllListeners();
+      void thread.worker.terminate();
+      this.#threads.splice(this.#threads.indexOf(thread), 1);
+      const what = thread.run === undefined ? 'its import' : runs[thread.run]!;
+      this.#fail(thread.run ?? -1, plain(new InputError(`${blamed}: no end: ${what} did nothing for ${ms / 1000} s`)));
+    }
+    this.#next();
   }
 
   #heard(thread: Thread, message: WorkerMessage): void {
     if (this.#isOver) return;
+    thread.heardMs = performance.now();
     switch (message.kind) {
+      case 'importing':
+        break;
       case 'opening':
         if (thread === this.#threads[0]) this.#tell({ kind: 'progress', progress: message.progress });
         break;
@@ -172,8 +214,9 @@ class Pool {
       for (const thread of this.#threads) this.#order(thread, { kind: 'check' });
   }
 
-  #order({ worker }: Thread, order: Order): void {
-    worker.postMessage(order);
+  #order(thread: Thread, order: Order): void {
+    thread.heardMs = performance.now();
+    thread.worker.postMessage(order);
   }
 
   /** @param run the run that has failed; -1: something that is needed for all */

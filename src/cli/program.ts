@@ -34,7 +34,7 @@ export function start(entry: URL, checks: readonly CheckEntry[]): void {
   }
   const input = workerData as PoolInput | WorkerInput;
   if (input.role === 'pool') runPool(input, experimentsOf(checks));
-  else runWorker(input, experimentsOf(checks));
+  else runWorker(input, checks);
 }
 
 function runProgram(entry: URL, checks: readonly CheckEntry[]): void {

@@ -16,7 +16,7 @@ import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_thread
 import type { ProgressListener } from '../experiment/guest/progress.ts';
 import type { ExperimentName, Experiments, OptionsOf, OutcomeOf } from './experiments.ts';
 import { revive } from './plain-error.ts';
-import type { PoolInput, PoolMessage } from './pool.ts';
+import type { Patience, PoolInput, PoolMessage } from './pool.ts';
 
 /** Runs an experiment on threads; undefined when one thread is all that there would be. */
 export type OnThreads = <Name extends ExperimentName>(
@@ -30,6 +30,10 @@ export type OnThreads = <Name extends ExperimentName>(
 export interface ThreadOptions {
   /** Told the result of each run when it ends, by the index of the run. */
   readonly onPart?: (index: number, part: unknown) => void;
+  /** How long a thread may be silent. None, and it may be silent for ever, when not given. */
+  readonly patience?: Patience;
+  /** Whether one thread is used where it would be the only one. */
+  readonly isNeeded?: boolean;
 }
 
 /** Share of the free memory that runs at the same time may touch. */
@@ -46,15 +50,15 @@ export function threadsOf(entry: URL, experiments: Experiments): OnThreads {
     options: OptionsOf[Name],
     onProgress: ProgressListener,
     asked: number | undefined,
-    { onPart }: ThreadOptions = {},
+    { onPart, patience, isNeeded = false }: ThreadOptions = {},
   ) {
     const bytes = experiments[name].bytesOf(options);
     const jobs = Math.min(asked ?? availableParallelism(), bytes.length, threadsThatFilesAllow());
     // What is asked for is done; by default, no more than there is memory for.
     const budget = asked === undefined ? freeMemory() * MEMORY_SHARE : Infinity;
-    if (jobs < 2 || Math.min(...bytes) * 2 > budget) return undefined;
+    if (!isNeeded && (jobs < 2 || Math.min(...bytes) * 2 > budget)) return undefined;
     const pool = new Pool<OutcomeOf[Name]>(entry, {
-      ...{ role: 'pool', entry: entry.href, name, options, jobs, budget },
+      ...{ role: 'pool', entry: entry.href, name, options, jobs: Math.max(1, jobs), budget, patience },
       tellsParts: onPart !== undefined,
     });
     return pool.outcome(onProgress, onPart);

@@ -6,8 +6,10 @@
 import { parentPort } from 'node:worker_threads';
 import type { Progress } from '../experiment/guest/progress.ts';
 import type { DiskSummary } from '../experiment/guest/runs.ts';
-import type { ExperimentName, Experiments } from './experiments.ts';
+import type { CheckEntry } from './check-entry.ts';
+import { experimentsOf, type ExperimentName, type Experiments } from './experiments.ts';
 import { plain, type PlainError } from './plain-error.ts';
+import { loadWorkload } from './workload.ts';
 
 export interface WorkerInput {
   readonly role: 'worker';
@@ -20,6 +22,7 @@ export type Order = { readonly kind: 'run'; readonly index: number } | { readonl
 
 /** What the pool is told. */
 export type WorkerMessage =
+  | { readonly kind: 'importing' }
   | { readonly kind: 'opening'; readonly progress: Progress }
   | { readonly kind: 'open'; readonly disk: DiskSummary }
   | { readonly kind: 'progress'; readonly phase: string; readonly share: number }
@@ -30,9 +33,25 @@ export type WorkerMessage =
 /** Between two reports of progress, ms. */
 const EVERY_MS = 50;
 
-export function runWorker({ name, options }: WorkerInput, experiments: Experiments): void {
-  const port = parentPort!;
-  const tell = (message: WorkerMessage): void => port.postMessage(message);
+/** @param checks that `stillwarm check` knows */
+export function runWorker(input: WorkerInput, checks: readonly CheckEntry[]): void {
+  const { name, options } = input;
+  const { workload } = options as { readonly workload?: string };
+  if (workload === undefined) {
+    work(input, experimentsOf(checks));
+    return;
+  }
+  tell({ kind: 'importing' });
+  const instances = name === 'check-count' ? [0, 1] : [0];
+  Promise.all(instances.map((instance) => loadWorkload(workload, instance))).then(
+    (programs) => work(input, experimentsOf(checks, programs)),
+    (error: unknown) => tell({ kind: 'failed', error: plain(error) }),
+  );
+}
+
+const tell = (message: WorkerMessage): void => parentPort!.postMessage(message);
+
+function work({ name, options }: WorkerInput, experiments: Experiments): void {
   const attempt = (work: () => WorkerMessage): void => {
     try {
       tell(work());
@@ -49,7 +68,7 @@ export function runWorker({ name, options }: WorkerInput, experiments: Experimen
   };
   attempt(() => {
     const runs = experiments[name].open(options as never, (progress) => tellProgress({ kind: 'opening', progress }));
-    port.on('message', (order: Order) => {
+    parentPort!.on('message', (order: Order) => {
       attempt(() => {
         if (order.kind === 'check') {
           runs.check();

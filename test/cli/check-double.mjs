@@ -45,10 +45,38 @@ const DOUBLE = {
 };
 
 /**
+ * A case for each value that the program yields. It breaks a law when the value is negative.
+ * @param {import('../../src/doors/machine/index.ts').Program} program
+ * @returns {import('../../src/lab/check.ts').Check}
+ */
+const doubleOf = (program) => {
+  const values = () => {
+    const process = program(/** @type {never} */ ({}));
+    return [.../** @type {Iterable<number>} */ (/** @type {unknown} */ (process))];
+  };
+  return {
+    name: 'double',
+    count: () => values().length,
+    play: (part, progress) => {
+      const all = values();
+      const violations = [];
+      let done = 0;
+      for (let at = part.from; at < part.to && progress(done); at++, done++)
+        if ((all[at] ?? 0) < 0)
+          violations.push({ at, law: 'not negative', what: `${all[at]}`, replay: '', history: [] });
+      const sum = all.slice(part.from, part.from + done).reduce((total, value) => total + value, 0);
+      return { part, done, counts: { sum }, reached: {}, violations };
+    },
+  };
+};
+
+/**
  * @param {typeof import('../../src/cli/check-options.ts').RUNNING} running
+ * @param {ReturnType<typeof import('../../src/cli/check-options.ts').workloadOptions>}
+ * [ofWorkloads] with them it takes a user's program
  * @returns {CheckEntry}
  */
-export const doubleEntry = (running) => {
+export const doubleEntry = (running, ofWorkloads) => {
   /** @param {unknown} value @param {(text: string) => unknown} parse */
   const option = (value, parse) => ({
     value: 'X',
@@ -69,12 +97,13 @@ export const doubleEntry = (running) => {
         weigh: option(0, Number),
         missed: { help: '', parse: () => true, otherwise: { value: false, words: '' } },
         ...running,
+        ...ofWorkloads,
       }),
     },
     unit: { one: 'case' },
     least: 1,
     partBytes: 1 << 20,
     optionsOf: ({ cases, wrong, hang, weigh, missed }) => ({ cases, wrong, hang, weigh, missed }),
-    checkOf: () => DOUBLE,
+    checkOf: (program) => (program === undefined ? DOUBLE : doubleOf(program)),
   };
 };

@@ -85,4 +85,6 @@ export const LONG_FILES: readonly string[] = [
   'test/domain0/strategies.test.ts',
   'test/experiment/web/experiment.test.ts',
   'test/cli/pool.test.ts',
+  'test/cli/check-threads.test.ts',
+  'test/cli/workload.test.ts',
 ];
