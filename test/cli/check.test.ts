@@ -174,6 +174,8 @@ describe('a run that goes on', () => {
   it('a run that goes on from any file ends with the result of one run, and plays only what is left', () => {
     const whole = lab.check(`${LINE} --json`);
     lab.check(`${LINE} --out part --budget 0s`);
+    // Nothing is begun for which there is no time.
+    expect(JSON.parse(lab.read('part'))).toMatchObject({ results: [] });
     expect(lab.check(`${LINE} --resume part --json`)).toEqual(whole);
     // Now it is all played.
     expect(lab.check(`${LINE} --resume part --json --budget 0s`)).toEqual(whole);
@@ -210,6 +212,10 @@ describe('a run that goes on', () => {
       expect(err).toMatch(new RegExp(`^stillwarm: --resume: part is of another run: its ${key} is `));
     }
     expect(lab.read('part')).toBe(before);
+    lab.write('old', before.replace('"version":"', '"version":"0.'));
+    expect(lab.check('double --resume old').err).toMatch(
+      /^stillwarm: --resume: old is of another run: its version is "0\./,
+    );
     expect(existsSync(join(lab.dir, 'part'))).toBe(true);
   });
 });

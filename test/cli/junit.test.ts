@@ -31,7 +31,8 @@ function parseXml(xml: string): Element {
   const root: Element = { name: '', attributes: {}, children: [], text: '' };
   const open = [root];
   const token = /<(\/?)([a-z]+)((?: [a-z]+="[^"<]*")*)(\/?)>|([^<]+)/gy;
-  const body = xml.slice(head.length);
+  // As every reader of XML does with the ends of lines.
+  const body = xml.slice(head.length).replace(/\r\n?/g, '\n');
   let at = 0;
   for (let match = token.exec(body); match !== null; match = token.exec(body)) {
     at = token.lastIndex;
@@ -47,7 +48,7 @@ function parseXml(xml: string): Element {
       continue;
     }
     const pairs = [...attributes!.matchAll(/ ([a-z]+)="([^"]*)"/g)].map(
-      ([, key, value]) => [key!, plain(value!)] as const,
+      ([, key, value]) => [key!, plain(value!.replace(/[\t\n]/g, ' '))] as const,
     );
     const element = { name: name!, attributes: Object.fromEntries(pairs), children: [], text: '' };
     if (Object.keys(element.attributes).length !== pairs.length) throw new Error('an attribute is there twice');

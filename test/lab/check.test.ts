@@ -58,6 +58,12 @@ describe('parts', () => {
     },
   );
 
+  it('a shard takes every so many parts, beginning with that of its number', () => {
+    const parts = partsOf('c', OPTIONS, 8);
+    expect(partsOfShard(parts, { number: 2, of: 3 }).map(({ from }) => from)).toEqual([1, 4, 7]);
+    expect(partsOfShard(parts, { number: 3, of: 3 }).map(({ from }) => from)).toEqual([2, 5]);
+  });
+
   it('a shard that is none of its number is refused', () => {
     for (const shard of [
       { number: 0, of: 2 },
