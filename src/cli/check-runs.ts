@@ -22,7 +22,7 @@ export interface CheckJob {
   /** On the clock of `hostMs`: no case begins then or later. Undefined: no end. */
   readonly endMs: number | undefined;
   /** Path of a user's program. */
-  readonly workload: string | undefined;
+  readonly programFile: string | undefined;
 }
 
 /** A clock of the host that all threads share, ms. */
@@ -38,7 +38,7 @@ export type CheckRuns = Runs<CheckJob, PartResult | undefined, readonly PartResu
 export function checkRuns(checks: readonly CheckEntry[], program?: Program): CheckRuns {
   return {
     bytesOf: ({ parts, partBytes }) => parts.map(() => partBytes),
-    open: ({ command, parts, endMs = Infinity, workload }) => {
+    open: ({ command, parts, endMs = Infinity, programFile }) => {
       const check = checkOf(checks, command, program);
       return openRuns((index, onProgress) => {
         if (hostMs() >= endMs) return undefined;
@@ -47,7 +47,7 @@ export function checkRuns(checks: readonly CheckEntry[], program?: Program): Che
           onProgress(phaseOf(part), done / casesOf(part));
           return hostMs() < endMs;
         };
-        return blaming(workload, () => check.play(part, tell));
+        return blaming(programFile, () => check.play(part, tell));
       });
     },
     merge: (_options, _disk, results) => results.filter((result) => result !== undefined),
@@ -63,13 +63,13 @@ export const phaseOf = ({ from, to }: Part): string => `cases ${from} to ${to - 
 export function countRuns(checks: readonly CheckEntry[], programs: readonly Program[]): Runs<CheckJob, number, number> {
   return {
     bytesOf: ({ partBytes }) => [partBytes],
-    open: ({ command, options, workload }) =>
+    open: ({ command, options, programFile }) =>
       openRuns(() => {
         const [one, two] = programs.map((program) => checkOf(checks, command, program)) as [Check, Check];
         const same = <T>(what: string, ask: (check: Check) => T): T => {
-          const [first, second] = [one, two].map((check) => blaming(workload, () => ask(check))) as [T, T];
+          const [first, second] = [one, two].map((check) => blaming(programFile, () => ask(check))) as [T, T];
           if (JSON.stringify(first) === JSON.stringify(second)) return first;
-          throw new InputError(`${workload}: not deterministic: ${what} differs between two runs of it`);
+          throw new InputError(`${programFile}: not deterministic: ${what} differs between two runs of it`);
         };
         const cases = same('the number of cases', (check) => check.count(options));
         for (const from of new Set([0, cases - 1].filter((at) => at >= 0)))
@@ -91,14 +91,14 @@ const openRuns = <T>(run: OpenRuns<T>['run']): OpenRuns<T> => ({
 });
 
 /** What the user's program throws is the user's mistake, and is named with its line. */
-function blaming<T>(workload: string | undefined, work: () => T): T {
-  if (workload === undefined) return work();
+function blaming<T>(programFile: string | undefined, work: () => T): T {
+  if (programFile === undefined) return work();
   try {
     return work();
   } catch (error) {
     for (const kind of [ArgumentError, InputError, InvariantViolation, UserError])
       if (error instanceof kind) throw error;
-    const line = blamed(error, workload);
+    const line = blamed(error, programFile);
     throw line === undefined ? error : new InputError(line);
   }
 }

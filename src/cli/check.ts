@@ -62,7 +62,7 @@ function runCheck(entry: CheckEntry, argv: readonly string[], io: Io): number {
   const program = workloadOf(given, io);
   const options = { ...entry.optionsOf(given), ...(program && { workload: program.identity }) };
   const files = filesOf(given, io);
-  const common = { command: entry.spec.name, options, partBytes: entry.partBytes, workload: program?.path };
+  const common = { command: entry.spec.name, options, partBytes: entry.partBytes, programFile: program?.path };
   const lab = entry.checkOf(undefined);
   const cases =
     program === undefined ? lab.count(options) : countWith(program, { ...common, parts: [], endMs: undefined }, io);

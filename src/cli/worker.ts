@@ -36,14 +36,14 @@ const EVERY_MS = 50;
 /** @param checks that `stillwarm check` knows */
 export function runWorker(input: WorkerInput, checks: readonly CheckEntry[]): void {
   const { name, options } = input;
-  const { workload } = options as { readonly workload?: string };
-  if (workload === undefined) {
+  const { programFile } = options as { readonly programFile?: string };
+  if (programFile === undefined) {
     work(input, experimentsOf(checks));
     return;
   }
   tell({ kind: 'importing' });
   const instances = name === 'check-count' ? [0, 1] : [0];
-  Promise.all(instances.map((instance) => loadWorkload(workload, instance))).then(
+  Promise.all(instances.map((instance) => loadWorkload(programFile, instance))).then(
     (programs) => work(input, experimentsOf(checks, programs)),
     (error: unknown) => tell({ kind: 'failed', error: plain(error) }),
   );

@@ -146,7 +146,7 @@ describe('a long job', () => {
     'check faults': (_path, onProgress) => {
       const options = { faults: ['crash', 'wild-store'], runs: 2, seed: 1, without: [], arch: 'x86_64' };
       const job = { command: 'check faults', options, parts: partsOf('faults', options, 8, 2), partBytes: 1 };
-      return runInOrder(checkRuns(CHECK_ENTRIES), { ...job, endMs: undefined, workload: undefined }, onProgress);
+      return runInOrder(checkRuns(CHECK_ENTRIES), { ...job, endMs: undefined, programFile: undefined }, onProgress);
     },
   };
 
