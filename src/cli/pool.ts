@@ -112,8 +112,13 @@ class Pool {
   begin(): void {
     const { entry, name, options, jobs } = this.#input;
     const workerData: WorkerInput = { role: 'worker', name, options };
-    const heapMib = Math.ceil(getHeapStatistics().heap_size_limit / MIB);
-    const resourceLimits = { maxOldGenerationSizeMb: heapMib, maxYoungGenerationSizeMb: YOUNG_MIB };
+    // Where arrays outside the heap take half of its limit, the engine collects all that it can,
+    // compiled code included.
+    const most = 2 * Math.max(...this.#bytes) + getHeapStatistics().heap_size_limit;
+    const resourceLimits = {
+      maxOldGenerationSizeMb: Math.ceil(most / MIB),
+      maxYoungGenerationSizeMb: YOUNG_MIB,
+    };
     for (let n = 0; n < jobs; n++) {
       const thread: Thread = {
         worker: new Worker(new URL(entry), { workerData, resourceLimits }),

@@ -39,7 +39,7 @@ describe('stillwarm check', () => {
     expect(out).toMatch(
       /\npartial: the budget ended after 0 of 9 cases\n0 states, 0 of 9 cases covered, 0 violations\n$/,
     );
-    const some = lab.check('double --cases 50000 --weigh 1 --budget 50ms --json');
+    const some = lab.check('double --cases 50000 --weigh 5 --budget 700ms --json');
     expect(some.status).toBe(3);
     const { verdict, done, cases } = JSON.parse(some.out) as Record<string, unknown>;
     expect({ verdict, cases }).toEqual({ verdict: 'partial', cases: 50_000 });
@@ -48,7 +48,7 @@ describe('stillwarm check', () => {
   });
 
   it('stillwarm check ends with 1 when it finds a violation and the budget ends', () => {
-    expect(lab.check('double --cases 50000 --weigh 1 --budget 50ms --wrong 1').status).toBe(1);
+    expect(lab.check('double --cases 50000 --weigh 20 --budget 700ms --wrong 0').status).toBe(1);
   });
 
   it('stillwarm check names a state that was never reached, and that is no failure of the user', () => {
@@ -190,12 +190,12 @@ describe('a run that goes on', () => {
   });
 
   it('a run that goes on from a budget, again and again, comes to the end', () => {
-    const line = 'double --cases 60 --weigh 1';
+    const line = 'double --cases 60 --weigh 4';
     const whole = lab.check(`${line} --json`);
-    let last = lab.check(`${line} --out part --budget 20ms --json`);
+    let last = lab.check(`${line} --out part --budget 80ms --json`);
     expect(last.status).toBe(3);
     for (let times = 0; last.status === 3 && times < 200; times++)
-      last = lab.check(`${line} --resume part --budget 20ms --json`);
+      last = lab.check(`${line} --resume part --budget 80ms --json`);
     expect(last).toEqual(whole);
   });
 

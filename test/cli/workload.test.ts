@@ -1,5 +1,5 @@
 // A user's program, imported as a thread does it: every mistake is one line with its place. The
-// hooks of node's loader stay, so this file has a process of its own (test/support/long-files.ts).
+// hooks of node's loader stay in the process. They only remove types from what node itself imports.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

@@ -13,7 +13,7 @@ import { fittedConstants } from '../../machine/profile.ts';
 import { Digest } from '../../sim/digest.ts';
 import { asUserError, checkDisk, KEPT_BYTES, openDisk, type DiskSource } from '../guest/disk-source.ts';
 import type { ProgressListener } from '../guest/progress.ts';
-import { OF_THE_HYPERVISOR } from '../guest/reboot.ts';
+import { OF_THE_HYPERVISOR } from '../guest/options.ts';
 import { runInOrder, type DiskSummary, type OpenRuns, type Runs } from '../guest/runs.ts';
 import { machineMemoryFor } from '../host/host.ts';
 import { domain0CacheOf } from '../host/backend.ts';

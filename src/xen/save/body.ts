@@ -116,7 +116,7 @@ export function encodeBatch(
 
 /** The bytes of a frame. Where nothing was stored, no page of the host's is looked at. */
 function pageOf(memory: MachineMemory, mfn: Mfn): Uint8Array {
-  return memory.isTouched(mfn) ? memory.frame(mfn) : ZEROS;
+  return memory.isTouched(mfn) ? memory.peek(mfn) : ZEROS;
 }
 
 /** Ends the batches. */
@@ -174,7 +174,7 @@ export function* readPages(
       const mfn = Mfn(p2m.at(pfn));
       // Frames come scrubbed: a page of zeros costs the host no memory, as long as it is not stored
       // to.
-      if (!isZero(page, 0, PAGE_SIZE) || !isZero(pageOf(memory, mfn), 0, PAGE_SIZE))
+      if (!isZero(page, 0, PAGE_SIZE) || (memory.isTouched(mfn) && !isZero(memory.peek(mfn), 0, PAGE_SIZE)))
         memory.copyIn(mfn, 0, page, 0, PAGE_SIZE);
       domain0Cpu.charge(costs.restorePageNs + costs.frameAllocNs);
     }
@@ -210,9 +210,13 @@ export function* readRest(source: ByteSource, { p2m }: IncomingDomain, counts: C
 function* readFacts(source: ByteSource, { arch, factCount }: Counts, p2m: P2mList): Process<Result<FrameFact[]>> {
   const facts: FrameFact[] = [];
   for (let i = 0; i < factCount; i++) {
-    const bytes = yield* source.take(FRAME_FACT_BYTES);
-    if (!bytes.ok) return bytes;
-    const fact = decodeFact(bytes.value, arch);
+    let bytes = source.takeNow(FRAME_FACT_BYTES);
+    if (bytes === undefined) {
+      const taken = yield* source.take(FRAME_FACT_BYTES);
+      if (!taken.ok) return taken;
+      bytes = taken.value;
+    }
+    const fact = decodeFact(bytes, arch);
     if (fact === undefined || p2m.at(fact.pfn) === NO_FRAME || fact.pfn <= (facts.at(-1)?.pfn ?? -1))
       return err('its facts are not those of its frames');
     facts.push(fact);
