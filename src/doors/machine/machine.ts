@@ -277,6 +277,16 @@ export class Machine {
     return this.#successor({ ...parts, left: this.#remains.ofHypervisorCrash(options) }, { hypervisor: 'warm-vm' });
   }
 
+  /** @internal The domain of the guest that runs. */
+  get domain(): VmmGuest['domain'] {
+    return this.#running().domain;
+  }
+
+  /** @internal Everything that the machine is made of, for a harness that looks at all of it. */
+  get room(): VmmMachine {
+    return this.#room;
+  }
+
   /** @internal The steps of its runs; undefined when it counts none. */
   get steps(): StepCounter | undefined {
     return this.#steps;
