@@ -182,6 +182,11 @@ export class Drive implements BlockDevice {
     return !this.#cache.isEmpty;
   }
 
+  /** @internal Blocks of 4 KiB of which completed writes are not on the medium yet, ascending. */
+  get unflushedBlocks(): readonly number[] {
+    return this.#cache.granules();
+  }
+
   /** What the drive has done so far. */
   get counters(): DriveCounters {
     return {

@@ -13,6 +13,7 @@
 import { ArgumentError } from '../../base/argument-error.ts';
 import { GuestCrash, type Machine, STRATEGY } from '../../doors/machine/index.ts';
 import type { MachineParts } from '../../doors/machine/machine.ts';
+import { chanceOf } from '../../doors/machine/machine-bytes.ts';
 import { linesOf, type Step } from '../../doors/machine/steps.ts';
 import type { SureEntry } from '../../doors/testing/model-fs.ts';
 import { type RandomStream, RandomStreams } from '../../sim/index.ts';
@@ -21,7 +22,7 @@ import type { Point } from './cases.ts';
 import { inWords } from './history.ts';
 import { type Broken, judge, LAWS, lineOf } from './laws.ts';
 import { type CrashKind, type CrashOptions, type Moment, replayLine, shownMoments } from './options.ts';
-import { hasRevoke, Meetings } from './reached.ts';
+import { hasHole, hasRevoke, Meetings } from './reached.ts';
 import type { Subject } from './subject.ts';
 import type { Trace } from './trace.ts';
 
@@ -186,7 +187,12 @@ export class Player {
         look && ((its) => ({ before: (step) => look(its, step, 0), torn: (step, lines) => look(its, step, lines) })),
     };
     if (kind !== 'power') return machine.afterHypervisorCrash({ memory, moment }, parts);
-    return machine.afterPowerLoss(shareOf(this.#random.stream(`share${moment}`)), { memory, moment }, parts);
+    const share = shareOf(this.#random.stream(`share${moment}`));
+    const { drive } = machine.room;
+    const medium = drive.afterPowerLoss(share, chanceOf(machine.room, 'power loss', moment));
+    const isCut = look === undefined && hasHole(drive.unflushedBlocks, drive.contents, medium);
+    this.meetings.met('a sector in the drive’s cache survives a loss of power, and one before it does not', isCut);
+    return machine.afterPowerLoss(share, { memory, moment }, parts);
   }
 
   /** Plays the recoveries of a case, and asks the laws of the last. */

@@ -4,11 +4,14 @@
  */
 
 import type { Machine } from '../../doors/machine/index.ts';
+import { equalBytes } from '../../base/bytes.ts';
+import { PAGE_SIZE, SECTOR_SIZE } from '../../base/units.ts';
+import type { Drive } from '../../disk/drive/drive.ts';
 import { JBD_BLOCK, JBD_MAGIC } from '../../format/jbd.ts';
 import type { ReasonName } from '../../xen/index.ts';
 
-/** Reasons for which pages are refused in these runs. */
-const REASONS = ['dirty', 'inFlight', 'bootRegion'] as const satisfies readonly ReasonName[];
+/** Reasons for which pages are refused in these runs. A restart waits for what is in flight. */
+const REASONS = ['dirty'] as const satisfies readonly ReasonName[];
 
 /** What must be met, by name. */
 export const REACHED = [
@@ -20,11 +23,12 @@ export const REACHED = [
   'a crash inside the recovery from that',
   'requests are in flight at a crash',
   'writes are in the drive’s cache at a loss of power',
-  'a later write survives a loss of power, and an earlier one does not',
+  'a sector in the drive’s cache survives a loss of power, and one before it does not',
   'a journal is replayed',
   'a revoke is in the log that is replayed',
   'a saved file is compared',
 ] as const;
+type ReadableImage = Pick<Drive['contents'], 'read'>;
 /** The name of such a state. */
 export type ReachedName = (typeof REACHED)[number];
 
@@ -50,6 +54,26 @@ export class Meetings {
   get counts(): Readonly<Record<string, number>> {
     return Object.fromEntries(this.#counts);
   }
+}
+
+/**
+ * Whether of these blocks of a disk a sector was lost, and a later one was not.
+ * @param before what a read had found
+ * @param after the medium, as the loss of power leaves it
+ */
+export function hasHole(blocks: readonly number[], before: ReadableImage, after: ReadableImage): boolean {
+  const [old, now] = [new Uint8Array(PAGE_SIZE), new Uint8Array(PAGE_SIZE)];
+  let isLost = false;
+  for (const block of blocks) {
+    before.read(block * PAGE_SIZE, old, 0, PAGE_SIZE);
+    after.read(block * PAGE_SIZE, now, 0, PAGE_SIZE);
+    for (let at = 0; at < PAGE_SIZE; at += SECTOR_SIZE) {
+      if (equalBytes(old, at, now, at, SECTOR_SIZE)) {
+        if (isLost) return true;
+      } else isLost = true;
+    }
+  }
+  return false;
 }
 
 /**
