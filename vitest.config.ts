@@ -11,12 +11,15 @@ import { LONG_FILES } from './test/support/long-files.ts';
 for (const file of LONG_FILES)
   if (!existsSync(file)) throw new Error(`test/support/long-files.ts: there is no ${file}`);
 
-/** The longest first, then by name: the same order on every machine, whatever a run before has measured. */
+/**
+ * Files that have a process of their own first, so that those that share one follow each other.
+ * Then the longest first, then by name: the same order on every machine.
+ */
 class LongestFirst extends BaseSequencer {
   override sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const rankOf = ({ moduleId }: TestSpecification): number => {
+    const rankOf = ({ moduleId, project }: TestSpecification): number => {
       const rank = LONG_FILES.findIndex((file) => moduleId.endsWith(`/${file}`));
-      return rank < 0 ? LONG_FILES.length : rank;
+      return (project.config.isolate ? 0 : LONG_FILES.length + 1) + (rank < 0 ? LONG_FILES.length : rank);
     };
     return Promise.resolve(
       [...files].sort(
@@ -36,6 +39,11 @@ const LAW_FILES = filesWith(/\/support\/product\.ts'|\blawRuns: |\bplaysLaws\(|^
 /** Files that put another module in the place of one of src/, which only vitest can. */
 const MOCKING_FILES = filesWith(/\bvi\.mock\(/);
 
+/** Files that start other programs, which a small process does faster than a large one. */
+const STARTING_FILES = filesWith(
+  /\b(itWithE2fsprogs|describeWithBrowser|BuiltCli|node:child_process|node:worker_threads)\b/,
+);
+
 /** Whether the sources stay as they are, and nobody asks which lines of them run. */
 const IS_COMPILED = process.argv.includes('run') && !process.argv.some((each) => each.startsWith('--coverage'));
 
@@ -44,16 +52,19 @@ const LAWS: ViteUserConfig['test'] = { env: { STILLWARM_LAWS: 'whole' }, testTim
 export default defineConfig(({ mode }) => {
   const files = mode === 'laws' ? LAW_FILES : filesWith(/^/);
   const isMocking = (file: string): boolean => MOCKING_FILES.includes(file);
-  const isLong = (file: string): boolean => LONG_FILES.includes(file);
+  const isAlone = (file: string): boolean =>
+    !isMocking(file) && STARTING_FILES.includes(file) && LONG_FILES.includes(file);
+  const isShared = (file: string): boolean =>
+    !isMocking(file) && !isAlone(file) && (mode !== 'fast' || !LONG_FILES.includes(file));
   const plugins = IS_COMPILED ? [compiledSources()] : [];
   const test = { server: { deps: { external: [COMPILED_MODULES] } }, ...(mode === 'laws' && LAWS) };
   const projects = [
     { name: 'mocking', plugins: [], isolate: true, include: files.filter(isMocking) },
-    // One process a file. It is small, so that it starts other programs fast.
-    { name: 'long', plugins, isolate: true, include: files.filter((file) => isLong(file) && !isMocking(file)) },
-    // What all of them import is loaded once for each core.
-    { name: 'short', plugins, isolate: false, include: files.filter((file) => !isLong(file) && !isMocking(file)) },
-  ].filter(({ name, include }) => include.length > 0 && (mode !== 'fast' || name === 'short'));
+    // One process a file.
+    { name: 'alone', plugins, isolate: true, include: files.filter(isAlone) },
+    // One process a core. It loads what all of them import once, and compiles the model once.
+    { name: 'shared', plugins, isolate: false, include: files.filter(isShared) },
+  ].filter(({ name, include }) => include.length > 0 && (mode !== 'fast' || name === 'shared'));
   return {
     test: {
       projects: projects.map(({ plugins, ...project }) => ({

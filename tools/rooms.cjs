@@ -127,12 +127,18 @@ const MAY_IMPORT = {
   'doors/page-cache': ['base', 'kernel/mm', 'kernel/mm/policy'],
   'doors/table': ['base', 'xen/public', 'xen/records', 'xen/frames', 'xen/protections.ts'],
   'doors/testing': ['base', 'format', 'doors/machine', 'doors/table'],
+  // The frame of every check, and the checks: each plays numbered cases and asks the host nothing.
   lab: ['base'],
   // The harness looks at the parts of a machine; what a guest must have is the door's to say.
   'lab/crash': [
     ...['base', 'sim', 'machine', 'disk/drive', 'xen', 'format', 'doors/machine', 'lab'],
     ...['doors/testing/contents.ts', 'doors/testing/file-calls.ts', 'doors/testing/guest-model.ts'],
     ...['doors/testing/model-fs.ts', 'doors/testing/play-calls.ts'],
+  ],
+  'lab/fuzz': [
+    ...['base', 'format', 'sim', 'machine', 'machine/profiles', 'disk/image', 'disk/drive', 'disk/mkfs'],
+    ...['xen', 'xen/public', 'xen/records', 'xen/frames', 'xen/core', 'xen/save', 'kernel', 'kernel/net', 'workload'],
+    ...['experiment/judge', 'experiment/host', 'doors/table', 'diff', 'lab'],
   ],
   'report/kit': ['base'],
   report: ['base', 'slides', 'report/kit', 'experiment/*'],
@@ -155,8 +161,8 @@ const place = (entry) => {
   return entry.endsWith('.ts') ? `^src/${entry.replace('.', '\\.')}$` : own(entry);
 };
 
-/** Rooms of the model: one seed, one run, byte for byte. */
-const MODEL = ['base', 'format', 'sim', 'machine', 'disk', 'xen', 'kernel', 'workload', 'domain0'];
+/** Rooms of the model and of its lab: one seed, one run, byte for byte. */
+const MODEL = ['base', 'format', 'sim', 'machine', 'disk', 'xen', 'kernel', 'workload', 'domain0', 'lab'];
 
 /**
  * Files and rooms that may import modules of node. Everything else runs in a browser, too, where

@@ -3,7 +3,7 @@
  */
 
 import { assert } from './assert.ts';
-import { defineLayout, getField, putField } from './layout.ts';
+import { defineLayout, getU16, putU16 } from './layout.ts';
 
 declare const brand: unique symbol;
 /** Hardware address of an interface, 48 bits, its first byte the highest. */
@@ -71,7 +71,7 @@ export function encodeFrame({ destination, source, type, payload }: EthernetFram
   const bytes = new Uint8Array(ETHERNET_HEADER.size + payload.length);
   putAddress(bytes, ETHERNET_HEADER.offset.destination, destination);
   putAddress(bytes, ETHERNET_HEADER.offset.source, source);
-  putField(ETHERNET_HEADER, bytes, 0, 'type', type);
+  putU16(bytes, ETHERNET_HEADER.offset.type, type);
   bytes.set(payload, ETHERNET_HEADER.size);
   return bytes;
 }
@@ -82,7 +82,7 @@ export function decodeFrame(bytes: Uint8Array): EthernetFrame | undefined {
   return {
     destination: destinationOf(bytes),
     source: sourceOf(bytes),
-    type: getField(ETHERNET_HEADER, bytes, 0, 'type'),
+    type: getU16(bytes, ETHERNET_HEADER.offset.type),
     payload: bytes.subarray(ETHERNET_HEADER.size),
   };
 }

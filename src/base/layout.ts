@@ -85,6 +85,30 @@ export function defineArchLayouts<const Name extends string>(
   return { x86_64: defineLayout(title, size, fields(8)), x86_32: defineLayout(title, size, fields(4)) };
 }
 
+/** The little-endian word of 16 bits at byte `at`. */
+export function getU16(bytes: Uint8Array, at: number): number {
+  return bytes[at]! | (bytes[at + 1]! << 8);
+}
+
+/** The little-endian word of 32 bits at byte `at`. */
+export function getU32(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
+}
+
+/** Stores the low 16 bits of a value. */
+export function putU16(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value;
+  bytes[at + 1] = value >>> 8;
+}
+
+/** Stores the low 32 bits of a value. */
+export function putU32(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value;
+  bytes[at + 1] = value >>> 8;
+  bytes[at + 2] = value >>> 16;
+  bytes[at + 3] = value >>> 24;
+}
+
 /**
  * Reads one element of a field as an unsigned number. `base` is the offset of the structure in
  * `bytes`.
@@ -98,8 +122,7 @@ export function getField<Name extends string>(
 ): number {
   const width = layout.width[name];
   const at = base + layout.offset[name] + element * width;
-  if (width === 4 && at + 4 <= bytes.length)
-    return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
+  if (width === 4 && at + 4 <= bytes.length) return getU32(bytes, at);
   let value = 0;
   for (let i = width - 1; i >= 0; i--) value = value * 256 + bytes[at + i]!;
   return value;
@@ -117,10 +140,7 @@ export function putField<Name extends string>(
   const width = layout.width[name];
   const at = base + layout.offset[name] + element * width;
   if (width === 4 && value >>> 0 === value) {
-    bytes[at] = value;
-    bytes[at + 1] = value >>> 8;
-    bytes[at + 2] = value >>> 16;
-    bytes[at + 3] = value >>> 24;
+    putU32(bytes, at, value);
     return;
   }
   // No message is made for a value that fits (see hot-paths 9).

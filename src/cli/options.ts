@@ -94,7 +94,7 @@ const PROFILE = choice('costs of the machine', PROFILES, { 'pentium4-2006': "the
 const SET: Option<Readonly<Record<string, number>> | undefined> = {
   value: 'NAME=VALUE',
   help: 'other values for constants of the profile, comma-separated',
-  more: 'The [profiles](profiles.md) have the names, such as `guest.copyNsPerByte`, and their units',
+  more: 'The [profiles](profiles.md) have the names, such as `guest.copyNsPerByte`, and their units. One that would change nothing is refused, such as `disk.rpm` with another drive',
   parse: parseSettings,
   otherwise: { value: undefined, words: 'none' },
 };
@@ -126,7 +126,7 @@ const JOBS = {
 
 const BARE_BOOT = flag(
   'put no files on a disk that is made from a directory for boots to read',
-  'By default it has what a recorded boot of Debian read, 40 MB in a directory `.stillwarm-boot`. An image is taken as it is: `stillwarm mkfs --boot-files` makes one that has them',
+  'By default it has the files of a recorded boot of Debian in a directory `.stillwarm-boot`: 53 MB, of which a boot reads 40 MB. An image is taken as it is: `stillwarm mkfs --boot-files` makes one that has them',
 );
 
 /** Of a reboot of the guest. */
@@ -338,12 +338,12 @@ export const WEB = {
     seed: SEED,
     limit: {
       value: 'SIZE',
-      help: `ask for at most this much; ${LIMIT_OF_DIRECTORY}`,
+      help: `ask for at most this much of PATH; ${LIMIT_OF_DIRECTORY}; --sizes says itself how much there is`,
       more: 'The files are in the order of their names. The last one may be cut',
       parse: parseSize,
       otherwise: {
         value: undefined,
-        words: `${sizeText(WEB_LIMIT)} of a directory or an image; no limit for made files`,
+        words: sizeText(WEB_LIMIT),
       },
     },
     'bare-boot': BARE_BOOT,
@@ -367,8 +367,8 @@ export const PAPER = {
     },
     samples: {
       ...integer('N', 'with --ranges: runs in which all constants are moved at once', [1, SAMPLES_MAX], {
-        value: SAMPLES,
-        text: `${SAMPLES}`,
+        value: undefined,
+        words: `${SAMPLES}`,
       }),
     },
     jobs: JOBS,
@@ -399,7 +399,7 @@ export const MKFS = {
     journal: flag('make it ext3, with a journal of 16 MiB'),
     'boot-files': flag(
       'add the files that a boot reads, in a directory .stillwarm-boot',
-      'They are 53 MB of made-up bytes, with the lengths of what a recorded boot of Debian read, and two lists of what is read when services start and stop',
+      'They are 53 MB of made-up bytes in files of a recorded boot of Debian, which read 40 MB of them, and two lists of what is read when services start and stop',
     ),
     'inode-bytes': INODE_BYTES,
     help: HELP,

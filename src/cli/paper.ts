@@ -5,8 +5,9 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { askHost, InputError } from '../base/index.ts';
+import { askHost, InputError, UserError } from '../base/index.ts';
 import { checkOutputs, replaceFile } from '../experiment/guest/output-file.ts';
+import { SAMPLES } from '../experiment/paper/options.ts';
 import { paper as paperWork, RANGES_SCHEMA, type PaperOutcome, type WrittenRanges } from '../experiment/paper/paper.ts';
 import { renderPaperHtml, renderPaperText } from '../report/index.ts';
 import { parseCommand } from './args.ts';
@@ -30,7 +31,9 @@ export function paper(argv: readonly string[], io: Io, shrink = 1): number {
     io.stdout.write(commandHelp(PAPER));
     return 0;
   }
-  const { seed, samples, jobs, json } = given;
+  const { seed, samples = SAMPLES, jobs, json } = given;
+  if (given.samples !== undefined && given.ranges === undefined)
+    throw new UserError('--samples: ranges are found with --ranges FILE alone: add it, or leave --samples out');
   const report = given.report === undefined ? undefined : reportIn(resolve(io.cwd, given.report));
   const ranges = given.ranges === undefined ? undefined : { name: '--ranges', path: resolve(io.cwd, given.ranges) };
   checkOutputs(

@@ -5,7 +5,10 @@
  * A run begins when a thread is free and there is memory for it. Those that need most begin first:
  * they take longest, and the last ones are short. The order does not matter to the outcome. After
  * a failure, only runs before the failed one in the list are done, so that the failure which is
- * told is always the same. A disk that is not the same in all threads has changed meanwhile.
+ * told is always the same.
+ *
+ * The first thread opens the disk, and the others are given it. Where they have to open it
+ * themselves, one that is not the same in all threads has changed meanwhile.
  */
 
 import { getHeapStatistics } from 'node:v8';
@@ -86,8 +89,13 @@ class Pool {
   begin(): void {
     const { entry, name, options, jobs } = this.#input;
     const workerData: WorkerInput = { role: 'worker', name, options };
-    const heapMib = Math.ceil(getHeapStatistics().heap_size_limit / MIB);
-    const resourceLimits = { maxOldGenerationSizeMb: heapMib, maxYoungGenerationSizeMb: YOUNG_MIB };
+    // Where arrays outside the heap take half of its limit, the engine collects all that it can,
+    // compiled code included.
+    const most = 2 * Math.max(...this.#bytes) + getHeapStatistics().heap_size_limit;
+    const resourceLimits = {
+      maxOldGenerationSizeMb: Math.ceil(most / MIB),
+      maxYoungGenerationSizeMb: YOUNG_MIB,
+    };
     for (let n = 0; n < jobs; n++) {
       const thread: Thread = {
         worker: new Worker(new URL(entry), { workerData, resourceLimits }),
@@ -100,6 +108,7 @@ class Pool {
       thread.worker.on('error', (error) => this.#fail(-1, plain(error)));
       thread.worker.on('exit', (status) => this.#fail(-1, plain(new Error(`a thread has ended, status ${status}`))));
     }
+    this.#order(this.#threads[0]!, { kind: 'open', shared: undefined });
   }
 
   #heard(thread: Thread, message: WorkerMessage): void {
@@ -109,7 +118,7 @@ class Pool {
         if (thread === this.#threads[0]) this.#tell({ kind: 'progress', progress: message.progress });
         break;
       case 'open':
-        this.#opened(thread, message.disk);
+        this.#opened(thread, message);
         break;
       case 'progress':
         if (thread.run !== undefined) this.#shares.update(thread.run, message.phase, message.share);
@@ -131,7 +140,9 @@ class Pool {
     }
   }
 
-  #opened(thread: Thread, disk: DiskSummary): void {
+  #opened(thread: Thread, { disk, shared }: WorkerMessage & { kind: 'open' }): void {
+    if (thread === this.#threads[0])
+      for (const other of this.#threads.slice(1)) this.#order(other, { kind: 'open', shared });
     this.#disk ??= disk;
     if (JSON.stringify(this.#disk) !== JSON.stringify(disk)) {
       const { path } = this.#input.options as { readonly path: string };

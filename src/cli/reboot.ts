@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { UserError } from '../base/index.ts';
 import { checkOutputs, kindOf } from '../experiment/guest/output-file.ts';
 import {
+  OF_THE_HYPERVISOR,
   RIO_STRATEGIES,
   STRATEGIES_OF_CRASHES,
   STRATEGIES_OF_READERS,
@@ -60,7 +61,8 @@ export function reboot(argv: readonly string[], io: Io): number {
     domain0Curve,
     dumpMemory: dumpMemory === undefined ? undefined : resolve(io.cwd, dumpMemory),
   };
-  checkSet(options.profile, constants);
+  // Its guest has no clients.
+  checkSet(options, [...OF_THE_HYPERVISOR, 'nic.']);
   checkBackend(options);
   checkRoom(options);
   const report = reportDir === undefined ? undefined : reportIn(resolve(io.cwd, reportDir));

@@ -6,7 +6,14 @@
 import type { Arch } from '../base/arch.ts';
 import { ArgumentError, counted, grouped, UserError } from '../base/index.ts';
 import type { BackendOptions } from '../experiment/host/backend.ts';
-import { archOf, checkConstants, PROFILE, type Constants, type ProfileName } from '../experiment/host/profiles.ts';
+import {
+  archOf,
+  checkConstants,
+  PROFILE,
+  type Constants,
+  type DiskName,
+  type ProfileName,
+} from '../experiment/host/profiles.ts';
 import { guestMemoryMax } from '../experiment/host/host.ts';
 import { constantsOf } from '../machine/profile.ts';
 import { oneLine, sizeText } from './values.ts';
@@ -41,13 +48,28 @@ export function checkRoom(guests: Guests): void {
   );
 }
 
+export interface Settings {
+  readonly profile: ProfileName;
+  readonly disk: DiskName;
+  readonly constants?: Constants | undefined;
+}
+
 /**
- * @throws UserError that names the constant which the profile has not, or which cannot have the
- * value
+ * @param unused constants on which no result of the command rests, or how their names begin
+ * @throws UserError that names the constant which the profile has not, which changes nothing, or
+ * which cannot have the value
  */
-export function checkSet(profile: ProfileName, constants: Constants = {}): void {
+export function checkSet({ profile, disk, constants = {} }: Settings, unused: readonly string[] = []): void {
+  const { kind } = PROFILE[profile].disk;
+  const isOther = disk !== 'profile' && disk !== kind;
   const names: readonly string[] = [...constantsOf(PROFILE[profile]).keys()];
   for (const name of Object.keys(constants)) {
+    if (isOther && name.startsWith('disk.') && names.includes(name))
+      throw new UserError(
+        `--set: ${name} is of the drive of ${profile}, which --disk ${disk} takes out: leave out one`,
+      );
+    if (unused.some((each) => name.startsWith(each)) && names.includes(name))
+      throw new UserError(`--set: ${name} changes nothing here: no figure of this command rests on it`);
     if (names.includes(name)) continue;
     const section = `${name.split('.')[0]!}.`;
     const close = names.filter((each) => each.startsWith(section));

@@ -51,7 +51,7 @@ export function vmmReboot(argv: readonly string[], io: Io): number {
     strategies,
     series: !single,
   };
-  checkSet(options.profile, constants);
+  checkSet(options);
   checkBackend(options);
   checkRoom(options);
   const report = reportDir === undefined ? undefined : reportIn(resolve(io.cwd, reportDir));

@@ -9,7 +9,7 @@
 import { resolve } from 'node:path';
 import { UserError } from '../base/index.ts';
 import { checkOutputs, kindOf } from '../experiment/guest/output-file.ts';
-import { RIO_STRATEGIES } from '../experiment/guest/options.ts';
+import { OF_THE_HYPERVISOR, RIO_STRATEGIES } from '../experiment/guest/options.ts';
 import { nameOf } from '../experiment/web/made-files.ts';
 import { STRATEGIES_OF_WEB, STRATEGIES_OF_WEB_CRASHES, type WebOptions } from '../experiment/web/options.ts';
 import { renderWebHtml, renderWebMismatches, renderWebText } from '../report/index.ts';
@@ -34,7 +34,7 @@ export function web(argv: readonly string[], io: Io): number {
     return 0;
   }
   const options = optionsOf(given, positionals[0], io.cwd);
-  checkSet(options.profile, options.constants);
+  checkSet(options, OF_THE_HYPERVISOR);
   checkBackend(options);
   checkRoom(options);
   const report = given.report === undefined ? undefined : reportIn(resolve(io.cwd, given.report));

@@ -1,11 +1,13 @@
 /**
- * A thread that does runs of an experiment, one after the other, on a disk that it opens itself.
- * It does what the pool (pool.ts) orders.
+ * A thread that does runs of an experiment, one after the other. It opens the disk, or takes the
+ * one that another thread has opened. It does what the pool (pool.ts) orders.
  */
 
 import { parentPort } from 'node:worker_threads';
-import type { Progress } from '../experiment/guest/progress.ts';
-import type { DiskSummary } from '../experiment/guest/runs.ts';
+import { assert } from '../base/assert.ts';
+import type { Progress, ProgressListener } from '../experiment/guest/progress.ts';
+import type { DiskSummary, OpenRuns } from '../experiment/guest/runs.ts';
+import type { SharedDisk } from '../experiment/guest/shared-disk.ts';
 import { EXPERIMENTS, type ExperimentName } from './experiments.ts';
 import { plain, type PlainError } from './plain-error.ts';
 
@@ -16,12 +18,15 @@ export interface WorkerInput {
 }
 
 /** What the pool asks for. */
-export type Order = { readonly kind: 'run'; readonly index: number } | { readonly kind: 'check' };
+export type Order =
+  | { readonly kind: 'open'; readonly shared: SharedDisk | undefined }
+  | { readonly kind: 'run'; readonly index: number }
+  | { readonly kind: 'check' };
 
 /** What the pool is told. */
 export type WorkerMessage =
   | { readonly kind: 'opening'; readonly progress: Progress }
-  | { readonly kind: 'open'; readonly disk: DiskSummary }
+  | { readonly kind: 'open'; readonly disk: DiskSummary; readonly shared: SharedDisk | undefined }
   | { readonly kind: 'progress'; readonly phase: string; readonly share: number }
   | { readonly kind: 'done'; readonly part: unknown }
   | { readonly kind: 'checked' }
@@ -47,18 +52,23 @@ export function runWorker({ name, options }: WorkerInput): void {
     dueMs = nowMs + EVERY_MS;
     tell(message);
   };
-  attempt(() => {
-    const runs = EXPERIMENTS[name].open(options as never, (progress) => tellProgress({ kind: 'opening', progress }));
-    port.on('message', (order: Order) => {
-      attempt(() => {
-        if (order.kind === 'check') {
-          runs.check();
-          return { kind: 'checked' };
-        }
-        const part = runs.run(order.index, (phase, share) => tellProgress({ kind: 'progress', phase, share }));
-        return { kind: 'done', part };
-      });
+  let runs: OpenRuns<unknown> | undefined;
+  const open = (shared: SharedDisk | undefined): WorkerMessage => {
+    const onProgress: ProgressListener = (progress) => tellProgress({ kind: 'opening', progress });
+    runs = EXPERIMENTS[name].open(options as never, onProgress, shared);
+    // Who was given the disk does not send it back.
+    return { kind: 'open', disk: runs.disk, shared: shared ? undefined : runs.shared };
+  };
+  port.on('message', (order: Order) => {
+    attempt(() => {
+      if (order.kind === 'open') return open(order.shared);
+      assert(runs !== undefined, 'the disk is open before a run');
+      if (order.kind === 'check') {
+        runs.check();
+        return { kind: 'checked' };
+      }
+      const part = runs.run(order.index, (phase, share) => tellProgress({ kind: 'progress', phase, share }));
+      return { kind: 'done', part };
     });
-    return { kind: 'open', disk: runs.disk };
   });
 }

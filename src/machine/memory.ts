@@ -35,6 +35,9 @@ const VIEWS = 16384;
 const VIEW_BUCKETS = 32768;
 const VIEW_MASK = VIEW_BUCKETS - 1;
 
+/** Bytes that are copied one by one. */
+const FEW_BYTES = 64;
+
 /** Read once (see hot-paths 10): the engine keeps this prototype as a dictionary. */
 const setBytes: (this: Uint8Array, source: Uint8Array, at: number) => void = Reflect.get(Uint8Array.prototype, 'set');
 
@@ -97,7 +100,11 @@ export class MachineMemory {
     }
     checkArgument(offset >= 0 && length >= 0 && offset + length <= PAGE_SIZE, 'offset', 'range leaves the frame');
     checkArgument(dstOffset >= 0 && dstOffset + length <= dst.length, 'length', 'range leaves the destination');
-    copyBytes(this.#bank(mfn), ((mfn & BANK_MASK) << PAGE_SHIFT) + offset, dst, dstOffset, length);
+    const bank = this.#bank(mfn);
+    const at = ((mfn & BANK_MASK) << PAGE_SHIFT) + offset;
+    // A call to the host costs more than a few bytes.
+    if (length <= FEW_BYTES) for (let i = 0; i < length; i++) dst[dstOffset + i] = bank[at + i]!;
+    else copyBytes(bank, at, dst, dstOffset, length);
   }
 
   /** @internal Copies into a frame. The range must lie inside the frame. */
@@ -251,6 +258,14 @@ export class MachineMemory {
   /** A view of one frame, for reading only; valid as long as the machine. */
   frame(mfn: Mfn): Uint8Array {
     return this.#view(mfn);
+  }
+
+  /**
+   * @internal The same for one look, as in a scan over all frames: the view is not kept, and drives
+   * out no other.
+   */
+  peek(mfn: Mfn): Uint8Array {
+    return new Uint8Array(this.#bank(mfn).buffer, (mfn & BANK_MASK) << PAGE_SHIFT, PAGE_SIZE);
   }
 
   /**

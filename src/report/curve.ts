@@ -3,12 +3,11 @@
  * is not.
  */
 
-import prettyBytes from 'pretty-bytes';
 import type { CurvePoint } from '../experiment/guest/result.ts';
 import { warmCacheFigure } from '../slides/figures.ts';
 import { curveChart } from './kit/curves.ts';
 import type { Chart } from './kit/svg.ts';
-import { percent, times, type Section } from './measures.ts';
+import { percent, sizeOf, times, type Section } from './measures.ts';
 
 const MIB = 1 << 20;
 
@@ -22,9 +21,7 @@ const share = ({ secondNs, warmNs }: CurvePoint): number | undefined => (warmNs 
 
 /** Names of the sizes. */
 export function curveHeads(points: readonly CurvePoint[]): string[] {
-  return points.map(({ domain0Cache }) =>
-    domain0Cache === 0 ? 'partition' : prettyBytes(domain0Cache, { binary: true }),
-  );
+  return points.map(({ domain0Cache }) => (domain0Cache === 0 ? 'partition' : sizeOf(domain0Cache)));
 }
 
 export function curveSection(points: readonly CurvePoint[]): Section {

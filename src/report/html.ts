@@ -12,7 +12,7 @@ import { CURVE_NOTE, CURVE_TITLE, gainChart, curveHeads, curveSection, shareChar
 import { figure } from './kit/figure.ts';
 import { html, lines, type Markup } from './kit/markup.ts';
 import { renderPage, section } from './kit/page.ts';
-import { parameters, sections, verification, type Section } from './measures.ts';
+import { bootNotes, parameters, sections, verification, type Section } from './measures.ts';
 import { winner } from './winner.ts';
 
 /** The whole page. */
@@ -32,7 +32,11 @@ export function renderHtml(result: RebootResult, mismatches: readonly Mismatch[]
         'Each piece of the time axis has a scale of its own. A zigzag is where one ends.',
       ),
       section('The runs compared', [runs(result)]),
-      section('The figures', [renderTable('The figures', namesOf(result.strategies), sections(result))]),
+      section(
+        'The figures',
+        [renderTable('The figures', namesOf(result.strategies), sections(result))],
+        bootNotes(result).join(' '),
+      ),
       result.domain0Curve.length === 0 ? '' : section(CURVE_TITLE, curve(result.domain0Curve), CURVE_NOTE),
     ],
     run: parameters(result),
@@ -85,8 +89,7 @@ ${lines(parts.map((part) => renderSection(part, heads.length)))}
 
 function renderSection({ question, rows: measures }: Section, columns: number): Markup {
   const rows = measures.map(
-    ({ label, values }) =>
-      html`<tr><th scope="row">${label}</th>${values.map((value) => html`<td>${value}</td>`)}</tr>`,
+    ({ label, values }) => html`<tr>${rowHead(label)}${values.map((value) => html`<td>${value}</td>`)}</tr>`,
   );
   const head = html`<tr><th scope="rowgroup" colspan="${columns + 1}">${question}</th></tr>`;
   return html`<tbody>
@@ -94,6 +97,12 @@ ${head}
 ${lines(rows)}
 </tbody>`;
 }
+
+/** A label that begins with spaces belongs to the row above, and stands a little to the right. */
+const rowHead = (label: string): Markup =>
+  label.startsWith(' ')
+    ? html`<th scope="row" class="below">${label.trim()}</th>`
+    : html`<th scope="row">${label}</th>`;
 
 function renderHistory({ strategy, what, history }: Mismatch): Markup {
   const events = history.map((event) => html`<li>${event}</li>`);

@@ -54,8 +54,15 @@ export function throughput(run: RunResult | undefined): number {
 
 /** What is said of boots whose services have read nothing; nothing of others. */
 export function readsNothing(boots: readonly { readonly bytes: number }[]): string {
-  return boots.some(({ bytes }) => bytes > 0) ? '' : ' (No list of files to read was found.)';
+  return boots.some(({ bytes }) => bytes > 0) ? '' : ' (No list of files to read was found that makes sense.)';
 }
+
+/** What a negative figure means that was saved of a boot. */
+export const NEGATIVE_SAVING = 'A negative figure saved of a boot: it took longer than the first one.';
+
+/** What is said of boots in the reboot that took longer than the first ones; none of others. */
+export const bootNotes = ({ strategies }: RebootResult): string[] =>
+  strategies.some(({ boots }) => boots.after.ns > boots.before.ns) ? [NEGATIVE_SAVING] : [];
 
 /** The question-by-question tables of a result. */
 export function sections(result: RebootResult): Section[] {
@@ -167,13 +174,15 @@ export const settings = ({ set }: Pick<RebootResult, 'set'>): [name: string, val
 
 /** An amount of bytes, in units of 1000. */
 export const amountOf = (bytes: number): string => prettyBytes(bytes);
+/** A size of memory, in units of 1024: 256 MiB, 1.5 GiB. */
+export const sizeOf = (bytes: number): string => prettyBytes(bytes, { binary: true });
 
 /** What was run, as pairs of a parameter and its value. */
 export function parameters(result: RebootResult): [name: string, value: string][] {
   return [
     ['files', `${grouped(result.files)}, ${amountOf(result.bytes)}`],
     ['workload', result.workload],
-    ['guest memory', prettyBytes(result.memory, { binary: true })],
+    ['guest memory', sizeOf(result.memory)],
     ['reboot', result.crash ? 'crash, nothing flushed' : 'orderly'],
     ['checksums', result.checksum ? 'CRC-32C at every claim' : 'off'],
     ...(result.expire === null
@@ -193,7 +202,7 @@ export function parameters(result: RebootResult): [name: string, value: string][
 export function fileBackend(domain0Cache: number | null): [name: string, value: string][] {
   return domain0Cache === null
     ? []
-    : [["guest's disk", `a file behind ${prettyBytes(domain0Cache, { binary: true })} of domain 0's page cache`]];
+    : [["guest's disk", `a file behind ${sizeOf(domain0Cache)} of domain 0's page cache`]];
 }
 
 /** The line about what was compared with the disk. */

@@ -8,7 +8,7 @@ import type { PaperResult } from '../experiment/paper/result.ts';
 import { CURVE_NOTE, CURVE_TITLE, gainChart, shareChart } from './curve.ts';
 import { figure } from './kit/figure.ts';
 import { renderGrid } from './kit/grids.ts';
-import { html, type Markup } from './kit/markup.ts';
+import { html, type Markup, withCode } from './kit/markup.ts';
 import { renderPage, section } from './kit/page.ts';
 import {
   besideChart,
@@ -56,7 +56,7 @@ export function renderPaperHtml({ result, mismatches }: PaperOutcome): string {
         [figure(figuresChart(result))],
         'Bars are ranges, with all constants moved within their own. The band is what is within a tenth.',
       ),
-      section('The figures', [table(result), ...reasons(result), html`<p>${studyOf(result)}</p>`]),
+      section('The figures', [table(result), ...reasons(result), html`<p>${withCode(studyOf(result))}</p>`]),
       machines(result, 'memory', 'The hypervisor’s reboot over the memory of a guest'),
       machines(result, 'vms', 'The hypervisor’s reboot over the number of guests'),
       section('Downtime', [figure(besideChart('downtimes', 'Service downtime', downtimes))]),
@@ -92,7 +92,7 @@ const table = ({ figures }: PaperResult): Markup =>
   });
 
 const reasons = (result: PaperResult): Markup[] =>
-  reasonsOf(result).map(({ reason, names }) => html`<p><b>${names.join('; ')}</b>: ${reason}.</p>`);
+  reasonsOf(result).map(({ reason, names }) => html`<p><b>${names.join('; ')}</b>: ${withCode(reason)}.</p>`);
 
 function machines(result: PaperResult, over: 'memory' | 'vms', title: string): Markup {
   const charts = (['stop', 'start', 'downtime'] as const).map((measure) =>

@@ -34,11 +34,7 @@ export function renderPaperText({ result, mismatches }: PaperOutcome, colour: bo
     ...wrapList('', paperParameters(result), '; '),
     ...wrapList('fitted to the paper: ', fitted, ', '),
     '',
-    table(
-      ['', ...CELL_HEADS],
-      // Its longest status would make the table too wide.
-      figures.map((figure) => [figure.name, ...cellsOf(figure).map((cell) => cell.replace('not comp', 'not\ncomp'))]),
-    ),
+    figuresTable(figures),
     '',
     ...reasonsOf(result).flatMap(({ reason, names }) => [...wrapList('', names, '; '), ...paragraph(reason, '    ')]),
     '',
@@ -56,6 +52,28 @@ export function renderPaperText({ result, mismatches }: PaperOutcome, colour: bo
   ].join('\n');
 }
 
+/**
+ * The figures, each group below its name, `warm-vm, 1 of 1 GiB`. Names in one piece, the longest
+ * head and the longest status would make the table too wide.
+ */
+function figuresTable(figures: readonly PaperFigureResult[]): string {
+  const rows = figures.flatMap((figure, n): Cells[] => {
+    const [group, name] = partsOf(figure.name);
+    const cells = cellsOf(figure).map((cell) => cell.replace('not comp', 'not\ncomp'));
+    const isFirst = n === 0 || partsOf(figures[n - 1]!.name)[0] !== group;
+    return [...(isFirst ? [[{ content: group, colSpan: 1 + cells.length }]] : []), [`  ${name}`, ...cells]];
+  });
+  return table(['', ...CELL_HEADS.map((head) => head.replace('one ', 'one\n'))], rows);
+}
+
+/** What stands before the colon of `warm-vm, 1 of 1 GiB: suspend`, and what behind it. */
+function partsOf(name: string): readonly [group: string, rest: string] {
+  const colon = name.indexOf(': ');
+  return [name.slice(0, colon), name.slice(colon + 2)];
+}
+
+type Cells = readonly (string | { readonly content: string; readonly colSpan: number })[];
+
 /** The file read by the size of domain 0's cache. */
 function curve({ domain0Curve }: PaperOutcome['result']): string[] {
   const { question, rows } = curveSection(domain0Curve);
@@ -71,11 +89,11 @@ function curve({ domain0Curve }: PaperOutcome['result']): string[] {
 
 const paragraph = (text: string, indent = ''): string[] => wrapList(indent, text.split(' '), ' ');
 
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+function table(head: readonly string[], rows: readonly Cells[]): string {
   const drawn = new Table({
     head: [...head],
     colAligns: head.map((_, column) => (column === 0 ? 'left' : 'right')),
-    style: { head: [], border: [], compact: true, 'padding-left': 0, 'padding-right': 0 },
+    style: { head: [], border: [], compact: true },
   });
   drawn.push(...rows.map((row) => [...row]));
   return drawn.toString();

@@ -7,7 +7,7 @@
 import Table from 'cli-table3';
 import type { Mismatch, RebootResult } from '../experiment/guest/result.ts';
 import { CURVE_NOTE, curveHeads, curveSection } from './curve.ts';
-import { parameters, sections, verification } from './measures.ts';
+import { bootNotes, parameters, sections, verification } from './measures.ts';
 import { winner } from './winner.ts';
 
 const COLUMNS = 100;
@@ -24,6 +24,7 @@ export function renderText(result: RebootResult, mismatches: readonly Mismatch[]
     ...wrapList('fitted to the paper: ', result.fitted.length === 0 ? ['nothing'] : result.fitted, ', '),
     '',
     ...renderTables(result),
+    ...bootNotes(result).flatMap((note) => [note, '']),
     ...renderCurve(result),
     ...wrapList('', winner(result).split(' '), ' '),
     '',

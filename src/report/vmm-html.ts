@@ -11,7 +11,16 @@ import { renderGrid } from './kit/grids.ts';
 import { html, type Markup } from './kit/markup.ts';
 import { renderPage, section } from './kit/page.ts';
 import { downtimeChart, PHASE_KEYS, seriesChart } from './vmm-charts.ts';
-import { grids, machineName, MEASURES, parametersOf, reasonsOf, seriesOf, verificationOf } from './vmm-measures.ts';
+import {
+  grids,
+  machineName,
+  MEASURES,
+  notesOf,
+  parametersOf,
+  reasonsOf,
+  seriesOf,
+  verificationOf,
+} from './vmm-measures.ts';
 import { renderVmmMismatches } from './vmm-text.ts';
 import { vmmWinner } from './vmm-winner.ts';
 
@@ -28,11 +37,7 @@ export function renderVmmHtml({ result, mismatches }: VmmExperimentOutcome): str
     sections: [
       section(`The service under ${machineName(asked)}`, [figure(downtimeChart(asked), { keys: PHASE_KEYS })]),
       ...renderSeries(result),
-      section(
-        'The figures',
-        grids(result).map(renderGrid),
-        "Below a figure is the slides' figure, and whether the model was fitted to it. Figures without one are predicted.",
-      ),
+      section('The figures', grids(result).map(renderGrid), notesOf(result).join(' ')),
     ],
     run: parametersOf(result),
     costs: result,

@@ -8,7 +8,7 @@
 import { counted, grouped } from '../base/counted.ts';
 import { vmmFigure, type VmmFigure, type VmmMeasure } from '../slides/figures.ts';
 import type { VmmExperimentResult, VmmMeasurement, VmmReading, VmmStrategyResult } from '../experiment/vmm/result.ts';
-import { readsNothing, settings, type Verdict, verdictOf } from './measures.ts';
+import { NEGATIVE_SAVING, readsNothing, settings, sizeOf, type Verdict, verdictOf } from './measures.ts';
 import { NO_FIGURE, significant } from './kit/figures.ts';
 import type { Cell, Grid } from './kit/grids.ts';
 
@@ -30,13 +30,9 @@ export const MEASURES: Readonly<Record<VmmMeasure, { readonly title: string; rea
   downtime: { title: 'Service downtime, the longest of the guests', head: 'service\ndown, s' },
 };
 
-/** 256MiB, 1GiB. */
-export const sizeName = (bytes: number): string =>
-  bytes % (1024 * MIB) === 0 ? `${bytes / (1024 * MIB)}GiB` : `${significant(bytes / MIB)}MiB`;
-
-/** 1 guest of 1GiB, 6 guests of 256MiB. */
+/** 1 guest of 1 GiB, 6 guests of 256 MiB. */
 export const machineName = ({ vms, memory }: Pick<VmmMeasurement, 'vms' | 'memory'>): string =>
-  `${counted(vms, 'guest')} of ${sizeName(memory)}`;
+  `${counted(vms, 'guest')} of ${sizeOf(memory)}`;
 
 /** A measure, seconds. */
 export function secondsOf(result: VmmStrategyResult, measure: VmmMeasure): number {
@@ -71,11 +67,11 @@ export function seriesOf({ machines }: VmmExperimentResult): Series[] {
       axis: 'memory of one guest, MiB',
       points: machines
         .filter(({ vms }) => vms === 1)
-        .map((machine) => ({ label: sizeName(machine.memory), at: machine.memory / MIB, machine })),
+        .map((machine) => ({ label: sizeOf(machine.memory), at: machine.memory / MIB, machine })),
     },
     {
-      title: `by number of guests of ${sizeName(memory)}`,
-      axis: `guests of ${sizeName(memory)}`,
+      title: `by number of guests of ${sizeOf(memory)}`,
+      axis: `guests of ${sizeOf(memory)}`,
       points: ofSize(memory).map((machine) => ({ label: `${machine.vms}`, at: machine.vms, machine })),
     },
   ];
@@ -152,9 +148,9 @@ function gridsOf(result: VmmExperimentResult, machine: VmmMeasurement): Grid[] {
       ['cached\nMB/s', ({ reads }) => speed(reads.cached)],
       ['after\nMB/s', ({ reads }) => speed(reads.after)],
     ]),
-    grid('What is moved?', [
-      ['written to\nthe disk, MB', ({ diskBytes }) => megabytes(diskBytes.written)],
-      ['read from\nthe disk, MB', ({ diskBytes }) => megabytes(diskBytes.read)],
+    grid('How much memory of the guests does domain 0 move? (What guests read and write is not in it.)', [
+      ['to the\ndisk, MB', ({ diskBytes }) => megabytes(diskBytes.written)],
+      ['from the\ndisk, MB', ({ diskBytes }) => megabytes(diskBytes.read)],
       ['over the\nnetwork, MB', ({ networkBytes }) => megabytes(networkBytes)],
     ]),
   ];
@@ -239,3 +235,16 @@ function timeCell(
 const asCell = (cell: Cell | string): Cell => (typeof cell === 'string' ? { value: cell } : cell);
 const speed = ({ bytes, ns }: VmmReading): string => (ns === 0 ? NO_FIGURE : significant((bytes * 1000) / ns));
 const megabytes = (bytes: number): string => (bytes === 0 ? '0' : significant(bytes / 1e6));
+
+/** Whether a figure of the slides stands beside one of ours. */
+const hasSlides = (result: VmmExperimentResult): boolean =>
+  grids(result).some(({ rows }) => rows.some(({ cells }) => cells.some(({ note }) => note !== undefined)));
+
+/** What is said of the figures, a sentence each. */
+export function notesOf(result: VmmExperimentResult): string[] {
+  const saved = result.machines[0]!.strategies.map(({ guests }) => savedNs(guests) ?? 0);
+  return [...(hasSlides(result) ? [OF_THE_SLIDES] : []), ...(saved.some((ns) => ns < 0) ? [NEGATIVE_SAVING] : [])];
+}
+
+const OF_THE_SLIDES =
+  "Below a figure is the slides' figure, and whether the model was fitted to it. Figures without one are predicted.";

@@ -4,7 +4,7 @@ import Table from 'cli-table3';
 import type { VmmExperimentOutcome } from '../experiment/vmm/experiment.ts';
 import type { Grid } from './kit/grids.ts';
 import { wrapList } from './tables.ts';
-import { grids, parametersOf, reasonsOf, verificationOf } from './vmm-measures.ts';
+import { grids, notesOf, parametersOf, reasonsOf, verificationOf } from './vmm-measures.ts';
 import { vmmWinner } from './vmm-winner.ts';
 
 /**
@@ -16,13 +16,7 @@ export function renderVmmText({ result, mismatches }: VmmExperimentOutcome, colo
   return [
     ...wrapList('', parametersOf(result), '; '),
     ...wrapList('fitted to the paper: ', result.fitted.length === 0 ? ['nothing'] : result.fitted, ', '),
-    ...wrapList(
-      '',
-      "Below a figure is the slides' figure, and whether the model was fitted to it. Figures without one are predicted.".split(
-        ' ',
-      ),
-      ' ',
-    ),
+    ...notesOf(result).flatMap((note) => wrapList('', note.split(' '), ' ')),
     '',
     ...grids(result).flatMap((grid) => [grid.question, renderGrid(grid), '']),
     ...wrapList('', vmmWinner(result).split(' '), ' '),

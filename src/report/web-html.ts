@@ -7,7 +7,7 @@ import { figure } from './kit/figure.ts';
 import { html } from './kit/markup.ts';
 import { renderPage, section } from './kit/page.ts';
 import { webChart } from './web-chart.ts';
-import { OF_THE_SLIDES, webHeadline, webParameters, webSections, webVerification } from './web-measures.ts';
+import { OF_THE_SLIDES, webHeadline, webNotes, webParameters, webSections, webVerification } from './web-measures.ts';
 import { renderWebMismatches } from './web-text.ts';
 
 /** The whole page. */
@@ -36,7 +36,7 @@ export function renderWebHtml({ result, mismatches }: WebOutcome): string {
       section(
         'The figures',
         [renderTable('The figures', namesOf(result.strategies), webSections(result))],
-        OF_THE_SLIDES,
+        [...webNotes(result), OF_THE_SLIDES].join(' '),
       ),
     ],
     run: webParameters(result),

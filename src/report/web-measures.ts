@@ -4,12 +4,21 @@
  * column is a strategy, a row a measure. Where there is no figure: '—'.
  */
 
-import prettyBytes from 'pretty-bytes';
 import { counted, grouped } from '../base/counted.ts';
 import type { WebResult, WebRun, WebService, WebStrategyResult } from '../experiment/web/result.ts';
 import { lossFigure, warmCacheFigure } from '../slides/figures.ts';
 import { NO_FIGURE, significant } from './kit/figures.ts';
-import { fileBackend, percent, type Section, settings, times, type Verdict, verdictOf } from './measures.ts';
+import {
+  amountOf,
+  fileBackend,
+  percent,
+  sizeOf,
+  type Section,
+  settings,
+  times,
+  type Verdict,
+  verdictOf,
+} from './measures.ts';
 
 type Errors = WebService['errors'];
 
@@ -101,6 +110,27 @@ export function webSections(result: WebResult): Section[] {
   ];
 }
 
+/** Why there is no figure where a reader looks for one, and what a negative one means. */
+export function webNotes({ strategies, after }: WebResult): string[] {
+  const of = (is: (service: WebService) => boolean): string =>
+    strategies.flatMap(({ name, service }) => (is(service) ? [name] : [])).join(', ');
+  const none = of(({ latency }) => latency.before.p50Ns === null);
+  const silent = of(({ latency }) => latency.before.p50Ns !== null && latency.after.p50Ns === null);
+  const slow = of((service) => hasAnswered(service) && service.until90Ns === null);
+  const short = of((service) => hasAnswered(service) && service.loss.first33s === null);
+  const faster = of(({ loss }) => (loss.first20s ?? 0) < 0 || (loss.first33s ?? 0) < 0);
+  const measured = `the ${counted(after, 'second')} that --after measures`;
+  return [
+    ...(none === '' ? [] : [`No request was answered before the reboot (${none}): there is no rate to compare with.`]),
+    ...(silent === '' ? [] : [`No request was answered after the reboot within ${measured} (${silent}).`]),
+    ...(slow === '' ? [] : [`The rate was not back at 90 % within ${measured} (${slow}): a longer --after looks on.`]),
+    ...(short === '' ? [] : [`A loss has no figure (${short}): ${measured} end before it is complete.`]),
+    ...(faster === '' ? [] : [`A negative loss (${faster}): more was answered after the return than before.`]),
+  ];
+}
+
+const hasAnswered = ({ latency }: WebService): boolean => latency.before.p50Ns !== null && latency.after.p50Ns !== null;
+
 /** What is said of the slides' figures. */
 export const OF_THE_SLIDES =
   'The slides tell neither the sizes of their files nor the rate of their clients: our figures beside theirs are no reproduction.';
@@ -140,15 +170,15 @@ export function webParameters(result: WebResult): [name: string, value: string][
       ? `${significant(rate!)} requests/s, ${arrivals}`
       : `${counted(connections, 'client')}, think ${seconds(thinkNs)} s`;
   return [
-    ['files', `${grouped(result.served)} of ${grouped(result.files)}, ${prettyBytes(result.bytes)} on the disk`],
+    ['files', `${grouped(result.served)} of ${grouped(result.files)}, ${amountOf(result.bytes)} on the disk`],
     ['clients over the reboot', clients],
     ['files by', order === 'zipf' ? `Zipf's law, exponent ${significant(alpha!)}` : 'turns'],
     ['clients of the runs', grouped(connections)],
     ['time-out', `${seconds(result.timeoutNs)} s`],
     ['server', `${counted(result.workers, 'worker')}, ${result.send}`],
-    ...(prefetchRate === null ? [] : [['prefetch', `${prettyBytes(prefetchRate)}/s at most`] as [string, string]]),
+    ...(prefetchRate === null ? [] : [['prefetch', `${amountOf(prefetchRate)}/s at most`] as [string, string]]),
     ['measured', `${result.before} s before, ${result.after} s after the boot`],
-    ['guest memory', prettyBytes(result.memory, { binary: true })],
+    ['guest memory', sizeOf(result.memory)],
     ['reboot', result.crash ? 'crash, nothing flushed' : 'orderly'],
     ['profile', result.profile],
     ...settings(result),

@@ -2,7 +2,7 @@
 
 import type { WebOutcome } from '../experiment/web/experiment.ts';
 import { renderSections, wrapList } from './tables.ts';
-import { OF_THE_SLIDES, webHeadline, webParameters, webSections, webVerification } from './web-measures.ts';
+import { OF_THE_SLIDES, webHeadline, webNotes, webParameters, webSections, webVerification } from './web-measures.ts';
 
 /**
  * The whole text, ended by a newline.
@@ -21,6 +21,7 @@ export function renderWebText({ result, mismatches }: WebOutcome, colour: boolea
       result.strategies.map(({ name }) => name),
       tables,
     ),
+    ...webNotes(result).flatMap((note) => [...wrapList('', note.split(' '), ' '), '']),
     ...(sentence === undefined ? [] : [...wrapList('', sentence.split(' '), ' '), '']),
     ...wrapList('', OF_THE_SLIDES.split(' '), ' '),
     '',

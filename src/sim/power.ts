@@ -45,14 +45,17 @@ export class Power {
 
   /** Runs `action` now, or after the pause; never once the power is off. */
   run(action: EventAction): void {
-    this.#gate.pass(() => {
-      if (!this.#isOn) return;
-      try {
-        action();
-      } catch (error) {
-        if (!this.#gate.takesFailure(error)) throw error;
-      }
-    });
+    if (this.#gate.isClosed) this.#gate.pass(() => this.#perform(action));
+    else this.#perform(action);
+  }
+
+  #perform(action: EventAction): void {
+    if (!this.#isOn) return;
+    try {
+      action();
+    } catch (error) {
+      if (!this.#gate.takesFailure(error)) throw error;
+    }
   }
 
   /** Runs `action` after a delay (integer ns, >= 0). */

@@ -55,6 +55,15 @@ describe('stillwarm paper', () => {
     });
   });
 
+  it('stillwarm paper refuses --samples without --ranges, which alone uses it, in one line', () => {
+    expect(run('/', ['--samples', '24'])).toEqual({
+      status: 2,
+      batches: [],
+      out: '',
+      err: 'stillwarm: --samples: ranges are found with --ranges FILE alone: add it, or leave --samples out\n',
+    });
+  });
+
   it('stillwarm paper ends with status 1 when something differs from the disk', () => {
     const { status, out } = run('/', [], true);
     expect(status).toBe(1);

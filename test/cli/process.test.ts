@@ -20,7 +20,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
-const REBOOT = 'stillwarm reboot --memory 16MiB --disk instant --strategy warm-cache files';
+const REBOOT = 'stillwarm reboot --memory 16MiB --disk instant --bare-boot --strategy warm-cache files';
 /**
  * Files may have four blocks of 1 KiB: a write beyond them is refused, after what fits was taken.
  */

@@ -200,6 +200,20 @@ describe('a mistake', () => {
       ['files', '--set', 'disk.channels=4'],
       /^--set: pentium4-2006 has no constant disk\.channels; there are disk\.cap/,
     ],
+    [
+      ['files', '--disk', 'nvme', '--set', 'disk.rpm=5400'],
+      /^--set: disk\.rpm is of the drive of pentium4-2006, which --disk nvme takes out: leave out one$/,
+    ],
+    [['files', '--disk', 'instant', '--set', 'disk.rpm=5400'], /^--set: disk\.rpm is of the drive .* --disk instant/],
+    [
+      ['files', '--profile', 'server-2026', '--disk', 'disk', '--set', 'disk.channels=4'],
+      /^--set: disk\.channels is of the drive of server-2026, which --disk disk takes out: leave out one$/,
+    ],
+    [
+      ['files', '--set', 'nic.latencyNs=5'],
+      /^--set: nic\.latencyNs changes nothing here: no figure of this command rests on it$/,
+    ],
+    [['files', '--set', 'guest.suspendNs=5'], /^--set: guest\.suspendNs changes nothing here/],
     [['files', '--strategy', 'cold,rio'], /^--strategy: rio is for a guest that crashes: add --crash$/],
   ])('the mistake %j is found before anything is run or written', (argv, message) => {
     symlinkSync('a-file', join(dir, 'a-link'));

@@ -79,7 +79,7 @@ describe('stillwarm vmm-reboot', () => {
     inTemporaryDirectory((dir) => {
       const text = run(dir, ['--report', 'page']);
       expect(text.status).toBe(0);
-      expect(text.out).toContain('How long does a reboot of the hypervisor take under 2 guests of 1GiB?');
+      expect(text.out).toContain('How long does a reboot of the hypervisor take under 2 guests of 1 GiB?');
       expect(readFileSync(join(dir, 'page', 'index.html'), 'utf8')).toMatch(/^<!doctype html>/);
       expect(JSON.parse(run(dir, ['--json']).out)).toEqual(JSON.parse(JSON.stringify(sampleVmmResult())));
     });
@@ -111,6 +111,10 @@ describe('stillwarm vmm-reboot', () => {
     [
       ['--set', 'copyNsPerByte=1'],
       '--set: pentium4-2006 has no constant copyNsPerByte; there are names that begin with guest., hypervisor., disk., nic.',
+    ],
+    [
+      ['--set', 'disk.rpm=5400', '--disk', 'instant'],
+      '--set: disk.rpm is of the drive of pentium4-2006, which --disk instant takes out: leave out one',
     ],
     [['--set', 'guest.syscallNs=0.5'], '--set: guest.syscallNs: expected an integer, 0 to 400000, got 0.5'],
     [['--set', 'disk.averageSeekNs=1'], '--set: averageSeekNs: the seek times make a curve that never falls'],

@@ -106,6 +106,14 @@ describe('stillwarm web', () => {
     ['--sizes 5x1GiB', '--sizes: 5x1GiB is more than 4GiB in all'],
     ['--sizes 5x1K files', '--sizes: give PATH, or files that are made, not both'],
     ['--sizes 5x1K --limit 1K', '--limit: --sizes says how much there is'],
+    [
+      '--set hypervisor.domain0BootNs=5',
+      '--set: hypervisor.domain0BootNs changes nothing here: no figure of this command rests on it',
+    ],
+    [
+      '--disk nvme --set disk.rpm=5400',
+      '--set: disk.rpm is of the drive of pentium4-2006, which --disk nvme takes out: leave out one',
+    ],
     ['--strategy cold --prefetch-rate 1M', '--prefetch-rate: no strategy is prefetch'],
     ['--strategy rio', '--strategy: rio is for a guest that crashes: add --crash'],
     ['--strategy hope', `--strategy: hope is none of ${STRATEGIES.join(', ')}`],

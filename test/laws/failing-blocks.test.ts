@@ -226,15 +226,15 @@ const ENDS: Record<string, readonly [always: string[], rarely: string[]]> = {
 
 /** Cases of a file system: each read and each write of every call, once and from then on. */
 const FAULTS: Record<string, Required<Sample>> = {
-  ext2: { whole: 962, sample: 18 },
-  ext3: { whole: 1812, sample: 18 },
-  'ext3 with dir_index': { whole: 230, sample: 9 },
+  ext2: { whole: 962, sample: 12 },
+  ext3: { whole: 1812, sample: 12 },
+  'ext3 with dir_index': { whole: 230, sample: 8 },
 };
 /** Each read of every call after each read at which the caches were emptied. */
 const FAULTS_ON_EMPTY: Record<string, Required<Sample>> = {
-  ext2: { whole: 1562, sample: 10 },
-  ext3: { whole: 1460, sample: 10 },
-  'ext3 with dir_index': { whole: 181, sample: 8 },
+  ext2: { whole: 1562, sample: 6 },
+  ext3: { whole: 1460, sample: 6 },
+  'ext3 with dir_index': { whole: 181, sample: 5 },
 };
 
 /** What there is before and after a call without a fault. */

@@ -77,7 +77,8 @@ describe.each([
   ['loses, repeats, reorders and delays', { lost: 13, twice: 5, held: 7, late: 11 }],
 ] as const)('a network that %s', (_, what) => {
   it('a hostile network has visitors answered with the right bytes, and a user keep its connection over warm-vm', () => {
-    const machine = servingMachine(2);
+    // Several guests meet all harm at once.
+    const machine = servingMachine(what.lost > 0 ? 2 : 1);
     const clients = vmmClients(machine);
     machine.simulation.runProcess('start', machine.start());
     const done = harm(machine.simulation, what);

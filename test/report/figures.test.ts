@@ -235,8 +235,19 @@ describe('the printed tables', () => {
     expect(text).not.toContain('No list of files');
     expect(renderText(of([nothing(COLD), WARM]), [], false)).not.toContain('No list of files');
     expect(renderText(of([nothing(COLD), nothing(WARM)]), [], false)).toContain(
-      'How long does the boot in it take? (No list of files to read was found.)',
+      'How long does the boot in it take? (No list of files to read was found that makes sense.)',
     );
+  });
+
+  it('the printed tables say what it means when less than nothing was saved of a boot, and else nothing', () => {
+    const { before } = COLD.boots;
+    const slower: StrategyResult = { ...COLD, boots: { before, after: { ...before, ns: before.ns + 1e7 } } };
+    const note = 'A negative figure saved of a boot: it took longer than the first one.';
+    for (const printed of [renderText(of([slower, WARM]), [], false), renderHtml(of([slower, WARM]), [])]) {
+      expect(printed).toContain(note);
+      expect(printed).toContain('−0.0100');
+    }
+    expect(text).not.toContain(note);
   });
 
   it.each(Object.keys(COLD.pages.refused).filter((reason) => reason !== 'ok'))(

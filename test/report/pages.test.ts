@@ -13,6 +13,7 @@ import { describeWithBrowser } from '../support/chromium.ts';
 import { KIT_PAGE } from './kit-page.ts';
 import { PROBLEMS } from './layout.ts';
 import { sizesByPage } from './pdf.ts';
+import { lightOf } from './png.ts';
 import { sampleResult } from './sample.ts';
 import { madeUpPaper } from './paper-sample.ts';
 import { sampleWebResult } from './web-sample.ts';
@@ -39,11 +40,10 @@ const PAGES = {
   "the paper's figures": PAPER_PAGE,
   'the kit': KIT_PAGE,
 };
-const VIEWS: Record<string, View> = {
-  'on a desktop': { width: 1280 },
-  'on a phone': { width: 390 },
-  'on paper': { width: 700, print: true },
-  'in the dark': { width: 1280, dark: true },
+const VIEWS: Record<string, readonly View[]> = {
+  'on a desktop, also in the dark': [{ width: 1280 }, { width: 1280, dark: true }],
+  'on a phone': [{ width: 390 }],
+  'on paper': [{ width: 700, print: true }],
 };
 
 /** Where the middle of an element is in the window, after scrolling to it. */
@@ -58,13 +58,19 @@ async function middleOf(browser: Browser, selector: string): Promise<[number, nu
 
 describeWithBrowser('the pages', (test) => {
   for (const [page, html] of Object.entries(PAGES))
-    for (const [where, view] of Object.entries(VIEWS))
+    for (const [where, views] of Object.entries(VIEWS))
       test(`the pages cut off no text, lay none on another, and ask for nothing: ${page} ${where}`, async (browser) => {
-        await browser.open(html, view);
-        expect(await browser.ask(PROBLEMS)).toEqual([]);
+        await browser.open(html, views[0]!);
+        const look = async (): Promise<void> => {
+          for (const view of views) {
+            await browser.look(view);
+            expect(await browser.ask(PROBLEMS)).toEqual([]);
+          }
+        };
+        await look();
         await browser.ask(`document.querySelector('button.scale').click()`);
         await browser.ask(`document.querySelector('details')?.setAttribute('open', '')`);
-        expect(await browser.ask(PROBLEMS)).toEqual([]);
+        await look();
         expect(browser.requests()).toEqual([]);
       });
 
@@ -83,6 +89,32 @@ describeWithBrowser('the pages', (test) => {
         for (const sizes of sheets) expect(sizes.slice(-3)).not.toContain(20);
       }
     });
+
+  test('the pages show by a shadow that a table goes on, at the end where it does, and not on paper', async (browser) => {
+    /** How dark both ends of the first table are, where no letter is. */
+    const ends = async (): Promise<[left: number, right: number]> => {
+      const clip = await browser.ask(`(() => {
+        const box = document.querySelector('.scroll');
+        box.scrollIntoView();
+        const { x, y, width } = box.getBoundingClientRect();
+        const row = box.querySelector('tbody tr').getBoundingClientRect();
+        return { x: x + scrollX, y: row.y + scrollY + 1, width, height: 4, scale: 1 };
+      })()`);
+      const { data } = await browser.send('Page.captureScreenshot', { clip, captureBeyondViewport: true });
+      const [row] = lightOf(Buffer.from(data as string, 'base64'));
+      return [255 - row![1]!, 255 - row!.at(-2)!];
+    };
+    await browser.open(PAPER_PAGE, { width: 390 });
+    const [left, right] = await ends();
+    expect(left).toBeLessThan(5);
+    expect(right).toBeGreaterThan(40);
+    await browser.ask(`document.querySelector('.scroll').scrollLeft = 10_000`);
+    const [leftThen, rightThen] = await ends();
+    expect(leftThen).toBeGreaterThan(40);
+    expect(rightThen).toBeLessThan(5);
+    await browser.open(PAPER_PAGE, { width: 390, print: true });
+    expect(await ends()).toEqual([expect.closeTo(0, -1), expect.closeTo(0, -1)]);
+  });
 
   test('the pages say the same without their script', async (browser) => {
     await browser.open(REBOOT_PAGE, { width: 390, script: false });
@@ -164,7 +196,7 @@ describeWithBrowser('the pages', (test) => {
     await browser.ask(`document.querySelector('[aria-labelledby^=timeline]').focus()`);
     await browser.press('ArrowRight');
     const first = await said('timeline');
-    expect(first).toMatch(/^cold, -[\d.]+ to -[\d.]+ s: [\d.,]+ MB\/s$/);
+    expect(first).toMatch(/^cold, −[\d.]+ to −[\d.]+ s: [\d.,]+ MB\/s$/);
     await browser.press('ArrowRight');
     expect(await said('timeline')).not.toBe(first);
     await browser.press('ArrowLeft');

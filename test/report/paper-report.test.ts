@@ -6,13 +6,17 @@ import { madeUpPaper } from './paper-sample.ts';
 const OUTCOME = madeUpPaper({ study: true });
 const text = renderPaperText(OUTCOME, false);
 const html = renderPaperHtml(OUTCOME);
-const rowOf = (name: string): string[] =>
-  text
-    .split('\n')
-    .find((line) => line.startsWith(`│${name}`))!
+/** Cells of the figure, which stands in the group of its name. */
+const rowOf = (name: string): string[] => {
+  const [group, rest] = name.split(': ');
+  const lines = text.split('\n');
+  return lines
+    .slice(lines.findIndex((line) => line.startsWith(`│ ${group} `)))
+    .find((line) => line.startsWith(`│   ${rest} `))!
     .split('│')
     .slice(2, -1)
     .map((cell) => cell.trim().replace(/^not$/, 'not comparable'));
+};
 
 describe('the printed figures of the paper', () => {
   it('the printed figures have slide, ours, how far it is off, both ranges and the status in their columns', () => {
@@ -42,6 +46,13 @@ describe('the printed figures of the paper', () => {
     expect(text).not.toMatch(/NaN|Infinity|undefined/);
   });
 
+  it('the printed figures keep a space on both sides of each rule, and each group has its name once', () => {
+    const lines = text.split('\n').filter((line) => line.startsWith('│'));
+    for (const line of lines) expect(line).toMatch(/^│ .* │$/);
+    for (const line of lines) expect(line).not.toMatch(/[^ █]│|│[^ █]/);
+    expect(lines.filter((line) => line.includes('warm-vm, 1 of 1 GiB'))).toHaveLength(1);
+  });
+
   it('the printed tornado has the constants that move a figure, each with a bar from end to end', () => {
     const lines = text.split('\n');
     const at = lines.indexOf('save-restore, 1 of 1 GiB: save: 15.0 s');
@@ -62,6 +73,15 @@ describe('the page of the paper', () => {
     expect(html).not.toMatch(/NaN|Infinity|undefined/);
     const ids = [...html.matchAll(/ id="([^"]+)"/g)].map(([, id]) => id);
     expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  it('the page of the paper sets what is code as such, where the text has backticks', () => {
+    const none = madeUpPaper();
+    expect(renderPaperText(none, false).replaceAll(/\s+/g, ' ')).toContain('`stillwarm paper --ranges FILE`');
+    for (const outcome of [none, OUTCOME]) {
+      expect(renderPaperHtml(outcome)).toContain('<code>stillwarm paper --ranges FILE</code>');
+      expect(renderPaperHtml(outcome).replace(/<script>[^]*<\/script>/, '')).not.toContain('`');
+    }
   });
 
   it('the page of the paper has a row for each figure, and each of its cells is that of the text', () => {

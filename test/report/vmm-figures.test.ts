@@ -182,7 +182,7 @@ const TABLES: readonly { readonly heads: readonly string[]; readonly rows: reado
     ],
   },
   {
-    heads: ['written to\nthe disk, MB', 'read from\nthe disk, MB', 'over the\nnetwork, MB'],
+    heads: ['to the\ndisk, MB', 'from the\ndisk, MB', 'over the\nnetwork, MB'],
     rows: [
       ['5.00', '7.00', '11.0'],
       ['0', '123', '0'],
@@ -204,12 +204,12 @@ describe('the printed tables', () => {
       'profile pentium4-2006; set guest.syscallNs 300; architecture x86_32; disk profile; files of each guest 9,285, 250 MB; ' +
         'read in one run, at most 16.8 MB; seed 43; digest 00112233445566aa fitted to the paper: guest.suspendNs',
     );
-    expect(words).toContain('take under 3 guests of 1,536MiB?');
+    expect(words).toContain('take under 3 guests of 1.5 GiB?');
     // 1,001 + 2,001 and 1,002 + 2,002.
     expect(text).toMatch(
       new RegExp(
-        '\\n3 guests of 1,536MiB, warm-vm: guest2 does not go on: a torn record\\n' +
-          '3 guests of 1,536MiB, shutdown-boot: guest0 does not go on: it does not shut down\\n' +
+        '\\n3 guests of 1.5 GiB, warm-vm: guest2 does not go on: a torn record\\n' +
+          '3 guests of 1.5 GiB, shutdown-boot: guest0 does not go on: it does not shut down\\n' +
           'verified 3,002 pages, 3,004 bytes: all equal\\n$',
       ),
     );
@@ -224,7 +224,7 @@ describe('the page', () => {
     expect(heads).toEqual(TABLES.flatMap((table) => table.heads));
     expect(html).toContain('<dt>read in one run, at most</dt><dd>16.8 MB</dd>');
     expect(html).toContain('verified 3,002 pages, 3,004 bytes: all equal');
-    expect(html).toContain('<li>3 guests of 1,536MiB, warm-vm: guest2 does not go on: a torn record</li>');
+    expect(html).toContain('<li>3 guests of 1.5 GiB, warm-vm: guest2 does not go on: a torn record</li>');
   });
 });
 
@@ -238,7 +238,7 @@ describe('the tables of the series', () => {
   const rows = rowsOf(renderVmmText({ result: SERIES, mismatches: [], notices: [] }, false)).slice(15);
 
   it('the tables of the series have a column a machine, ascending, with the figures of the slides where they have one', () => {
-    const byMemory = ['', '256MiB', '512MiB', '1GiB'];
+    const byMemory = ['', '256 MiB', '512 MiB', '1 GiB'];
     const byNumber = ['', '1', '2'];
     expect(rows).toEqual([
       byMemory,
@@ -378,7 +378,7 @@ describe('the charts of the series', () => {
   it('the charts of the series go over the numbers of guests, too, without a ring', () => {
     const chart = seriesChart(SERIES, byNumber!, 'stop', 'it').svg;
     expect(textsOf(chart, 'tick middle').map(({ text }) => text)).toEqual(['1', '2']);
-    expect(textsOf(chart, 'caption middle').map(({ text }) => text)).toEqual(['guests of 512MiB']);
+    expect(textsOf(chart, 'caption middle').map(({ text }) => text)).toEqual(['guests of 512 MiB']);
     expect(ringsOf(chart)).toEqual([]);
     expect(chart).toContain('warm-vm: 4.50 s at 1, 3.00 s at 2. shutdown-boot: 36.8 s at 1, 24.5 s at 2.');
   });

@@ -27,11 +27,11 @@ describe('the figures of a reboot of the hypervisor', () => {
     const single = sampleVmmResult({ machines: [sampleMeasurement(3, 1 << 28)] });
     expect(seriesOf(single)).toEqual([]);
     expect(grids(single).map(({ question }) => question)).toEqual([
-      'How long does a reboot of the hypervisor take under 3 guests of 256MiB?',
+      'How long does a reboot of the hypervisor take under 3 guests of 256 MiB?',
       'How long does a guest boot, the longest of them?',
       'What do the clients of their web servers see?',
       'What becomes of the guests, and how fast are their files read again?',
-      'What is moved?',
+      'How much memory of the guests does domain 0 move? (What guests read and write is not in it.)',
     ]);
   });
 
@@ -59,6 +59,33 @@ describe('the printed text', () => {
     }
   });
 
+  it('the printed text speaks of figures of the slides below ours only when there are some', () => {
+    const asked = sampleMeasurement(1, 1 << 30);
+    const both = (change: Parameters<typeof sampleVmmResult>[0]): string[] => {
+      const outcome = { result: sampleVmmResult({ machines: [asked], ...change }), mismatches: [], notices: [] };
+      return [renderVmmText(outcome, false), renderVmmHtml(outcome)];
+    };
+    for (const printed of both({})) expect(printed).toMatch(/Below a figure is the slides(?:'|&#39;) figure/);
+    for (const printed of both({ profile: 'server-2026' })) expect(printed).not.toContain('Below a figure');
+  });
+
+  it('the printed text says what it means when less than nothing was saved of a boot', () => {
+    const asked = sampleMeasurement(1, 1 << 30);
+    const strategies = asked.strategies.map((strategy) => ({
+      ...strategy,
+      guests: strategy.guests.map((guest) => ({
+        ...guest,
+        boots: { before: guest.boots.before, after: { ...guest.boots.before, ns: guest.boots.before.ns + 0.5e9 } },
+      })),
+    }));
+    const outcome = { result: sampleVmmResult({ machines: [{ ...asked, strategies }] }), mismatches: [], notices: [] };
+    for (const printed of [renderVmmText(outcome, false), renderVmmHtml(outcome)]) {
+      expect(printed).toContain('A negative figure saved of a boot: it took longer than the first one.');
+      expect(printed).toContain('−0.500');
+      expect(printed).not.toContain('-0.500');
+    }
+  });
+
   it('the printed text says what differs, and why a guest does not go on', () => {
     const machine = sampleMeasurement(1, 1 << 30);
     const [warm, ...rest] = machine.strategies;
@@ -67,7 +94,7 @@ describe('the printed text', () => {
     const result = sampleVmmResult({
       machines: [{ ...machine, strategies: [{ ...warm!, guests, verified }, ...rest] }],
     });
-    expect(reasonsOf(result)).toEqual(['1 guest of 1GiB, warm-vm: guest0 does not go on: a torn record']);
+    expect(reasonsOf(result)).toEqual(['1 guest of 1 GiB, warm-vm: guest0 does not go on: a torn record']);
     const mismatches = [{ vms: 1, memory: 1 << 30, strategy: 'warm-vm' as const, what: 'byte 3 was read wrong' }];
     const text = renderVmmText({ result, mismatches, notices: [] }, true);
     expect(text).toContain(

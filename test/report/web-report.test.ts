@@ -1,7 +1,8 @@
 // What is printed of a web server over a reboot: every figure against the result, by arithmetic.
 import { describe, expect, it } from 'vitest';
+import type { WebService } from '../../src/experiment/web/result.ts';
 import { renderWebHtml } from '../../src/report/web-html.ts';
-import { webHeadline, webSections } from '../../src/report/web-measures.ts';
+import { webHeadline, webNotes, webSections } from '../../src/report/web-measures.ts';
 import { renderWebText } from '../../src/report/web-text.ts';
 import { sampleWebResult, sampleWebStrategies } from './web-sample.ts';
 
@@ -63,6 +64,57 @@ describe('the figures of stillwarm web', () => {
     expect(of('after 1 / after 2')).toEqual(['—']);
     expect(webHeadline(result)).toBeUndefined();
     expect(webHeadline(sampleWebResult({ strategies: [cold!, nothing] }))).toMatch(/^With no strategy /);
+  });
+
+  it('a figure that is missing or negative has its reason in one line of the text and on the page', () => {
+    const [cold, warm] = sampleWebStrategies();
+    const silence = { p50Ns: null, p99Ns: null };
+    const with_ = (change: Partial<WebService>) =>
+      sampleWebResult({ strategies: [cold!, { ...warm!, service: { ...warm!.service, ...change } }] });
+    const { before, after } = warm!.service.latency;
+    const none = { until90Ns: null, loss: { first20s: null, first33s: null } };
+    const cases: [Partial<WebService>, string[]][] = [
+      [{}, []],
+      [
+        { ...none, latency: { before: silence, after } },
+        ['No request was answered before the reboot (warm-cache): there is no rate to compare with.'],
+      ],
+      [
+        { ...none, latency: { before, after: silence } },
+        ['No request was answered after the reboot within the 40 seconds that --after measures (warm-cache).'],
+      ],
+      [
+        none,
+        [
+          'The rate was not back at 90 % within the 40 seconds that --after measures (warm-cache): a longer --after looks on.',
+          'A loss has no figure (warm-cache): the 40 seconds that --after measures end before it is complete.',
+        ],
+      ],
+      [
+        { loss: { first20s: -0.05, first33s: 0.01 } },
+        ['A negative loss (warm-cache): more was answered after the return than before.'],
+      ],
+    ];
+    for (const [change, notes] of cases) {
+      const result = with_(change);
+      expect(webNotes(result)).toEqual(notes);
+      const text = renderWebText({ result, mismatches: [], notices: [] }, false).replaceAll(/\s+/g, ' ');
+      const page = renderWebHtml({ result, mismatches: [], notices: [] });
+      for (const note of notes) for (const printed of [text, page]) expect(printed).toContain(note);
+    }
+    const text = renderWebText(
+      { result: with_({ loss: { first20s: -0.05, first33s: 0 } }), mismatches: [], notices: [] },
+      false,
+    );
+    expect(text).toContain('−5.00 %');
+  });
+
+  it('a row that belongs to the one above it stands to its right, in the text and on the page', () => {
+    expect(renderWebText(outcome, false)).toMatch(/\n│ {3}slides /);
+    const page = renderWebHtml(outcome);
+    expect(page.match(/<th scope="row" class="below">slides<\/th>/g)).toHaveLength(4);
+    expect(page).toContain('<th scope="row" class="below">connrefused</th>');
+    expect(page).toContain('<th scope="row">down, s</th>');
   });
 
   it('the sentence names the strategy with which the service recovers first', () => {

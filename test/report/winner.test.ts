@@ -110,7 +110,7 @@ describe('the first sentences of a reboot of the hypervisor', () => {
 
   it('the first sentences of a reboot of the hypervisor say whose service is away for the shortest time, and why', () => {
     expect(said(down(first, 40, 'continued', [0, 0]), down(named(second, 'shutdown-boot'), 80, 'booted', [0, 0]))).toBe(
-      'warm-vm has the shortest downtime under 1 guest of 1GiB: 40.0 s, since its guests stay in memory and go on: ' +
+      'warm-vm has the shortest downtime under 1 guest of 1 GiB: 40.0 s, since its guests stay in memory and go on: ' +
         'nothing of them is written to the disk. shutdown-boot is down for 80.0 s, 2.00 × as long.',
     );
   });
@@ -119,7 +119,7 @@ describe('the first sentences of a reboot of the hypervisor', () => {
     const migrated = down(named(first, 'live-migration'), 0.5, 'continued', [0, 2180]);
     const saved = down(second, 100, 'continued', [1074, 0]);
     expect(said(migrated, saved)).toBe(
-      'live-migration has the shortest downtime under 1 guest of 1GiB: 0.500 s, since its guests run on a second machine ' +
+      'live-migration has the shortest downtime under 1 guest of 1 GiB: 0.500 s, since its guests run on a second machine ' +
         'meanwhile (2,180 MB over the network). save-restore is down for 100 s, 200 × as long. Without a second machine ' +
         'save-restore is the shortest: 100 s, with its guests written to the disk and read back (1,074 MB).',
     );
@@ -127,7 +127,7 @@ describe('the first sentences of a reboot of the hypervisor', () => {
 
   it('the first sentences of a reboot of the hypervisor compare nothing when all are alike, and say what differs first', () => {
     expect(said(down(first, 40, 'booted', [0, 0]))).toBe(
-      'warm-vm: the service under 1 guest of 1GiB is down for 40.0 s, with 1 guest booted again.',
+      'warm-vm: the service under 1 guest of 1 GiB is down for 40.0 s, with 1 guest booted again.',
     );
     const bad = { ...down(second, 40.1, 'booted', [0, 0]), verified: { pages: 1, bytes: 1, mismatches: 4 } };
     expect(said(down(first, 40, 'booted', [0, 0]), bad)).toMatch(

@@ -53,11 +53,7 @@ export class Browser {
   /** Opens a page, given as its text, and waits until it has loaded. */
   async open(html: string, view: View): Promise<void> {
     await this.#attach();
-    const { width, height = 900, print = false, dark = false, script = true } = view;
-    await this.send('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: 1, mobile: width < 500 });
-    const features = [{ name: 'prefers-color-scheme', value: dark ? 'dark' : 'light' }];
-    await this.send('Emulation.setEmulatedMedia', { media: print ? 'print' : 'screen', features });
-    await this.send('Emulation.setScriptExecutionDisabled', { value: !script });
+    await this.look(view);
     const path = join(this.#dir, 'page.html');
     writeFileSync(path, html);
     this.#requests = [];
@@ -66,6 +62,14 @@ export class Browser {
     });
     await this.send('Page.navigate', { url: pathToFileURL(path).href });
     await loaded;
+  }
+
+  /** Looks at the page that is open in another way. */
+  async look({ width, height = 900, print = false, dark = false, script = true }: View): Promise<void> {
+    await this.send('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: 1, mobile: width < 500 });
+    const features = [{ name: 'prefers-color-scheme', value: dark ? 'dark' : 'light' }];
+    await this.send('Emulation.setEmulatedMedia', { media: print ? 'print' : 'screen', features });
+    await this.send('Emulation.setScriptExecutionDisabled', { value: !script });
   }
 
   /** Everything that the page has asked for, but itself. */

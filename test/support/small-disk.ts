@@ -3,8 +3,6 @@
  * share.
  */
 
-import { makeExt2 } from '../../src/disk/mkfs/mkfs.ts';
-import { directory, file, sparse, symlink, tree, type TreeNode } from '../../src/disk/mkfs/tree.ts';
 import { OverlayImage } from '../../src/disk/image/overlay-image.ts';
 import { OracleExt2 } from '../../src/experiment/judge/oracle-ext2.ts';
 import type { MemoryImage } from '../../src/disk/image/memory-image.ts';
@@ -18,35 +16,7 @@ import { machineMemoryFor } from '../../src/experiment/host/host.ts';
 import { MachineMemory } from '../../src/machine/memory.ts';
 import { SERVER_2026 } from '../../src/machine/profiles/server-2026.ts';
 
-/** `size` bytes that differ from file to file and from page to page. */
-export function pattern(size: number, salt: number): Uint8Array {
-  return new Uint8Array(size).map((_, at) => (at * 31 + (at >>> 12) * 7 + salt) & 255);
-}
-
-/**
- * Files of all sorts: empty, of odd sizes, with direct and indirect blocks, with holes,
- * hard-linked, behind symbolic links.
- * @param journalBlocks blocks of a journal; none when not given
- */
-export function smallImage(journalBlocks?: number): ReturnType<typeof makeExt2> {
-  const shared = file(pattern(5000, 1));
-  const entries: [string, TreeNode][] = [
-    ['empty', file('')],
-    ['one', file('x')],
-    ['shared', shared],
-    ['again', shared],
-    ['link', symlink('deep/er/thirteen')],
-    ['far', symlink('/'.repeat(70) + 'one')],
-    ['holes', file(sparse(300_000, [[100_000, pattern(20_000, 5)]]))],
-    ['deep', directory([['er', directory([['thirteen', file(pattern(13 * 4096, 2))]])]])],
-    [
-      'many',
-      directory(Array.from({ length: 150 }, (_, i) => [`name-${i}`, file(pattern(i * 37, i))] as [string, TreeNode])),
-    ],
-    ['big', file(pattern(1_300_000, 3))],
-  ];
-  return makeExt2(tree(directory(entries)), { journalBlocks });
-}
+export { pattern, smallImage } from '../../src/lab/fuzz/specimens.ts';
 
 /**
  * The disk as an experiment wants it. Throws UserError when the oracle cannot make sense of the
@@ -60,6 +30,7 @@ export function diskOf(image: MemoryImage): DiskSource {
     version: 'none',
     copy: () => new OverlayImage(image),
     oracleOf,
+    shared: undefined,
     check: nothing,
     close: nothing,
   };

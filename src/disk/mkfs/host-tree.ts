@@ -69,6 +69,7 @@ class HostContent implements FileContent {
   readonly #version: string;
   readonly #room: KeptBytes | undefined;
   #kept: Uint8Array | undefined;
+  #isCopied = false;
 
   /**
    * @param sizeBytes how much of the file counts
@@ -101,9 +102,15 @@ class HostContent implements FileContent {
     this.#kept = kept;
   }
 
-  /** @throws InputError when bytes are kept of a file that has changed */
+  /** Another has a copy of its bytes, and none are kept here any more. */
+  copied(): void {
+    this.#kept = undefined;
+    this.#isCopied = true;
+  }
+
+  /** @throws InputError when bytes are kept, or copied, of a file that has changed */
   check(): void {
-    if (this.#kept === undefined) return;
+    if (this.#kept === undefined && !this.#isCopied) return;
     const stat = askHost(`cannot read ${printableBytes(this.#path)}`, () => statSync(this.#path, { bigint: true }));
     if (versionOf(stat) !== this.#version) throw this.#changed();
   }
@@ -187,7 +194,12 @@ export class HostListing {
     return String(this.#version);
   }
 
-  /** @throws InputError when a file whose bytes are kept has changed */
+  /** The bytes of all files have been copied: they are not kept here any more. */
+  copied(): void {
+    for (const content of this.#contents) content.copied();
+  }
+
+  /** @throws InputError when a file whose bytes are kept, or copied, has changed */
   check(): void {
     for (const content of this.#contents) content.check();
   }

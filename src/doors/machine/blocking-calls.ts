@@ -7,13 +7,10 @@
 
 import { isProcess, type Process } from '../../sim/index.ts';
 import type { Syscalls } from '../../kernel/index.ts';
+import { type Blocking, type FileCalls, fileCalls } from './file-calls.ts';
 
-/** As `Syscalls`, and what would be a process is its result. */
-export type BlockingSyscalls = {
-  readonly [K in keyof Syscalls]: Syscalls[K] extends (...args: infer A) => Process<infer R>
-    ? (...args: A) => R
-    : Syscalls[K];
-};
+/** As `Syscalls`, and what would be a process is its result; and `FileCalls` made of them. */
+export type BlockingSyscalls = Blocking<Syscalls> & FileCalls;
 
 /** Runs a process of the guest to its end. Throws what it throws. */
 export type Runner = <T>(name: string, process: Process<T>) => T;
@@ -29,7 +26,8 @@ export function blockingCalls(sys: Syscalls, check: () => void, run: Runner): Bl
         Object.defineProperty(calls, name, { get: () => Reflect.get(sys, name) as unknown, enumerable: true });
       else if (typeof descriptor.value === 'function') calls[name] = blocking(sys, name, check, run);
     }
-  return Object.assign(calls, fastCalls(sys, check, run)) as unknown as BlockingSyscalls;
+  const all = Object.assign(calls, fastCalls(sys, check, run)) as unknown as Blocking<Syscalls>;
+  return Object.assign(calls, fileCalls(all)) as unknown as BlockingSyscalls;
 }
 
 function blocking(sys: Syscalls, name: string, check: () => void, run: Runner): unknown {

@@ -20,6 +20,7 @@ export { FADV, MAP, MS, O, PROT, SEEK, type KernelStats, type Stat, type Syscall
 export type { HypercallStats, Protections } from '../../xen/index.ts';
 export { NOTHING, type Process, type StepKind, type Wait, WaitQueue } from '../../sim/index.ts';
 export type { BlockingSyscalls } from './blocking-calls.ts';
+export type { Blocking, FileCalls } from './file-calls.ts';
 export { Disk, type DiskContents, type FileTree, files, image } from './disk.ts';
 export { Machine } from './machine.ts';
 export { GuestCrash, type Program, type ResultsOf } from './program-run.ts';

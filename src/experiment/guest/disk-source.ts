@@ -1,8 +1,9 @@
 /**
  * The disk of an experiment: an ext2 image made from a directory of real files, or the user's own
- * ext2 or ext3 image. The user's files are only read. Kept in memory are the metadata around them,
- * what guests write, and the first files of a directory. All others are read each time that the
- * disk is read.
+ * ext2 or ext3 image. The user's files are only read. The image of a directory lies in memory when
+ * it is small enough, once for all threads (shared-disk.ts). Of a larger one, the metadata and the
+ * first files are kept. All others are read each time that the disk is read. What guests write
+ * stays in memory.
  *
  * A disk that is made from a directory has the files that a boot reads, too. They are no part of
  * the workload, nor of the files that a result counts.
@@ -21,6 +22,7 @@ import { printable } from '../../base/printable.ts';
 import { UserError } from '../../base/user-error.ts';
 import { checkSuperblock, EXT2_SUPERBLOCK_OFFSET, EXT2_SUPERBLOCK_SIZE, type Ext2Geometry } from '../../format/ext2.ts';
 import { FileImage } from '../../disk/image/file-image.ts';
+import { WholeImage } from '../../disk/image/whole-image.ts';
 import { HostListing } from '../../disk/mkfs/host-tree.ts';
 import type { ImageStore } from '../../disk/image/image-store.ts';
 import { BOOT_FILES, withBootFiles } from '../../disk/mkfs/boot-files.ts';
@@ -55,8 +57,8 @@ const SPARSENESS_LIMIT = 8;
 const SPARSENESS_IGNORED = 8 * 2 ** 30;
 
 /**
- * Bytes of files of a directory that are kept in memory: a run reads each file several times, and
- * the oracle reads it again. Room for the modules of a large program.
+ * Bytes of a directory's image, or of its first files, that are kept in memory. A run reads each
+ * file several times, and the oracle reads it again. Room for the modules of a large program.
  */
 export const KEPT_BYTES = 512 << 20;
 
@@ -66,6 +68,8 @@ const NOT_TEXT = /[\udc80-\udcff]/u;
 /** A medium; close it after use. */
 export interface OpenImage {
   readonly image: ImageStore;
+  /** All bytes of the image, where they lie in memory that threads share. */
+  readonly shared: Uint8Array | undefined;
   /** @throws InputError when a file whose bytes are kept in memory has changed */
   readonly check: () => void;
   readonly close: () => void;
@@ -155,7 +159,7 @@ export function openDisk(
   try {
     const bootFiles = kept.withoutBootFiles !== true;
     opened = openImage(path, limit, onProgress, kept.withoutHidden, { keptBytes: KEPT_BYTES, bootFiles });
-    const { image, leftOut, version, check, close } = opened;
+    const { image, shared, leftOut, version, check, close } = opened;
     prepare(path, image, onProgress);
     const found = listFiles(image);
     const { files, bytes } = found;
@@ -167,7 +171,7 @@ export function openDisk(
       throw new UserError(
         `${path}: files claim ${counted(bytes, 'byte')} on a disk of ${grouped(image.size)}: give a --limit`,
       );
-    return { ...sourceOf(image, found, version), notices: noticesOf(leftOut, found), check, close };
+    return { ...sourceOf(image, found, version), shared, notices: noticesOf(leftOut, found), check, close };
   } catch (error) {
     opened?.close();
     const mistake = asUserError(path, error);
@@ -180,9 +184,11 @@ export function openDisk(
 export const diskSourceOf = (image: ImageStore, version: string): DiskSource =>
   sourceOf(image, listFiles(image), version);
 
-const sourceOf = (image: ImageStore, found: DiskFiles, version: string): DiskSource => ({
+/** As `diskSourceOf`, of files that have been listed. */
+export const sourceOf = (image: ImageStore, found: DiskFiles, version: string): DiskSource => ({
   ...found,
   image,
+  shared: undefined,
   version,
   notices: [],
   copy: () => new OverlayImage(image),
@@ -214,7 +220,8 @@ function prepare(path: string, image: ImageStore, onProgress: ProgressListener):
 
 /**
  * Opens a directory of files or an image, without a look at what its file system says.
- * @param keptBytes bytes of files of a directory that are kept in memory, at most
+ * @param keptBytes bytes of a directory's image, or of its first files, that are kept in memory, at
+ * most
  * @param bootFiles whether the image of a directory has the files that a boot reads
  * @throws UserError
  */
@@ -236,8 +243,12 @@ export function openImage(
         `${path}: files claim ${counted(bytes, 'byte')} and have ${grouped(allocatedBytes)}: give a --limit`,
       );
     const tree = listing.read((done) => onProgress({ phase: 'reading the files', done, total: bytes }));
+    const mapped = mapExt2(planExt2(bootFiles ? withBootFiles(tree) : tree));
+    const whole = mapped.size <= keptBytes ? WholeImage.of(mapped) : undefined;
+    if (whole !== undefined) listing.copied();
     return {
-      image: mapExt2(planExt2(bootFiles ? withBootFiles(tree) : tree)),
+      image: whole === undefined ? mapped : new OverlayImage(whole),
+      shared: whole?.bytes,
       leftOut: tree.leftOut,
       version: listing.version,
       check: () => listing.check(),
@@ -257,6 +268,7 @@ export function openImage(
   }
   return {
     image,
+    shared: undefined,
     leftOut: new LeftOut(),
     version: image.version,
     check: () => undefined,

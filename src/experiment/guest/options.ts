@@ -3,6 +3,7 @@
 import { ARCHS, type Arch } from '../../base/arch.ts';
 import { checkArgument, checkInteger, checkOneOf } from '../../base/argument-error.ts';
 import { PAGE_SIZE } from '../../base/units.ts';
+import type { CostName } from '../../machine/profile.ts';
 import { type BackendOptions, checkBackend } from '../host/backend.ts';
 import { checkConstants, DISKS, PROFILES, type Constants, type DiskName, type ProfileName } from '../host/profiles.ts';
 import type { StrategyName } from '../host/strategies.ts';
@@ -91,3 +92,10 @@ export function checkCommonOptions(
   checkInteger('seed', options.seed, Number.MIN_SAFE_INTEGER);
   checkBackend(options);
 }
+
+/** Fitted constants that no reboot of a guest uses. */
+export const OF_THE_HYPERVISOR: readonly CostName[] = [
+  'guest.suspendNs',
+  'hypervisor.domain0ShutdownNs',
+  'hypervisor.domain0BootNs',
+];

@@ -14,34 +14,28 @@ import {
 import { GuestPanic } from '../../base/errno.ts';
 import { UserError } from '../../base/user-error.ts';
 import { MachineMemory } from '../../machine/memory.ts';
-import { type CostName, fittedConstants } from '../../machine/profile.ts';
+import { fittedConstants } from '../../machine/profile.ts';
 import { Digest } from '../../sim/digest.ts';
 import { CURVE_STRATEGIES, curveOf, curveSizes } from './domain0-curve.ts';
 import { asUserError, checkDisk, KEPT_BYTES, openDisk } from './disk-source.ts';
+import { sharedDisk, sharedOf, type SharedDisk } from './shared-disk.ts';
 import { saveMemory } from './memory-dump.ts';
 import { domain0CacheOf } from '../host/backend.ts';
 import { archOf, profileOf, settingsOf } from '../host/profiles.ts';
 import type { ProgressListener } from './progress.ts';
 import type { Mismatch, RebootResult } from './result.ts';
-import { checkCommonOptions, WORKLOADS, type RebootOptions } from './options.ts';
+import { checkCommonOptions, OF_THE_HYPERVISOR, WORKLOADS, type RebootOptions } from './options.ts';
 import { STRATEGIES, type StrategyName } from '../host/strategies.ts';
 import { runInOrder, type DiskSummary, type OpenRuns, type Runs } from './runs.ts';
 import { preserves, runStrategy, type StrategyInput, type StrategyOutcome } from './strategy.ts';
 import { machineMemoryFor } from '../host/host.ts';
 import type { Testbed } from '../host/testbed.ts';
 
-/** Fitted constants that no reboot of a guest uses. */
-export const OF_THE_HYPERVISOR: readonly CostName[] = [
-  'guest.suspendNs',
-  'hypervisor.domain0ShutdownNs',
-  'hypervisor.domain0BootNs',
-];
-
 export interface RebootOutcome {
   readonly result: RebootResult;
   /** Empty when every page and every byte was equal to the disk's. */
   readonly mismatches: readonly Mismatch[];
-  /** Remarks for the user about files that are not read, a line each. */
+  /** Remarks for the user about files that are not read, and of init, a line each. */
   readonly notices: readonly string[];
 }
 
@@ -71,7 +65,7 @@ export function runReboot(
   checkFunction('onProgress', onProgress);
   checkFunction('betweenGuests', betweenGuests, true);
   checkOptions(options);
-  const open: typeof openRuns = (asked, listener) => openRuns(asked, listener, betweenGuests);
+  const open: (typeof REBOOT_RUNS)['open'] = (asked, listener) => openRuns(asked, listener, undefined, betweenGuests);
   return runInOrder({ ...REBOOT_RUNS, open }, options, onProgress);
 }
 
@@ -92,14 +86,16 @@ function checkOptions(options: RebootOptions): void {
 function openRuns(
   options: RebootOptions,
   onProgress: ProgressListener,
+  shared?: SharedDisk,
   betweenGuests?: (testbed: Testbed) => void,
 ): OpenRuns<StrategyOutcome> {
-  const disk = openDisk(options.path, options.limit, onProgress, options);
+  const disk = shared ? sharedDisk(shared) : openDisk(options.path, options.limit, onProgress, options);
   const dumped = dumpedStrategy(options);
   const asked = runsOf(options);
   let memory: MachineMemory | undefined;
   return {
     disk: { all: disk.all, notices: disk.notices, version: disk.version },
+    shared: sharedOf(disk),
     check: () => checkDisk(options.path, disk),
     close: () => disk.close(),
     run: (index, onRun) => {
@@ -154,7 +150,7 @@ function merge(options: RebootOptions, disk: DiskSummary, outcomes: readonly Str
       fitted: fittedConstants(profileOf(options), OF_THE_HYPERVISOR),
     },
     mismatches: outcomes.flatMap(({ mismatches }) => mismatches),
-    notices: disk.notices,
+    notices: [...disk.notices, ...new Set(outcomes.flatMap(({ saidByInit }) => saidByInit))],
   };
 }
 

@@ -9,6 +9,7 @@
 
 import type { DiskSource } from './disk-source.ts';
 import type { ProgressListener } from './progress.ts';
+import type { SharedDisk } from './shared-disk.ts';
 
 /** What is known of the disk of an experiment, in any thread. */
 export type DiskSummary = Pick<DiskSource, 'all' | 'notices' | 'version'>;
@@ -19,6 +20,8 @@ export type RunListener = (phase: string, share: number) => void;
 /** The runs, and the disk that they read. */
 export interface OpenRuns<Part> {
   readonly disk: DiskSummary;
+  /** The disk for other threads; undefined when each of them opens it itself. */
+  readonly shared?: SharedDisk | undefined;
   /** Does one run. @throws UserError */
   run(index: number, onProgress: RunListener): Part;
   /** @throws UserError when the disk has changed meanwhile */
@@ -30,8 +33,12 @@ export interface OpenRuns<Part> {
 export interface Runs<Options, Part, Outcome> {
   /** Bytes of memory that each run may touch, in the order of the list. */
   bytesOf(options: Options): readonly number[];
-  /** Opens the disk. @throws UserError */
-  open(options: Options, onProgress: ProgressListener): OpenRuns<Part>;
+  /**
+   * Opens the disk.
+   * @param shared the disk that another thread has opened with the same options
+   * @throws UserError
+   */
+  open(options: Options, onProgress: ProgressListener, shared?: SharedDisk): OpenRuns<Part>;
   /** @param parts of all runs, in the order of the list */
   merge(options: Options, disk: DiskSummary, parts: readonly Part[]): Outcome;
 }

@@ -62,6 +62,8 @@ export interface StrategyOutcome {
   /** Digest of the run, hexadecimal. */
   readonly digest: string;
   readonly mismatches: readonly Mismatch[];
+  /** What init has said of its lists, a line each: one that makes no sense, reads that failed. */
+  readonly saidByInit: readonly string[];
 }
 
 /**
@@ -76,7 +78,7 @@ export function runStrategy(input: StrategyInput, name: StrategyName, onProgress
     what: found.what,
     history: historyOf(input, name, found),
   }));
-  return { result, digest: run.testbed.simulation.digest.hex, mismatches };
+  return { result, digest: run.testbed.simulation.digest.hex, mismatches, saidByInit: run.saidByInit };
 }
 
 function historyOf(input: StrategyInput, name: StrategyName, page: PageInQuestion): string[] {
@@ -127,6 +129,7 @@ function joined(parts: readonly Uint8Array[]): Uint8Array {
 
 class StrategyRun {
   readonly testbed: Testbed;
+  readonly saidByInit: string[] = [];
   readonly found = new VerifierRecord();
   readonly #input: StrategyInput;
   readonly #name: StrategyName;
@@ -203,6 +206,8 @@ class StrategyRun {
     const rebootNs = simulation.now - rebootStart;
     if (strategy.prefetch) after.domain.environment.spawn('prefetch', prefetchFiles(after.kernel.syscalls));
     runs.push(yield* this.#run(after, 'after', 1), yield* this.#run(after, 'after', 2));
+    for (const { text } of [before, after].flatMap(({ kernel }) => kernel.messages))
+      if (text.startsWith('init: ')) this.saidByInit.push(text);
     const { stats } = after.kernel;
     const pagesWrittenBack = after.domain.stats.dirty.written;
     const logged = joined(this.#logged);

@@ -66,9 +66,14 @@ export class WebHost {
 }
 
 /** Sends a request on an open connection; undefined when it broke, or the answer is invalid. */
-export function* ask(connection: Connection, lines: readonly string[]): Process<HttpAnswer | undefined> {
-  const answer = yield* connection.request(encodeRequest(lines));
+export function* askFor(connection: Connection, request: Uint8Array): Process<HttpAnswer | undefined> {
+  const answer = yield* connection.request(request);
   return typeof answer === 'string' ? undefined : parseAnswer(answer);
+}
+
+/** The same, with a request of these lines. */
+export function ask(connection: Connection, lines: readonly string[]): Process<HttpAnswer | undefined> {
+  return askFor(connection, encodeRequest(lines));
 }
 
 /** A request of these lines. */

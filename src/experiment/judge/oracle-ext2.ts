@@ -321,7 +321,7 @@ export class OracleExt2 {
     let claimed = this.#claimed;
     const walk = (block: number, depth: number, firstPage: number): void => {
       if (block === 0 || firstPage >= pages) return;
-      this.#inodes.checkBlock(block, `inode ${ino} points`);
+      this.#inodes.checkBlock(block, 'inode', ino, 'points');
       if (++claimed > blocks)
         throw corrupt(
           `multiply-claimed blocks: with inode ${ino} more are claimed than there are, ${blocks}; run e2fsck`,
@@ -337,7 +337,8 @@ export class OracleExt2 {
       indirects.add(block);
       const pointers = this.#inodes.read(block * PAGE_SIZE, PAGE_SIZE).slice();
       const span = POINTERS ** (depth - 1);
-      for (let i = 0; i < POINTERS; i++) walk(u32At(pointers, i * 4), depth - 1, firstPage + i * span);
+      const end = Math.min(POINTERS, Math.ceil((pages - firstPage) / span));
+      for (let i = 0; i < end; i++) walk(u32At(pointers, i * 4), depth - 1, firstPage + i * span);
     };
     let page = 0;
     for (let i = 0; i < 15; i++) {

@@ -82,7 +82,7 @@ export class OracleInodes {
     const group = Math.floor((ino - 1) / inodesPerGroup);
     const table = u32At(this.read(this.#descriptor(group) + 8, 4), 0);
     const offset = ((ino - 1) % inodesPerGroup) * inodeSize;
-    this.checkBlock(table + Math.floor(offset / PAGE_SIZE), `inode ${ino} lies`);
+    this.checkBlock(table + Math.floor(offset / PAGE_SIZE), 'inode', ino, 'lies');
     return this.read(table * PAGE_SIZE + offset, 128);
   }
 
@@ -94,7 +94,7 @@ export class OracleInodes {
     // One block of descriptors, behind the superblock if the first group of its 128 has one.
     const first = metaGroup * 128;
     const block = first * blocksPerGroup + (!sparse || isSparseGroup(first) ? 1 : 0);
-    this.checkBlock(block, `the descriptor of group ${group} leads`);
+    this.checkBlock(block, 'the descriptor of group', group, 'leads');
     return block * PAGE_SIZE + (group - first) * 32;
   }
 
@@ -103,9 +103,9 @@ export class OracleInodes {
   }
 
   /** @throws UserError unless there is such a block, which is not the first */
-  checkBlock(block: number, what: string): void {
+  checkBlock(block: number, what: string, number: number, leads: string): void {
     if (block >= 1 && block < this.geometry.blocks) return;
-    throw corrupt(`${what} to block ${block}, of ${this.geometry.blocks}`);
+    throw corrupt(`${what} ${number} ${leads} to block ${block}, of ${this.geometry.blocks}`);
   }
 
   /** A piece of the image of at most a page; valid until the next read. */

@@ -10,7 +10,7 @@
 import { unreachable } from '../../base/assert.ts';
 import { GuestPanic } from '../../base/errno.ts';
 import { UserError } from '../../base/user-error.ts';
-import { MachineMemory } from '../../machine/memory.ts';
+import { ReusedMemory } from '../../machine/reused-memory.ts';
 import type { SlideStrategy } from '../../slides/figures.ts';
 import type { DiskSource } from '../guest/disk-source.ts';
 import { generatedDisk } from '../guest/generated-disk.ts';
@@ -122,6 +122,7 @@ export const PAPER_RUNS: Runs<PaperBatch, PaperPart, readonly PaperPart[]> = {
       disks.set(bytes, disk);
       return disk;
     };
+    const memory = new ReusedMemory();
     return {
       // Disks are made up, so all threads have the same.
       disk: { all: { files: 0, bytes: 0 }, notices: [], version: '' },
@@ -132,11 +133,11 @@ export const PAPER_RUNS: Runs<PaperBatch, PaperPart, readonly PaperPart[]> = {
         try {
           switch (run.kind) {
             case 'hypervisor':
-              return vmmPart(run, seed, constants, diskOf(SERVED_BYTES), onRun);
+              return vmmPart(run, seed, constants, diskOf(SERVED_BYTES), memory, onRun);
             case 'files':
-              return filesPart(run, seed, constants, diskOf(run.fileBytes), onRun);
+              return filesPart(run, seed, constants, diskOf(run.fileBytes), memory, onRun);
             case 'web server':
-              return serverPart(run, seed, constants, servedDisk(run.files), onRun);
+              return serverPart(run, seed, constants, servedDisk(run.files), memory, onRun);
             default:
               return unreachable(run);
           }
@@ -150,10 +151,21 @@ export const PAPER_RUNS: Runs<PaperBatch, PaperPart, readonly PaperPart[]> = {
   merge: (_, __, parts) => parts,
 };
 
-function vmmPart(run: VmmRun, seed: number, constants: Constants, disk: DiskSource, onRun: RunListener): PaperPart {
+function vmmPart(
+  run: VmmRun,
+  seed: number,
+  constants: Constants,
+  disk: DiskSource,
+  reused: ReusedMemory,
+  onRun: RunListener,
+): PaperPart {
   const { vms, memory, strategy } = run;
   const options = { seed, profile: PAPER_PROFILE, constants, disk: 'profile', limit: SERVED_BYTES } as const;
-  const { result, digest, mismatches } = runVmmStrategy(options, disk, { vms, memory }, strategy, onRun);
+  const { result, digest, mismatches } = runVmmStrategy(
+    { options, disk, size: { vms, memory }, memory: reused },
+    strategy,
+    onRun,
+  );
   const { stopNs, startNs, guests, verified } = result;
   const downtimeNs = Math.max(...guests.map((guest) => guest.downtimeNs));
   return {
@@ -164,13 +176,20 @@ function vmmPart(run: VmmRun, seed: number, constants: Constants, disk: DiskSour
   };
 }
 
-function filesPart(run: FilesRun, seed: number, constants: Constants, disk: DiskSource, onRun: RunListener): PaperPart {
+function filesPart(
+  run: FilesRun,
+  seed: number,
+  constants: Constants,
+  disk: DiskSource,
+  reused: ReusedMemory,
+  onRun: RunListener,
+): PaperPart {
   const { memory, strategy } = run;
   const options: RebootOptions = {
     ...{ path: '', memory, seed, constants, disk: 'profile', profile: PAPER_PROFILE, strategies: [strategy] },
     ...{ workload: 'files', limit: undefined, crash: false, checksum: false, dumpMemory: undefined },
   };
-  const machine = new MachineMemory(machineMemoryFor(memory));
+  const machine = reused.take(machineMemoryFor(memory));
   const { result, digest, mismatches } = runStrategy(
     { options, profile: profileOf(options), disk, domain0Cache: run.domain0Cache, memory: machine },
     strategy,
@@ -190,11 +209,12 @@ function serverPart(
   seed: number,
   constants: Constants,
   disk: DiskSource,
+  reused: ReusedMemory,
   onRun: RunListener,
 ): PaperPart {
   const { memory, files: sizes, strategy, part } = run;
   const options: WebOptions = { ...WEB, memory, seed, constants, sizes, strategies: [strategy] };
-  const machine = new MachineMemory(machineMemoryFor(memory));
+  const machine = reused.take(machineMemoryFor(memory));
   const web = new WebRun({ options, disk, files: disk.files, memory: machine }, strategy, onRun);
   const service = part === 'service' ? web.service() : undefined;
   return {

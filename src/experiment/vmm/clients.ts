@@ -20,7 +20,7 @@ import type { Process, Simulation } from '../../sim/index.ts';
 import type { WorkloadFile } from '../../workload/file-reader.ts';
 import { encodePath } from '../../workload/web-server.ts';
 import type { VmmGuest, VmmMachine } from '../host/machine-room.ts';
-import { ask, WebHost, type HttpAnswer } from '../host/web-host.ts';
+import { askFor, encodeRequest, WebHost, type HttpAnswer } from '../host/web-host.ts';
 import { longestSilence } from '../judge/recovery.ts';
 
 /** Time between two visitors. */
@@ -123,7 +123,9 @@ class GuestClients {
   readonly #host: WebHost;
   readonly #file: ServedFile;
   readonly #server: MacAddress;
-  readonly #session: number;
+  readonly #visitRequest: Uint8Array;
+  readonly #userRequest: Uint8Array;
+  readonly #login: Uint8Array;
   /** When visits ended; undefined while they go on. */
   #lastVisitNs: number | undefined;
   #isStopped = false;
@@ -150,7 +152,11 @@ class GuestClients {
     this.#file = file;
     this.name = name;
     this.#server = server;
-    this.#session = session;
+    const get = [`GET ${encodePath(file.path)} HTTP/1.0`, `Range: bytes=0-${ASKED_BYTES - 1}`];
+    const cookie = `Cookie: session=${session}`;
+    this.#visitRequest = encodeRequest(get);
+    this.#userRequest = encodeRequest([...get, cookie]);
+    this.#login = encodeRequest(['POST /login HTTP/1.0', cookie]);
     this.#beginNs = simulation.now;
   }
 
@@ -211,7 +217,7 @@ class GuestClients {
       this.#host.close({ id });
     });
     const isOpen = (yield* connection.open()) === undefined;
-    const answer = isOpen ? yield* ask(connection, this.#get()) : undefined;
+    const answer = isOpen ? yield* askFor(connection, this.#visitRequest) : undefined;
     this.#host.close(connection);
     if (this.#lastVisitNs !== undefined) return;
     if (answer === undefined || !this.#isRight(answer)) this.#failed++;
@@ -235,14 +241,14 @@ class GuestClients {
     let connection: Connection | undefined;
     while (!this.#isStopped) {
       connection ??= yield* this.#connect();
-      const answer = connection && (yield* ask(connection, [...this.#get(), `Cookie: session=${this.#session}`]));
+      const answer = connection && (yield* askFor(connection, this.#userRequest));
       if (answer === undefined) {
         if (connection !== undefined) this.#host.close(connection);
         connection = undefined;
         this.#keptConnection = false;
       } else if (answer.status === 401) {
         this.#keptSession = false;
-        yield* ask(connection!, this.#post());
+        yield* askFor(connection!, this.#login);
       } else this.#heard.add('user');
       yield THINK;
     }
@@ -254,13 +260,5 @@ class GuestClients {
     if ((yield* connection.open()) === undefined) return connection;
     this.#host.close(connection);
     return undefined;
-  }
-
-  #get(): string[] {
-    return [`GET ${encodePath(this.#file.path)} HTTP/1.0`, `Range: bytes=0-${ASKED_BYTES - 1}`];
-  }
-
-  #post(): string[] {
-    return ['POST /login HTTP/1.0', `Cookie: session=${this.#session}`];
   }
 }

@@ -13,7 +13,7 @@ import { UserError } from '../../base/user-error.ts';
 import { JoinedImage, partOf } from '../../disk/image/joined-image.ts';
 import { MemoryImage } from '../../disk/image/memory-image.ts';
 import { OverlayImage } from '../../disk/image/overlay-image.ts';
-import { MachineMemory } from '../../machine/memory.ts';
+import { ReusedMemory } from '../../machine/reused-memory.ts';
 import { fittedConstants } from '../../machine/profile.ts';
 import { type Process } from '../../sim/index.ts';
 import { Digest } from '../../sim/digest.ts';
@@ -21,6 +21,7 @@ import { readAllFiles, READ_SIZE } from '../../workload/file-reader.ts';
 import { saveFileBytes } from '../../xen/index.ts';
 import { verifiedInit } from '../guest/boot-reader.ts';
 import { asUserError, checkDisk, openDisk, type DiskSource } from '../guest/disk-source.ts';
+import { sharedDisk, sharedOf, type SharedDisk } from '../guest/shared-disk.ts';
 import { OracleExt2 } from '../judge/oracle-ext2.ts';
 import { Verifier, VerifierRecord } from '../judge/verifier.ts';
 import { domain0CacheOf } from '../host/backend.ts';
@@ -96,25 +97,28 @@ export function runVmmReboot(
   checkFunction('onProgress', onProgress);
   checkFunction('afterReboot', afterReboot, true);
   checkOptions(options);
-  const open: typeof openRuns = (asked, listener) => openRuns(asked, listener, afterReboot);
+  const open: (typeof VMM_RUNS)['open'] = (asked, listener) => openRuns(asked, listener, undefined, afterReboot);
   return runInOrder({ ...VMM_RUNS, open }, options, onProgress);
 }
 
 function openRuns(
   options: VmmExperimentOptions,
   onProgress: ProgressListener,
+  shared?: SharedDisk,
   afterReboot?: (machine: VmmMachine) => void,
 ): OpenRuns<VmmPart> {
-  const disk = openDisk(options.path, options.limit, onProgress, options);
+  const disk = shared ? sharedDisk(shared) : openDisk(options.path, options.limit, onProgress, options);
   const asked = runsOf(options);
+  const memory = new ReusedMemory();
   return {
     disk: { all: disk.all, notices: disk.notices, version: disk.version },
+    shared: sharedOf(disk),
     check: () => checkDisk(options.path, disk),
     close: () => disk.close(),
     run: (index, onRun) => {
       const { strategy, ...size } = asked[index]!;
       try {
-        return runVmmStrategy(options, disk, size, strategy, onRun, afterReboot);
+        return runVmmStrategy({ options, disk, size, memory }, strategy, onRun, afterReboot);
       } catch (error) {
         if (error instanceof GuestPanic)
           throw new UserError(`--memory ${options.memory}: a guest panics: ${error.message}`);
@@ -124,18 +128,26 @@ function openRuns(
   };
 }
 
+/** @internal */
+export interface VmmRunInput {
+  readonly options: VmmRunOptions;
+  readonly disk: DiskSource;
+  readonly size: MachineSize;
+  /** Where the machine's is taken from. */
+  readonly memory: ReusedMemory;
+}
+
 /** @internal One strategy on one machine. */
 export function runVmmStrategy(
-  options: VmmRunOptions,
-  disk: DiskSource,
-  size: MachineSize,
+  input: VmmRunInput,
   strategy: VmmStrategyName,
   onRun: RunListener,
   afterReboot?: (machine: VmmMachine) => void,
 ): VmmPart {
+  const { size } = input;
   const phase = `${size.vms} × ${size.memory / MIB} MiB: ${strategy}`;
   onRun(phase, 0);
-  const run = new VmmRun(options, disk, size, strategy, afterReboot);
+  const run = new VmmRun(input, strategy, afterReboot);
   const result = run.result(() => onRun(phase, 0));
   const mismatches = run.found.described.map(({ what }) => ({ ...size, strategy, what }));
   return { result, digest: run.digest, mismatches };
@@ -207,9 +219,7 @@ class VmmRun {
   readonly #verifiers: readonly Verifier[];
 
   constructor(
-    options: VmmRunOptions,
-    disk: DiskSource,
-    size: MachineSize,
+    { options, disk, size, memory: reused }: VmmRunInput,
     strategy: VmmStrategyName,
     afterReboot: ((machine: VmmMachine) => void) | undefined,
   ) {
@@ -232,7 +242,7 @@ class VmmRun {
       image,
       partitions,
       saveAreas: image.places.slice(vms),
-      memory: new MachineMemory(machineMemoryFor(vms * memory)),
+      memory: reused.take(machineMemoryFor(vms * memory)),
       guestMemory: memory,
       domain0Cache: cacheOf(options, size),
       cmdLine: strategy === 'warm-cache' ? 'cachemap=files' : 'cachemap=all',

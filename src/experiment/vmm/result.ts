@@ -65,10 +65,13 @@ const REBOOT = {
   startNs: count('Time in which guests were resumed, restored or booted.'),
   totalNs: count('From the first step until the last guest runs.'),
   guests: many('Each guest.', VmmGuestResult),
-  diskBytes: object('Bytes of guests on the disk.', {
-    written: count('Bytes of guests that domain 0 wrote to the disk.'),
-    read: count('Bytes of guests that domain 0 read from the disk.'),
-  }),
+  diskBytes: object(
+    'Memory of guests that went to the disk or came from it; what guests read and write is not in it.',
+    {
+      written: count('Bytes of it that domain 0 wrote to the disk.'),
+      read: count('Bytes of it that domain 0 read from the disk.'),
+    },
+  ),
   networkBytes: count('Bytes sent to another machine.'),
   timeline: many('Phases in the order in which they began.', VmmPhase),
 };

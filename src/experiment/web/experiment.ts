@@ -12,8 +12,9 @@ import { MachineMemory } from '../../machine/memory.ts';
 import { fittedConstants } from '../../machine/profile.ts';
 import { Digest } from '../../sim/digest.ts';
 import { asUserError, checkDisk, KEPT_BYTES, openDisk, type DiskSource } from '../guest/disk-source.ts';
+import { sharedDisk, sharedOf, type SharedDisk } from '../guest/shared-disk.ts';
 import type { ProgressListener } from '../guest/progress.ts';
-import { OF_THE_HYPERVISOR } from '../guest/reboot.ts';
+import { OF_THE_HYPERVISOR } from '../guest/options.ts';
 import { runInOrder, type DiskSummary, type OpenRuns, type Runs } from '../guest/runs.ts';
 import { machineMemoryFor } from '../host/host.ts';
 import { domain0CacheOf } from '../host/backend.ts';
@@ -72,16 +73,14 @@ export function runWeb(options: WebOptions, onProgress: ProgressListener = () =>
   return runInOrder(WEB_RUNS, options, onProgress);
 }
 
-function openRuns(options: WebOptions, onProgress: ProgressListener): OpenRuns<WebPart> {
-  const { path, limit, sizes } = options;
-  const disk =
-    sizes === undefined
-      ? openDisk(path, limit, onProgress, options)
-      : madeDisk(sizes, options.withoutBootFiles !== true);
+function openRuns(options: WebOptions, onProgress: ProgressListener, shared?: SharedDisk): OpenRuns<WebPart> {
+  const { path, limit } = options;
+  const disk = shared ? sharedDisk(shared) : diskOf(options, onProgress);
   const files = filesOf(disk, limit);
   let memory: MachineMemory | undefined;
   return {
     disk: { all: disk.all, notices: disk.notices, version: disk.version },
+    shared: sharedOf(disk),
     check: () => checkDisk(path, disk),
     close: () => disk.close(),
     run: (index, onRun) => {
@@ -104,6 +103,13 @@ function openRuns(options: WebOptions, onProgress: ProgressListener): OpenRuns<W
       }
     },
   };
+}
+
+function diskOf(options: WebOptions, onProgress: ProgressListener): DiskSource {
+  const { path, limit, sizes } = options;
+  return sizes === undefined
+    ? openDisk(path, limit, onProgress, options)
+    : madeDisk(sizes, options.withoutBootFiles !== true);
 }
 
 /** Files that are asked for: whole ones, as far as the limit reaches, and one at least. */

@@ -24,6 +24,7 @@ export function madeDisk(made: MadeFiles, bootFiles: boolean): DiskSource {
   return {
     ...listFiles(image),
     image,
+    shared: undefined,
     notices: [],
     version: nameOf(made),
     copy: (): ImageStore => new OverlayImage(image),

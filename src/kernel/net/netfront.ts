@@ -25,6 +25,7 @@ import {
   type EthernetFrame,
   type MacAddress,
 } from '../../base/ethernet.ts';
+import { Slab } from '../../base/slab.ts';
 import { DOM0, PAGE_SIZE, type EvtchnPort } from '../../base/units.ts';
 import type { Process } from '../../sim/index.ts';
 import {
@@ -56,6 +57,8 @@ export class NetFront {
   readonly #receiver: FrameReceiver;
   readonly #rx: FrontRing;
   readonly #buffers: FrameBuffers;
+  /** For frames that have come. */
+  readonly #slab = new Slab();
   #port: EvtchnPort | undefined;
   #mac: MacAddress | undefined;
 
@@ -130,11 +133,11 @@ export class NetFront {
     this.#rx.takeResponses((at) => {
       const id = memory.readU16(this.#rx.page, at + NET_RX_RESPONSE.offset.id);
       const offset = memory.readU16(this.#rx.page, at + NET_RX_RESPONSE.offset.offset);
-      const frame = new Uint8Array(memory.readU16(this.#rx.page, at + NET_RX_RESPONSE.offset.size));
+      const size = memory.readU16(this.#rx.page, at + NET_RX_RESPONSE.offset.size);
       this.#buffers.answered(id);
-      if (offset + frame.length > PAGE_SIZE)
-        throw new GuestPanic(`a frame of ${frame.length} bytes at ${offset} leaves its page`);
-      memory.copyOut(this.#buffers.page(id), offset, frame, 0, frame.length);
+      if (offset + size > PAGE_SIZE) throw new GuestPanic(`a frame of ${size} bytes at ${offset} leaves its page`);
+      const frame = this.#slab.take(size);
+      memory.copyOut(this.#buffers.page(id), offset, frame, 0, size);
       this.#putEmpty(id);
       frames.push(frame);
     });

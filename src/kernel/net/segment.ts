@@ -8,7 +8,7 @@
 import { assert } from '../../base/assert.ts';
 import { crc32c } from '../../base/crc32c.ts';
 import { FRAME_HEADER_BYTES, SEGMENT_BYTES, TRANSPORT_HEADER_BYTES } from '../../base/ethernet.ts';
-import { defineLayout, getField, putField, reservedIsZero } from '../../base/layout.ts';
+import { defineLayout, getU32, putU32, reservedIsZero } from '../../base/layout.ts';
 import { PAGE_SIZE } from '../../base/units.ts';
 
 export const KIND = { syn: 1, synAck: 2, request: 3, answer: 4, reset: 5 } as const;
@@ -36,6 +36,8 @@ export const SEGMENT_HEADER = defineLayout('segment', TRANSPORT_HEADER_BYTES, [
   { name: 'checksum', width: 4, writer: 'guest', meaning: 'CRC-32C of the header up to here and of the payload' },
 ]);
 
+const AT = SEGMENT_HEADER.offset;
+
 /** Payload of a packet at most. */
 export const PACKET_BYTES = 2 * SEGMENT_BYTES;
 assert(FRAME_HEADER_BYTES + PACKET_BYTES <= PAGE_SIZE, 'a frame lies within a page');
@@ -56,49 +58,46 @@ export interface Segment {
 /** What the header says beside the length. */
 export type SegmentFields = Omit<Segment, 'payload' | 'kind'> & { readonly kind: Kind };
 
-/** Copies the payload of a packet to `at`. */
-type Fill = (into: Uint8Array, at: number) => void;
-
 function checksum(packet: Uint8Array): number {
   const header = crc32c(packet, 0, SEGMENT_HEADER.offset.checksum);
   return crc32c(packet, SEGMENT_HEADER.size, packet.length - SEGMENT_HEADER.size, header);
 }
 
-export function encode(fields: SegmentFields, payloadBytes: number, fill: Fill): Uint8Array {
-  const packet = new Uint8Array(SEGMENT_HEADER.size + payloadBytes);
-  putField(SEGMENT_HEADER, packet, 0, 'connection', fields.connection);
-  putField(SEGMENT_HEADER, packet, 0, 'sequence', fields.sequence);
-  putField(SEGMENT_HEADER, packet, 0, 'offset', fields.offset);
-  putField(SEGMENT_HEADER, packet, 0, 'acknowledged', fields.acknowledged);
-  putField(SEGMENT_HEADER, packet, 0, 'payloadBytes', payloadBytes);
-  putField(SEGMENT_HEADER, packet, 0, 'kind', fields.kind);
-  putField(SEGMENT_HEADER, packet, 0, 'flags', fields.flags);
-  fill(packet, SEGMENT_HEADER.size);
-  putField(SEGMENT_HEADER, packet, 0, 'checksum', checksum(packet));
+/** Puts the header in front of a payload that is in its place. */
+export function encode(packet: Uint8Array, fields: SegmentFields): Uint8Array {
+  putU32(packet, AT.connection, fields.connection);
+  putU32(packet, AT.sequence, fields.sequence);
+  putU32(packet, AT.offset, fields.offset);
+  putU32(packet, AT.acknowledged, fields.acknowledged);
+  putU32(packet, AT.payloadBytes, packet.length - SEGMENT_HEADER.size);
+  packet[AT.kind] = fields.kind;
+  packet[AT.flags] = fields.flags;
+  putU32(packet, AT.checksum, checksum(packet));
   return packet;
 }
 
 /** A packet that opens, opens back or resets a connection. */
 export function encodeControl(connection: number, kind: Kind): Uint8Array {
-  return encode({ connection, sequence: 0, offset: 0, acknowledged: 0, kind, flags: 0 }, 0, () => undefined);
+  const fields = { connection, sequence: 0, offset: 0, acknowledged: 0, kind, flags: 0 };
+  return encode(new Uint8Array(SEGMENT_HEADER.size), fields);
 }
 
 /** Undefined for a packet that is damaged. The payload is a view. */
 export function decode(packet: Uint8Array): Segment | undefined {
   if (packet.length < SEGMENT_HEADER.size) return undefined;
-  const payloadBytes = getField(SEGMENT_HEADER, packet, 0, 'payloadBytes');
-  const offset = getField(SEGMENT_HEADER, packet, 0, 'offset');
-  const flags = getField(SEGMENT_HEADER, packet, 0, 'flags');
+  const payloadBytes = getU32(packet, AT.payloadBytes);
+  const offset = getU32(packet, AT.offset);
+  const flags = packet[AT.flags]!;
   if (payloadBytes !== packet.length - SEGMENT_HEADER.size) return undefined;
-  if (getField(SEGMENT_HEADER, packet, 0, 'checksum') !== checksum(packet)) return undefined;
+  if (getU32(packet, AT.checksum) !== checksum(packet)) return undefined;
   if (!reservedIsZero(SEGMENT_HEADER, packet, 0) || (flags & ~ALL_FLAGS) !== 0) return undefined;
   if (offset + payloadBytes > MAX_MESSAGE) return undefined;
   return {
-    connection: getField(SEGMENT_HEADER, packet, 0, 'connection'),
-    sequence: getField(SEGMENT_HEADER, packet, 0, 'sequence'),
+    connection: getU32(packet, AT.connection),
+    sequence: getU32(packet, AT.sequence),
     offset,
-    acknowledged: getField(SEGMENT_HEADER, packet, 0, 'acknowledged'),
-    kind: getField(SEGMENT_HEADER, packet, 0, 'kind'),
+    acknowledged: getU32(packet, AT.acknowledged),
+    kind: packet[AT.kind]!,
     flags,
     payload: packet.subarray(SEGMENT_HEADER.size),
   };
@@ -109,7 +108,7 @@ export function decode(packet: Uint8Array): Segment | undefined {
  * it is, its receiver looks.
  */
 export function connectionOf(packet: Uint8Array): number | undefined {
-  return packet.length < SEGMENT_HEADER.size ? undefined : getField(SEGMENT_HEADER, packet, 0, 'connection');
+  return packet.length < SEGMENT_HEADER.size ? undefined : getU32(packet, AT.connection);
 }
 
 /** What a machine that does not know the connection of a packet answers to it, if anything. */

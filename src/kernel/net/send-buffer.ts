@@ -7,12 +7,11 @@
 
 import { assert } from '../../base/assert.ts';
 
-/** What a ring begins with, bytes. */
-const LEAST_BYTES = 4096;
+const EMPTY = new Uint8Array(0);
 
 export class SendBuffer {
   readonly #capacity: number;
-  #ring = new Uint8Array(0);
+  #ring = EMPTY;
   #start = 0;
   #end = 0;
 
@@ -69,7 +68,7 @@ export class SendBuffer {
   #grow(bytes: number): void {
     if (bytes <= this.#ring.length) return;
     const kept = this.#end - this.#start;
-    const larger = new Uint8Array(Math.min(this.#capacity, Math.max(bytes, 2 * this.#ring.length, LEAST_BYTES)));
+    const larger = new Uint8Array(Math.min(this.#capacity, Math.max(bytes, 2 * this.#ring.length)));
     const old = new Uint8Array(kept);
     this.copyOut(this.#start, kept, old, 0);
     this.#ring = larger;

@@ -52,6 +52,12 @@ export interface Stat {
   readonly atimeNs: number;
   /** Of `ctime`. */
   readonly ctimeNs: number;
+  /** The same times in ms since 1970, with fractions, as far as a double holds them: to 0.25 µs. */
+  readonly mtimeMs: number;
+  /** Of the last access, ms since 1970. */
+  readonly atimeMs: number;
+  /** Of the last change of the inode, ms since 1970. */
+  readonly ctimeMs: number;
 }
 
 /** A time with its nanoseconds. */
@@ -62,7 +68,7 @@ export interface Timespec {
   readonly ns: number;
 }
 
-/** Seconds since 1970, taken to the microsecond; or with nanoseconds. */
+/** Seconds since 1970, taken to the nearest microsecond; or with nanoseconds. */
 export type Time = number | Timespec;
 
 /** The system calls on attributes. */
@@ -289,8 +295,11 @@ function statOf(inode: Inode): Stat {
   const { ino, generation, mode, links, uid, gid, size, sectors } = inode.fields;
   const { mtime, atime, ctime, mtimeNs, atimeNs, ctimeNs } = inode.fields;
   const about = { device: ROOT_DEVICE, ino, generation, mode, links, uid, gid, size, blockSize: PAGE_SIZE, sectors };
-  return { ...about, mtime, atime, ctime, mtimeNs, atimeNs, ctimeNs };
+  const [mtimeMs, atimeMs, ctimeMs] = [toMs(mtime, mtimeNs), toMs(atime, atimeNs), toMs(ctime, ctimeNs)];
+  return { ...about, mtime, atime, ctime, mtimeNs, atimeNs, ctimeNs, mtimeMs, atimeMs, ctimeMs };
 }
+
+const toMs = (seconds: number, ns: number): number => seconds * 1000 + ns / 1e6;
 
 /** Throws EINVAL. */
 function timespec(argument: string, time: Time): Timespec {
@@ -303,6 +312,7 @@ function timespec(argument: string, time: Time): Timespec {
 }
 
 function fromSeconds(time: number): Timespec {
-  const seconds = Math.floor(time);
-  return { seconds, ns: Math.floor((time - seconds) * 1e6) * 1000 };
+  const us = Math.round(time * 1e6);
+  const seconds = Math.floor(us / 1e6);
+  return { seconds, ns: (us - seconds * 1e6) * 1000 };
 }

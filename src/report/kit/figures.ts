@@ -17,14 +17,14 @@ function formatOf(digits: number): Intl.NumberFormat {
 
 /**
  * Three significant digits, but never fewer than the integer part has, and no exponent: 0.0123,
- * 4.50, 45.7, 1,234.
+ * 4.50, 45.7, 1,234. Less than zero has a minus sign, which is as wide as a digit: −4.50.
  */
 export function significant(value: number): string {
   const digits = value === 0 ? 0 : Math.min(9, Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value)))));
-  return formatOf(digits).format(value);
+  return formatOf(digits).format(value).replace('-', '−');
 }
 
 /** The figure of an axis, with every digit that it needs. */
 export function tickLabel(value: number): string {
-  return value.toLocaleString('en-US', { maximumFractionDigits: 9 });
+  return value.toLocaleString('en-US', { maximumFractionDigits: 9 }).replace('-', '−');
 }

@@ -38,3 +38,7 @@ export function escapeMarkup(value: string): string {
   };
   return value.replace(/[&<>"']/g, (character) => entities[character]!);
 }
+
+/** A text in which what stands between backticks is code. */
+export const withCode = (text: string): Markup =>
+  html`${text.split('`').map((part, n) => (n % 2 === 1 ? html`<code>${part}</code>` : part))}`;

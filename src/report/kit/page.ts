@@ -73,7 +73,7 @@ export function section(heading: string, [first, ...rest]: readonly Markup[], no
   return html`<section>
 <div class="together">
 <h2>${heading}</h2>
-${note === undefined ? '' : html`<p class="legend-note">${note}</p>`}
+${note === undefined || note === '' ? '' : html`<p class="legend-note">${note}</p>`}
 ${first ?? ''}
 </div>
 ${lines(rest)}

@@ -9,12 +9,12 @@
 
 export const STYLE = `
 :root {
-  --paper: #fff; --ink: #1b1f24; --soft: #5b6470; --rule: #d9dde2; --wash: #f4f6f8; --good: #0a6b4d; --bad: #a8320a;
+  --paper: #fff; --ink: #1b1f24; --soft: #5b6470; --rule: #d9dde2; --wash: #f4f6f8; --good: #0a6b4d; --bad: #a8320a; --shade: #aab1ba;
   --grey: #5f6b7a; --orange: #a36100; --blue: #0072b2; --green: #008560; --pink: #a3447c; --violet: #6a51a3;
 }
 @media screen and (prefers-color-scheme: dark) {
   :root {
-    --paper: #14171b; --ink: #e8ebee; --soft: #a3adb8; --rule: #343b43; --wash: #1d2227; --good: #4cc79b; --bad: #ff9a6b;
+    --paper: #14171b; --ink: #e8ebee; --soft: #a3adb8; --rule: #343b43; --wash: #1d2227; --good: #4cc79b; --bad: #ff9a6b; --shade: #59636f;
     --grey: #9aa6b4; --orange: #e69f00; --blue: #56b4e9; --green: #2cc295; --pink: #e08bb8; --violet: #b3a2e0;
   }
 }
@@ -109,7 +109,15 @@ figure { margin: 0 0 .5rem; }
 .scale[aria-pressed=true] { color: var(--ink); border-color: var(--ink); }
 .readout { min-height: 1.5em; margin: .25rem 0 0; font-size: .9rem; font-variant-numeric: tabular-nums; }
 .legend-note { margin: -.25rem 0 .75rem; color: var(--soft); font-size: .9rem; }
-.scroll { overflow-x: auto; }
+/* a shadow at each end behind which there is more: the paper of the table itself covers it at the last one */
+.scroll {
+  overflow-x: auto;
+  background:
+    linear-gradient(to right, var(--paper) 40%, transparent) 0 0 / 3rem 100% no-repeat local,
+    linear-gradient(to left, var(--paper) 40%, transparent) 100% 0 / 3rem 100% no-repeat local,
+    linear-gradient(to right, var(--shade), transparent) 0 0 / 1.1rem 100% no-repeat scroll,
+    linear-gradient(to left, var(--shade), transparent) 100% 0 / 1.1rem 100% no-repeat scroll;
+}
 a { color: inherit; }
 cite { font-style: italic; }
 caption { padding: 1.1rem 0 .3rem; text-align: left; font-weight: 600; }
@@ -121,6 +129,7 @@ thead th { vertical-align: bottom; white-space: pre-line; }
 td { vertical-align: top; }
 th[scope=row], th[scope=rowgroup] { text-align: left; font-weight: 400; }
 th[scope=rowgroup] { padding-top: 1.1rem; font-weight: 600; }
+th[scope=row].below { padding-left: 1.75rem; }
 td { white-space: nowrap; }
 dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: .5rem 1.5rem; margin: 0; }
 dt { color: var(--soft); font-size: .85rem; }
@@ -141,7 +150,7 @@ li { overflow-wrap: anywhere; }
   figure, .together, tbody, tr, li, dl > div, .verdict, .headline { break-inside: avoid; }
   h2 { margin-top: 1.5rem; }
   p, li { orphans: 3; widows: 3; }
-  .scroll { overflow: visible; }
+  .scroll { overflow: visible; background: none; }
   details::details-content { content-visibility: visible; block-size: auto; }
   .scale, .readout { display: none; }
   .chart { max-height: 15cm; }

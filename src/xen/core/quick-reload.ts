@@ -5,7 +5,8 @@
  *   2. the handover record is marked consumed, then verified: without it nothing is resumed;
  *   3. of each domain: the domain record is verified, by the checksum that the handover record has
  *      of it. Then its state, if it is suspended, and its P2M list (place, CRC-32C, entries). Every
- *      entry is a frame that exists and that no other domain has.
+ *      entry is a frame that exists and that no other domain has. The pages that the state names
+ *      are pages of the domain.
  * A domain that fails is not resumed, with the reason, and its frames are free; the others are
  * resumed. Frame records come later (FrameTable.adopt): what they say is only worth a page of
  * cache.
@@ -18,7 +19,7 @@ import type { Arch } from '../../base/arch.ts';
 import { type Err, err, ok, type Result } from '../../base/result.ts';
 import type { DomId, Mfn } from '../../base/units.ts';
 import type { MachineMemory } from '../../machine/memory.ts';
-import { type DomainStateRecord, parseDomainState } from '../records/domain-state.ts';
+import { type DomainStateRecord, parseDomainState, sharedPages } from '../records/domain-state.ts';
 import { consumeHandover, type HandoverEntry } from '../records/handover.ts';
 import type { MemoryMap } from '../records/layouts.ts';
 import { NO_FRAME, type P2mList, viewP2m } from '../frames/p2m.ts';
@@ -103,6 +104,8 @@ function findDomain(
   if (bad !== undefined) return lost(`P2M list: no frame ${bad} on this machine`);
   const state = suspended ? parseDomainState(memory, map, domid) : undefined;
   if (state?.ok === false) return lost(`domain state: ${state.reason}`);
+  if (state?.ok === true && sharedPages(state.value).some((pfn) => p2m.at(pfn) === NO_FRAME))
+    return lost('domain state: no such pages');
   if (!take(p2m, taken)) return lost('P2M list: a frame of another domain');
   return ok({ record, state: state?.value, p2m });
 }

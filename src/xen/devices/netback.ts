@@ -24,7 +24,8 @@
  */
 
 import { ETHERNET_HEADER, macText, type MacAddress, segmentsOf } from '../../base/ethernet.ts';
-import { getField, putField, reservedIsZero } from '../../base/layout.ts';
+import { getU16, getU32, putU16, reservedIsZero } from '../../base/layout.ts';
+import { Slab } from '../../base/slab.ts';
 import { DOM0, GrantRef, type Mfn, PAGE_SIZE } from '../../base/units.ts';
 import type { BridgePort } from '../../machine/bridge.ts';
 import { type Process, WaitQueue } from '../../sim/simulation.ts';
@@ -43,6 +44,8 @@ import type { Backend, BackendClient, DeviceKind } from './xenbus-backend.ts';
 
 /** Frames that may wait to be received: as many as there are slots. */
 const MAX_WAITING = NET_RING_SLOTS;
+
+const TX = NET_TX_REQUEST.offset;
 
 /** Bytes of a frame to be sent that are copied in any case: PKT_PROT_LEN of netback. */
 const HEADERS = 64;
@@ -79,7 +82,11 @@ class NetBackend implements Backend {
   readonly #tx: BackRing;
   readonly #rx: BackRing;
   readonly #txRequest = new Uint8Array(NET_TX_REQUEST.size);
+  readonly #txResponse = new Uint8Array(NET_TX_RESPONSE.size);
   readonly #rxRequest = new Uint8Array(NET_RX_REQUEST.size);
+  readonly #rxResponse = new Uint8Array(NET_RX_RESPONSE.size);
+  /** For frames of the guest. */
+  readonly #slab = new Slab();
   readonly #idle = new WaitQueue('the last packet of a network back-end');
   #isDead = false;
   /** Frames of the guest that were taken up. */
@@ -121,11 +128,10 @@ class NetBackend implements Backend {
 
   #takeUp(): Sending {
     const request = this.#txRequest;
-    const field = (name: keyof typeof NET_TX_REQUEST.offset): number => getField(NET_TX_REQUEST, request, 0, name);
-    const id = field('id');
-    const offset = field('offset');
-    const size = field('size');
-    const ref = GrantRef(field('grant'));
+    const id = getU16(request, TX.id);
+    const offset = getU16(request, TX.offset);
+    const size = getU16(request, TX.size);
+    const ref = GrantRef(getU32(request, TX.grant));
     const isFrame = size >= ETHERNET_HEADER.size && offset + size <= PAGE_SIZE;
     const isGood = isFrame && reservedIsZero(NET_TX_REQUEST, request, 0);
     return { id, ref, offset, size, mfn: isGood ? this.#client.grants.map(ref, DOM0, false) : undefined };
@@ -134,14 +140,12 @@ class NetBackend implements Backend {
   /** The processor has come to a burst. */
   #send(burst: readonly Sending[], overNs: number): void {
     const frames: Uint8Array[] = [];
-    const bytes = new Uint8Array(burst.reduce((sum, { size, mfn }) => (mfn === undefined ? sum : sum + size), 0));
-    let at = 0;
     for (const { ref, offset, size, mfn } of burst) {
       if (mfn === undefined) continue;
-      this.#hypervisor.memory.copyOut(mfn, offset, bytes, at, size);
+      const frame = this.#slab.take(size);
+      this.#hypervisor.memory.copyOut(mfn, offset, frame, 0, size);
       this.#client.grants.unmap(ref, false);
-      frames.push(bytes.subarray(at, at + size));
-      at += size;
+      frames.push(frame);
     }
     if (!this.#isDead) this.#port.input(frames, overNs);
     this.#sending -= burst.length;
@@ -156,9 +160,9 @@ class NetBackend implements Backend {
     if (this.#isDead) return;
     let isWanted = false;
     for (const { id, mfn } of burst) {
-      const response = new Uint8Array(NET_TX_RESPONSE.size);
-      putField(NET_TX_RESPONSE, response, 0, 'id', id);
-      putField(NET_TX_RESPONSE, response, 0, 'status', mfn === undefined ? NetStatus.error : NetStatus.ok);
+      const response = this.#txResponse;
+      putU16(response, NET_TX_RESPONSE.offset.id, id);
+      putU16(response, NET_TX_RESPONSE.offset.status, mfn === undefined ? NetStatus.error : NetStatus.ok);
       if (this.#tx.respond(response)) isWanted = true;
     }
     if (isWanted) this.#client.notify();
@@ -184,7 +188,7 @@ class NetBackend implements Backend {
   /** Puts a frame into the page that was taken. Returns whether the guest wants an event. */
   #receive(frame: Uint8Array): boolean {
     const { memory, frames } = this.#hypervisor;
-    const ref = GrantRef(getField(NET_RX_REQUEST, this.#rxRequest, 0, 'grant'));
+    const ref = GrantRef(getU32(this.#rxRequest, NET_RX_REQUEST.offset.grant));
     const mfn = this.#client.grants.map(ref, DOM0, true);
     if (mfn !== undefined) {
       // A store of the hypervisor into the guest's page: it does not trap, so the frame table
@@ -193,9 +197,9 @@ class NetBackend implements Backend {
       memory.copyIn(mfn, 0, frame, 0, frame.length);
       this.#client.grants.unmap(ref, true);
     }
-    const response = new Uint8Array(NET_RX_RESPONSE.size);
-    putField(NET_RX_RESPONSE, response, 0, 'id', getField(NET_RX_REQUEST, this.#rxRequest, 0, 'id'));
-    putField(NET_RX_RESPONSE, response, 0, 'size', mfn === undefined ? 0 : frame.length);
+    const response = this.#rxResponse;
+    putU16(response, NET_RX_RESPONSE.offset.id, getU16(this.#rxRequest, NET_RX_REQUEST.offset.id));
+    putU16(response, NET_RX_RESPONSE.offset.size, mfn === undefined ? 0 : frame.length);
     return this.#rx.respond(response);
   }
 

@@ -118,7 +118,7 @@ export class FrameTable extends ProvenanceTable {
     const at = mfn * RECORD_WORDS;
     const state = this.words[at]!;
     const isItsOwn = (state & S_IDENTITY) >>> 0 === identityOf(owner, device) >>> 0 && this.pfnOf(mfn) === pfn;
-    if (!this.isIntact(mfn) || !isItsOwn) {
+    if (!this.isIntact(mfn) || !isItsOwn || !this.isSound(mfn)) {
       this.assign(mfn, owner, pfn, device);
       return Reason.corruptRecord;
     }
@@ -128,6 +128,20 @@ export class FrameTable extends ProvenanceTable {
     if (this.#indexName(mfn)) return Reason.ok;
     this.assign(mfn, owner, pfn, device);
     return Reason.duplicate;
+  }
+
+  /**
+   * Whether a record says what a frame table may have written: invariants 3, 4 and 6. A record that
+   * was made up may be intact, and leave a clean frame without its protection.
+   */
+  isSound(mfn: Mfn): boolean {
+    if (!this.protections.recordCheck) return true;
+    const state = this.state(mfn);
+    const provenance = state & S_PROVENANCE;
+    const isDirty = (state & S_DIRTY) !== 0;
+    if (isDirty && provenance !== Provenance.none && provenance !== Provenance.writing) return false;
+    if ((state & S_PRESERVED) !== 0 && (state & S_NAMED) === 0) return false;
+    return this.protectBit === 0 || this.#isGuarded(state);
   }
 
   /** Takes a frame from its owner; its record becomes zero. Nothing may be in flight on it. */
@@ -322,9 +336,6 @@ export class FrameTable extends ProvenanceTable {
     const dirty = (state & S_DIRTY) !== 0;
     const preserved = (state & S_PRESERVED) !== 0;
     const guarded = state & S_PROTECTED;
-    const guard = (known ? this.protectBit : 0) | (dirty ? this.dirtyProtectBit : 0);
-    // A dirty frame that a program stores to is open.
-    const isOpen = dirty && (!known || this.protectBit === 0) && guarded === 0;
     assert(this.isWhole(mfn), 'invariant 1: frame record is intact');
     assert(
       (known && !isWaiting) === this.blocks.has(mfn),
@@ -334,7 +345,7 @@ export class FrameTable extends ProvenanceTable {
       !dirty || !known || provenance === Provenance.writing,
       'invariant 3: a dirty frame is neither clean nor read into',
     );
-    assert(guarded === guard || isOpen, 'invariant 4: a frame that is dirty or has a provenance is protected');
+    assert(this.#isGuarded(state), 'invariant 4: a frame that is dirty or has a provenance is protected');
     assert(preserved === this.#names.has(mfn), 'invariant 5: a preserved frame is in the name index');
     assert(!preserved || (state & S_NAMED) !== 0, 'invariant 6: a preserved frame is named');
     assert((guarded !== 0) === this.isProtected(mfn), 'invariant 7: a frame is protected as its record says');
@@ -342,6 +353,16 @@ export class FrameTable extends ProvenanceTable {
     const at = mfn * RECORD_WORDS;
     for (let i = 0; i < RECORD_WORDS; i++)
       assert(this.words[at + i] === 0, 'invariant 8: record of a free frame is zero');
+  }
+
+  /** Invariant 4. */
+  #isGuarded(state: number): boolean {
+    const isKnown = (state & S_PROVENANCE) !== Provenance.none;
+    const isDirty = (state & S_DIRTY) !== 0;
+    const guarded = state & S_PROTECTED;
+    const guard = (isKnown ? this.protectBit : 0) | (isDirty ? this.dirtyProtectBit : 0);
+    // A dirty frame that a program stores to is open.
+    return guarded === guard || (isDirty && (!isKnown || this.protectBit === 0) && guarded === 0);
   }
 
   #unlink(mfn: Mfn): void {

@@ -20,6 +20,7 @@ import type { MachineMemory } from '../../machine/memory.ts';
 import type { Token } from '../../sim/frozen.ts';
 import { DOMAIN_STATE, type MemoryMap, PORT_WORDS, STATE_FRAMES_EACH, STATE_MAGIC, STATE_VERSION } from './layouts.ts';
 import { NR_REGISTERS } from '../public/environment.ts';
+import { NR_GRANT_FRAMES } from '../public/grant-table.ts';
 import type { EvtchnStatus, Virq } from '../public/event-channel.ts';
 import { flaw, seal } from './records.ts';
 
@@ -32,6 +33,11 @@ export interface DomainStateRecord {
   readonly registers: Uint32Array;
   /** By port; those that follow are free. */
   readonly ports: readonly EvtchnStatus[];
+}
+
+/** Pages that the domain shares with the hypervisor: it must have all of them. */
+export function sharedPages({ sharedInfoPfn, grantTablePfn }: DomainStateRecord): readonly number[] {
+  return [sharedInfoPfn, ...Array.from({ length: NR_GRANT_FRAMES }, (_, i) => grantTablePfn + i)];
 }
 
 const STATES = ['free', 'unbound', 'interdomain', 'virq', 'ipi'] as const;

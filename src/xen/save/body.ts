@@ -19,12 +19,11 @@ import { Mfn, PAGE_SIZE, Pfn } from '../../base/units.ts';
 import type { MachineMemory } from '../../machine/memory.ts';
 import type { Process } from '../../sim/simulation.ts';
 import type { Domain } from '../domain/domain.ts';
-import { decodeDomainState, encodeDomainState, type DomainStateRecord } from '../records/domain-state.ts';
+import { decodeDomainState, encodeDomainState, type DomainStateRecord, sharedPages } from '../records/domain-state.ts';
 import type { Hypervisor } from '../core/hypervisor.ts';
 import { STATE_FRAMES_EACH } from '../records/layouts.ts';
 import { NO_FRAME, type P2mList } from '../frames/p2m.ts';
 import { Provenance } from '../frames/provenance.ts';
-import { NR_GRANT_FRAMES } from '../public/grant-table.ts';
 import { RecoveryBox } from '../records/recovery-box.ts';
 import type { IncomingDomain } from '../toolstack/resume.ts';
 import { BATCH_PAGES, decodeFact, encodeFact, FRAME_FACT_BYTES, type FrameFact, type SaveHeader } from './format.ts';
@@ -116,7 +115,7 @@ export function encodeBatch(
 
 /** The bytes of a frame. Where nothing was stored, no page of the host's is looked at. */
 function pageOf(memory: MachineMemory, mfn: Mfn): Uint8Array {
-  return memory.isTouched(mfn) ? memory.frame(mfn) : ZEROS;
+  return memory.isTouched(mfn) ? memory.peek(mfn) : ZEROS;
 }
 
 /** Ends the batches. */
@@ -174,7 +173,7 @@ export function* readPages(
       const mfn = Mfn(p2m.at(pfn));
       // Frames come scrubbed: a page of zeros costs the host no memory, as long as it is not stored
       // to.
-      if (!isZero(page, 0, PAGE_SIZE) || !isZero(pageOf(memory, mfn), 0, PAGE_SIZE))
+      if (!isZero(page, 0, PAGE_SIZE) || (memory.isTouched(mfn) && !isZero(memory.peek(mfn), 0, PAGE_SIZE)))
         memory.copyIn(mfn, 0, page, 0, PAGE_SIZE);
       domain0Cpu.charge(costs.restorePageNs + costs.frameAllocNs);
     }
@@ -197,9 +196,7 @@ export function* readRest(source: ByteSource, { p2m }: IncomingDomain, counts: C
   if (!bytes.ok) return bytes;
   const state = decodeDomainState(bytes.value, arch);
   if (!state.ok) return err(`domain state: ${state.reason}`);
-  const { sharedInfoPfn, grantTablePfn } = state.value;
-  const shared = [sharedInfoPfn, ...Array.from({ length: NR_GRANT_FRAMES }, (_, i) => grantTablePfn + i)];
-  if (shared.some((pfn) => p2m.at(pfn) === NO_FRAME)) return err('domain state: no such pages');
+  if (sharedPages(state.value).some((pfn) => p2m.at(pfn) === NO_FRAME)) return err('domain state: no such pages');
   const facts = yield* readFacts(source, counts, p2m);
   if (!facts.ok) return facts;
   const box = yield* source.take(PAGE_SIZE);
@@ -210,9 +207,13 @@ export function* readRest(source: ByteSource, { p2m }: IncomingDomain, counts: C
 function* readFacts(source: ByteSource, { arch, factCount }: Counts, p2m: P2mList): Process<Result<FrameFact[]>> {
   const facts: FrameFact[] = [];
   for (let i = 0; i < factCount; i++) {
-    const bytes = yield* source.take(FRAME_FACT_BYTES);
-    if (!bytes.ok) return bytes;
-    const fact = decodeFact(bytes.value, arch);
+    let bytes = source.takeNow(FRAME_FACT_BYTES);
+    if (bytes === undefined) {
+      const taken = yield* source.take(FRAME_FACT_BYTES);
+      if (!taken.ok) return taken;
+      bytes = taken.value;
+    }
+    const fact = decodeFact(bytes, arch);
     if (fact === undefined || p2m.at(fact.pfn) === NO_FRAME || fact.pfn <= (facts.at(-1)?.pfn ?? -1))
       return err('its facts are not those of its frames');
     facts.push(fact);

@@ -214,7 +214,7 @@ function recoverFrame(
     const reason = frames.isNamed(mfn) ? frames.whyNotCarried(mfn) : Reason.absent;
     return reason === Reason.ok ? Reason.absent : reason;
   }
-  if (!frames.isNamed(mfn)) return Reason.corruptRecord;
+  if (!frames.isNamed(mfn) || !frames.isSound(mfn)) return Reason.corruptRecord;
   if (pfn < region.bootPages) return Reason.bootRegion;
   if (pfn >= region.nrPages) return Reason.memoryShrank;
   if (distrust !== Reason.ok) return distrust;

@@ -2,8 +2,10 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ArgumentError } from '../../../src/base/index.ts';
+import { OF_THE_HYPERVISOR } from '../../../src/experiment/guest/options.ts';
 import { runReboot } from '../../../src/experiment/guest/reboot.ts';
-import type { Constants } from '../../../src/experiment/host/profiles.ts';
+import { type Constants, PROFILE } from '../../../src/experiment/host/profiles.ts';
+import { type CostName, constantsOf } from '../../../src/machine/profile.ts';
 import { runVmmReboot } from '../../../src/experiment/vmm/experiment.ts';
 import { inTemporaryDirectory } from '../../support/e2fsprogs.ts';
 
@@ -48,6 +50,26 @@ describe('constants of a profile that are given another value', () => {
       expect(changed.ns - usual.ns).toBeCloseTo(FILE_BYTES, -3);
       expect(changed.set).toEqual([{ constant: 'guest.copyNsPerByte', value: 1.667 }]);
       expect(changed.fitted).toEqual(usual.fitted.filter((name) => name !== 'guest.copyNsPerByte'));
+    });
+  });
+
+  it('the constants that stillwarm reboot refuses to set, since they change nothing, change nothing', () => {
+    onFile((path) => {
+      const profile = constantsOf(PROFILE[COMMON.profile]);
+      const unused = [...profile.keys()].filter(
+        (name) => /^nic\./.test(name) || OF_THE_HYPERVISOR.includes(name as CostName),
+      );
+      expect(unused.length).toBeGreaterThan(OF_THE_HYPERVISOR.length + 3);
+      const set = Object.fromEntries(unused.map((name) => [name, Math.round(profile.get(name)!.value * 2)]));
+      const run = (constants?: Constants) => {
+        const { result } = runReboot({
+          ...COMMON,
+          ...{ path, constants, strategies: ['warm-cache'], workload: 'files', limit: undefined },
+          ...{ crash: false, checksum: false, dumpMemory: undefined },
+        });
+        return { ...result, set: [], fitted: [] };
+      };
+      expect(run(set)).toEqual(run());
     });
   });
 

@@ -29,8 +29,8 @@ const options = (change: Partial<WebOptions> = {}): WebOptions => ({
   order: 'zipf',
   alpha: 1,
   prefetchRate: undefined,
-  before: 3,
-  after: 6,
+  before: 2,
+  after: 4,
   ...change,
 });
 

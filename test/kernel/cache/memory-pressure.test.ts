@@ -7,7 +7,7 @@ import { ModelError, Ns, PAGE_SIZE } from '../../../src/base/index.ts';
 import { MAP, MS, O, PROT, type Syscalls } from '../../../src/kernel/index.ts';
 import type { Process, RandomStream } from '../../../src/sim/index.ts';
 import { itWithE2fsprogs, mustBeSound, saveImage } from '../../support/e2fsprogs.ts';
-import { property } from '../../support/property.ts';
+import { playsLaws, property, runsFactor } from '../../support/property.ts';
 import { emptyImage, GuestDisk } from '../../support/guest-disk.ts';
 
 const DISK_BYTES = 16 << 20;
@@ -213,11 +213,11 @@ property(
     const { calls } = play(each);
     expect(calls).toBe(each.programs * CALLS);
   },
-  { numRuns: 8, lawRuns: 150 },
+  { numRuns: 5, lawRuns: 150 },
 );
 
 itWithE2fsprogs('the file system is sound after a struggle for memory', (judge) => {
-  for (let seed = 1; seed <= 12; seed++) {
+  for (let seed = 1; seed <= (playsLaws() ? 12 : 6 * runsFactor()); seed++) {
     const fileSystem = seed % 2 === 0 ? 'ext2' : 'ext3';
     const { disk, calls, failed } = play({ seed, fileSystem, free: 80, programs: 4 });
     // Most calls do something.

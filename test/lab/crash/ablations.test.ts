@@ -28,7 +28,7 @@ function optionsOf(replay: string): Record<string, unknown> {
 }
 
 describe('a protection that is switched off', () => {
-  it.each(ABLATIONS)('is missed, and the replay line shows the same again: %o', (options) => {
+  it.each(ABLATIONS)('a protection that is off is missed, and the replay line shows the same again: %o', (options) => {
     const kinds = { kinds: ['guest'], crash: { sample: 25 } };
     const found = violations({ ...options, ...kinds });
     expect(found.length).toBeGreaterThan(0);

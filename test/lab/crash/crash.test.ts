@@ -118,7 +118,7 @@ describe('a workload of the user', () => {
     return undefined;
   };
 
-  it('is played on a disk of its own, by the laws that ask for no model', () => {
+  it('a program of the user is played on a disk of its own, by the laws that ask for no model', () => {
     const program: Program = function* (sys): Process {
       const fd = yield* sys.open('/hello');
       yield* sys.read(fd, new Uint8Array(5000), 0, 5000);

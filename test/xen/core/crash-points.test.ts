@@ -536,7 +536,7 @@ describe('a handover to the next hypervisor, cut after each store', () => {
     // All about the record's own stores and the ends of frames; else a sample.
     const isNear = (k: number): boolean => (k <= 128 && k % 16 < 2) || (k - 128) % 1024 < 3 || k > stores.length - 4;
     const others = Array.from({ length: stores.length + 1 }, (_, k) => k).filter((k) => !isNear(k));
-    const played = new Set(casesOf('a hand-over cut at a store', '', others, { sample: 30 }));
+    const played = new Set(casesOf('a hand-over cut at a store', '', others, { sample: 20 }));
     for (let k = 0; k <= stores.length; k++) {
       if (!isNear(k) && !played.has(k)) continue;
       for (let n = 0; n < memory.frameCount; n++)

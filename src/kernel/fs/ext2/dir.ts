@@ -15,6 +15,7 @@
  */
 
 import { ModelError } from '../../../base/errno.ts';
+import { getU16, getU32, putU16, putU32 } from '../../../base/layout.ts';
 import { canonicalText, decodeText, encodeText } from '../../../base/text.ts';
 import { PAGE_SIZE, type Pfn } from '../../../base/units.ts';
 import {
@@ -33,7 +34,7 @@ import type { KernelCosts } from '../../costs.ts';
 import type { FsCore } from '../core.ts';
 import type { DirectoryEntry, DirectoryOperations } from '../file-system.ts';
 import type { Ext2Changes } from './change.ts';
-import { getU16, getU32, hasName, putU16, putU32 } from './dirent.ts';
+import { hasName } from './dirent.ts';
 import type { Ext2Pages } from './pages.ts';
 import { Ext3Index, type IndexPath } from './dx.ts';
 import { Ext3IndexSplits } from './dx-split.ts';

@@ -16,6 +16,7 @@
  */
 
 import { ModelError } from '../../../base/errno.ts';
+import { getU16, getU32, putU16, putU32 } from '../../../base/layout.ts';
 import { PAGE_SIZE, type Pfn } from '../../../base/units.ts';
 import { checkDirent, DIRENT, direntLength, DX_ENTRY, DX_ROOT, EXT2_INDEX_FL } from '../../../format/ext2.ts';
 import type { Process } from '../../../sim/index.ts';
@@ -23,7 +24,7 @@ import type { GuestEnvironment } from '../../../xen/public/index.ts';
 import type { KernelCosts } from '../../costs.ts';
 import type { FsCore } from '../core.ts';
 import type { Ext2Changes } from './change.ts';
-import { getU16, getU32, hasName, putU16, putU32 } from './dirent.ts';
+import { hasName } from './dirent.ts';
 import type { Ext2Pages } from './pages.ts';
 import { INFO_LENGTH, type IndexPath, type Level, limitOf, NODE_HEAD, ROOT_HEAD } from './dx.ts';
 import { hashName, isHashVersion } from './dx-hash.ts';

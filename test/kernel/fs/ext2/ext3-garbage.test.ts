@@ -8,6 +8,7 @@ import { EXT2_SUPERBLOCK_OFFSET, GROUP_DESCRIPTOR, INODE, SUPERBLOCK } from '../
 import { JBD_SUPERBLOCK, jbdWords } from '../../../../src/format/jbd.ts';
 import type { MemoryImage } from '../../../../src/disk/image/memory-image.ts';
 import { O } from '../../../../src/kernel/index.ts';
+import { changeEverything } from '../../../../src/lab/fuzz/programs.ts';
 import { smallImage } from '../../../support/small-disk.ts';
 import {
   JOURNAL_BLOCKS,
@@ -18,7 +19,7 @@ import {
   writeBlock,
 } from '../../../support/journal-image.ts';
 import { property } from '../../../support/property.ts';
-import { changeEverything, survives } from '../../../laws/change-everything.ts';
+import { survives } from '../../../laws/change-everything.ts';
 import { FakeMachine } from '../../../support/fake-machine.ts';
 
 /** A crash has left a log of some transactions, and two orphans. */
