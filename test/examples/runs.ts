@@ -118,7 +118,7 @@ export const RUNS: Readonly<Record<string, Run<unknown>>> = {
   'sqlite/crash.ts': run<typeof crash>(async ({ crashSqlite, JOURNALS }) => {
     const parts = await sqlite();
     return JOURNALS.map((journal) => {
-      const { acknowledged, found, problems } = crashSqlite(...parts, 300, { journal });
+      const { acknowledged, found, problems } = crashSqlite(...parts, { event: 300 }, { journal });
       return [acknowledged > 0, found >= acknowledged, ...problems];
     });
   }),
