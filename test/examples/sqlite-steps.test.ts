@@ -2,7 +2,7 @@
 // the disk before the next guest does. `npm run test:laws` plays every step, `npm test` a sample.
 import sqlite3InitModule from '@sqlite.org/sqlite-wasm';
 import { describe, expect } from 'vitest';
-import { crashSqlite, type CrashTest, type JournalName, JOURNALS } from '../../examples/sqlite/crash.ts';
+import { crashSqlite, type CrashTest, JOURNALS } from '../../examples/sqlite/crash.ts';
 import { type Host, installGuestVfs } from '../../examples/sqlite/vfs.ts';
 import { Machine, O, STRATEGIES, type StrategyName } from '../../src/index.ts';
 import { guestMomentsOf } from '../../src/lab/crash/trace.ts';
