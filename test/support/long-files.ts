@@ -10,6 +10,8 @@ export const LONG_FILES: readonly string[] = [
   'test/lab/crash/ablations.test.ts',
   'test/cli/documents.test.ts',
   'test/examples/zenfs.test.ts',
+  'test/examples/pglite.test.ts',
+  'test/examples/git-steps.test.ts',
   'test/experiment/vmm/reboot.test.ts',
   'test/kernel/fs/ext2/dx-damage.test.ts',
   'test/kernel/fs/ext2/ext3.test.ts',
