@@ -1,7 +1,7 @@
 /**
- * SQLite, crash-tested: its guest crashes at any event or step of a run, its hypervisor does, or its
- * machine loses power there. The machine is rebooted by a strategy. Then the database is whole, and
- * has every transfer whose commit had returned. 107 lines of code.
+ * SQLite, crash-tested: its guest crashes at any event or step of a run, its hypervisor does, or
+ * its machine loses power there. The machine is rebooted by a strategy. Then the database is whole,
+ * and has every transfer whose commit had returned. 107 lines of code.
  *
  * The workload moves money between accounts and notes each transfer. So a transaction that is there
  * in part shows: the balances do not add up, or a note is missing.

@@ -71,7 +71,7 @@ export function itWithE2fsprogs(name: string, test: (judge: Judge) => void | Pro
   });
 }
 
-/** Calls `use` with a new directory, and removes it when that has returned, or its promise is over. */
+/** Calls `use` with a new directory. Removes it after that, or when the promise from it is over. */
 export function inTemporaryDirectory<T>(use: (dir: string) => T): T {
   const dir = mkdtempSync(join(tmpdir(), 'stillwarm-'));
   const remove = (): void => rmSync(dir, { recursive: true, force: true });

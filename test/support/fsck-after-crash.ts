@@ -1,9 +1,9 @@
 // e2fsck, asked of a disk on which a guest has just died, before the next guest mounts it.
 //
-// Law: what a crash leaves of ext3 is sound once the log is replayed. e2fsck replays it and checks
-// nothing (-E journal_only); then it finds nothing wrong (-fn). What a crash leaves of a file system
-// without a log, or of one whose dirty pages were written home past the log (Rio), may have errors.
-// e2fsck -fy repairs all of them in one run, exit status 0 or 1; then it finds nothing wrong.
+// - What a crash leaves of ext3 is sound once the log is replayed. e2fsck replays it and checks
+//   nothing (-E journal_only). Then it finds nothing wrong (-fn).
+// - What a crash leaves of ext2 may have errors. So may ext3 whose dirty pages were written home
+//   past the log (Rio). One run of e2fsck -fy repairs all of them. Then it finds nothing wrong.
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { Disk } from '../../src/index.ts';

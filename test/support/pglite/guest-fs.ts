@@ -1,13 +1,13 @@
 // The data directory of PGlite in a guest: a file system of PGlite over the calls of `machine.sys`.
 //
 // PGlite starts PostgreSQL without fsync, and its file systems have no call for it. Here fsync
-// reaches the guest, so that a commit that has returned is on the drive's medium. A directory has no
-// descriptor here: ext3 makes a new file's name durable with the file.
+// reaches the guest, so that a commit that has returned is on the drive's medium. A directory has
+// no descriptor here. ext3 makes a new file's name durable with the file.
 import { PGlite } from '@electric-sql/pglite';
 import { BaseFilesystem, type FsStats } from '@electric-sql/pglite/basefs';
 import { type Machine, ModelError, O } from '../../../src/index.ts';
 
-/** Parameters of PostgreSQL as PGlite has them, but for `-F`, which switches fsync off. */
+/** Parameters of PostgreSQL as PGlite has them, except `-F`, which switches fsync off. */
 export const START_PARAMETERS = [
   ...PGlite.defaultStartParams.filter((each) => each !== '-F'),
   // fdatasync of Emscripten does nothing.
