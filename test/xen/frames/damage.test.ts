@@ -246,6 +246,18 @@ describe('a damaged record', () => {
     expect(rig.table.whyNotReused(rig.mfn(PAGE), 1, BLOCK)).toBe(Reason.corruptRecord);
   });
 
+  it('a page whose block was damaged before it was named is not handed over as that block', () => {
+    const [rig] = RIGS as [Rig];
+    rig.reset();
+    rig.read(PAGE, BLOCK ^ 1);
+    end(rig);
+    rig.words[rig.at + 4]! ^= 1;
+    name(rig);
+    rig.preserve();
+    expect(rig.ask((batch) => batch.claim(Ino(12), 1, PageIndex(3), Lba(BLOCK)))).toBe(Reason.corruptRecord);
+    expect(rig.isIntact).toBe(true);
+  });
+
   it('a page that is still named is not taken for one set aside, whatever bit of its record changes', () => {
     const [rig] = RIGS as [Rig];
     rig.reset();

@@ -76,10 +76,10 @@ function stored(words: Words): Uint32Array {
  */
 function expectHonest(before: Words, words: Uint32Array, after: Words): void {
   const claims = (w: Uint32Array | Words) => ({
-    name: (w[W_STATE]! & S_NAMED) === 0 ? undefined : [w[W_INO], w[W_GENERATION], w[W_INDEX]],
-    provenance: (w[W_STATE]! & S_PROVENANCE) === 0 ? undefined : [w[W_STATE]! & S_PROVENANCE, w[W_BLOCK]],
-    dirty: (w[W_STATE]! & S_DIRTY) === 0 ? undefined : w[W_BLOCK],
-    crc: (w[W_STATE]! & S_CRC) === 0 ? undefined : w[W_CRC],
+    name: (w[W_STATE] & S_NAMED) === 0 ? undefined : [w[W_INO], w[W_GENERATION], w[W_INDEX]],
+    provenance: (w[W_STATE] & S_PROVENANCE) === 0 ? undefined : [w[W_STATE] & S_PROVENANCE, w[W_BLOCK]],
+    dirty: (w[W_STATE] & S_DIRTY) === 0 ? undefined : w[W_BLOCK],
+    crc: (w[W_STATE] & S_CRC) === 0 ? undefined : w[W_CRC],
   });
   const [old, now, next] = [claims(before), claims(words), claims(after)];
   if (now.name !== undefined) expect([old.name, next.name]).toContainEqual(now.name);
