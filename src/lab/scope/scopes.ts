@@ -28,7 +28,10 @@ export const SCOPES: Readonly<Record<string, Scope>> = {
   kernel: { ...NARROW, pages: 2, guest: 'kernel', events: ['store', 'map', 'reload'] },
   /** Two transfers in flight, also on one frame. */
   transfers: { ...NARROW, transfers: 2, reboots: 1 },
-  /** Frames that change hands, I/O errors, damaged records, and a disk that another machine writes to. */
+  /**
+   * Frames that change hands, I/O errors, damaged records, and a disk that another machine writes
+   * to.
+   */
   faults: { ...NARROW, faults: 1, events: ['store', 'hand-over', 'elsewhere', 'io-error', 'early-damage', 'reload'] },
   /** Files that are deleted, and whose inodes are used again. */
   generations: { ...NARROW, files: 2, frames: 1, writers: 1, start: 'warm', events: ['store', 'map', 'unlink'] },
