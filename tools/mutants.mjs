@@ -1,7 +1,8 @@
 // Tests the tests: changes one thing in a room that decides what is reused, and asks whether the
 // fast tests of the room notice.
 //
-// `node tools/mutants.mjs [--sample 300] [--seed 1] [--shard k/n] [--room ROOM] [--jobs N]`
+// `node tools/mutants.mjs [--sample 300] [--seed 1] [--shard k/n] [--room ROOM] [--match TEXT]
+// [--jobs N]`
 //
 // The mutants, and the file with a switch for one of them, come from stryker's instrumenter.
 // Stryker's runner is not used: it can choose places in files, but no sample of mutants. Each
@@ -49,6 +50,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     shard: { type: 'string', default: '1/1' },
     room: { type: 'string' },
+    match: { type: 'string', default: '' },
     jobs: { type: 'string', default: '1' },
   },
 });
@@ -255,7 +257,9 @@ async function play(mutant, job) {
 const all = await allMutants(resolve(ROOT));
 const count = values.sample === 'all' ? all.length : Number(values.sample);
 if (!Number.isSafeInteger(count) || count < 1) throw new Error(`--sample ${values.sample}: not a number of mutants`);
-const asked = all.filter(({ room }) => values.room === undefined || room === values.room);
+const asked = all.filter(
+  (mutant) => (values.room === undefined || mutant.room === values.room) && nameOf(mutant).includes(values.match),
+);
 const chosen = partOf(sampleOf(asked, count, Number(values.seed)), values.shard);
 if (chosen.length === 0) throw new Error('no mutant is chosen');
 console.log(`${all.length} mutants, of which ${chosen.length} are run`);

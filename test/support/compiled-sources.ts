@@ -3,7 +3,7 @@
 // run compiles src/ once, one file to one file, and tests get these. Only the types are removed.
 //
 // A file is written when it would change, and in one step: runs at the same time share the folder.
-// tools/mutants.mjs names a folder of its own: a file of its `src` stands for that of src/.
+// tools/mutants.mjs names a folder of its own. A file of its `src` stands for that of src/.
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
