@@ -44,6 +44,7 @@ export const ROOMS = /** @type {Readonly<Record<string, readonly string[]>>} */ 
     'test/kernel/syscall',
     'test/kernel/cache',
     'test/kernel/file',
+    'test/kernel/file/mmap.test.ts',
   ],
 });
 

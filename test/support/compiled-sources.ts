@@ -3,7 +3,8 @@
 // run compiles src/ once, one file to one file, and tests get these. Only the types are removed.
 //
 // A file is written when it would change, and in one step: runs at the same time share the folder.
-// tools/mutants.mjs names a folder of its own. A file of its `src` stands for that of src/.
+// Mutants have a folder of their own (tools/mutants.mjs). A file in its `src` replaces that of
+// src/.
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';

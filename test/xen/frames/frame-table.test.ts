@@ -27,7 +27,7 @@ function table() {
     const at = mfn * RECORD_WORDS;
     if (word > 0) words[at + word] = value;
     words[at] = change(words[at]!);
-    words[at + RECORD_WORDS - 1] = checkWord(words, at, words[at]!);
+    words[at + RECORD_WORDS - 1] = checkWord(words, at, words[at]);
   };
   const free = Array.from({ length: map.frameCount }, (_, mfn) => Mfn(mfn)).find((mfn) => allocator.isFree(mfn))!;
   return { machine, guest, frames, words, mfnOf, write, free };
