@@ -1,5 +1,6 @@
 // `npm test` runs every file, `npm run test:fast` (mode fast) the short ones, and `npm run test:laws` (mode laws) those that play a
-// product of cases (test/support/product.ts), whole or the shard that STILLWARM_SHARD names.
+// product of cases (test/support/product.ts), whole or the shard that STILLWARM_SHARD names. tools/mutants.mjs runs the files that
+// STILLWARM_TESTS lists (mode mutants), in that order and in one process.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
@@ -29,6 +30,17 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
+/** In the order of STILLWARM_TESTS. */
+class AsListed extends BaseSequencer {
+  override sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const placeOf = ({ moduleId }: TestSpecification): number =>
+      LISTED.findIndex((file) => moduleId.endsWith(`/${file}`));
+    return Promise.resolve([...files].sort((a, b) => placeOf(a) - placeOf(b)));
+  }
+}
+
+const LISTED = process.env['STILLWARM_TESTS']?.split(',') ?? [];
+
 const filesWith = (text: RegExp): string[] =>
   readdirSync('test', { recursive: true, encoding: 'utf8' })
     .map((name) => join('test', name))
@@ -50,10 +62,11 @@ const IS_COMPILED = process.argv.includes('run') && !process.argv.some((each) =>
 const LAWS: ViteUserConfig['test'] = { env: { STILLWARM_LAWS: 'whole' }, testTimeout: 7_200_000 };
 
 export default defineConfig(({ mode }) => {
-  const files = mode === 'laws' ? LAW_FILES : filesWith(/^/);
+  const isMutant = mode === 'mutants';
+  const files = mode === 'laws' ? LAW_FILES : isMutant ? LISTED : filesWith(/^/);
   const isMocking = (file: string): boolean => MOCKING_FILES.includes(file);
   const isAlone = (file: string): boolean =>
-    !isMocking(file) && STARTING_FILES.includes(file) && LONG_FILES.includes(file);
+    !isMutant && !isMocking(file) && STARTING_FILES.includes(file) && LONG_FILES.includes(file);
   const isShared = (file: string): boolean =>
     !isMocking(file) && !isAlone(file) && (mode !== 'fast' || !LONG_FILES.includes(file));
   const plugins = IS_COMPILED ? [compiledSources()] : [];
@@ -75,10 +88,10 @@ export default defineConfig(({ mode }) => {
       environment: 'node',
       pool: 'forks',
       // By default one core is left to the runner, which hardly needs any.
-      maxWorkers: availableParallelism(),
+      maxWorkers: isMutant ? 1 : availableParallelism(),
       // A machine is megabytes that are soon garbage. Each core has a worker, so none is left to help.
       execArgv: ['--max-semi-space-size=64', '--single-threaded-gc'],
-      sequence: { sequencer: LongestFirst },
+      sequence: { sequencer: isMutant ? AsListed : LongestFirst },
       setupFiles: ['test/support/setup.ts'],
       // So long that no test fails because the machine is busy (TIMEOUT_MS of test/support/property.ts).
       testTimeout: 300_000,

@@ -3,7 +3,9 @@
 // run compiles src/ once, one file to one file, and tests get these. Only the types are removed.
 //
 // A file is written when it would change, and in one step: runs at the same time share the folder.
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+// Mutants have a folder of their own (tools/mutants.mjs). A file in its `src` replaces that of
+// src/.
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { transformSync } from 'rolldown/utils';
@@ -11,10 +13,12 @@ import type { Plugin } from 'vitest/config';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const SOURCES = join(ROOT, 'src/');
-const COMPILED = join(ROOT, '.build/src-for-tests/');
+const FOLDER = process.env['STILLWARM_MUTANTS'];
+const INSTEAD = FOLDER === undefined ? undefined : join(ROOT, FOLDER, 'src/');
+const COMPILED = join(ROOT, FOLDER === undefined ? '.build/src-for-tests/' : `${FOLDER}/js/`);
 
 /** Modules that vitest leaves to node. */
-export const COMPILED_MODULES = /\/\.build\/src-for-tests\//;
+export const COMPILED_MODULES = /\/\.build\/(src-for-tests|mutants\/\d+\/js)\//;
 
 /** Compiles src/, and gives its modules to those that import a source. */
 export function compiledSources(): Plugin {
@@ -45,7 +49,8 @@ function compileAll(): void {
 }
 
 function compile(path: string): string {
-  const { code, map, errors } = transformSync(path, readFileSync(path, 'utf8'), {
+  const instead = INSTEAD === undefined ? path : path.replace(SOURCES, INSTEAD);
+  const { code, map, errors } = transformSync(path, readFileSync(existsSync(instead) ? instead : path, 'utf8'), {
     typescript: { rewriteImportExtensions: 'rewrite', onlyRemoveTypeImports: true },
     // A module that looks for files looks beside its source.
     define: { 'import.meta.url': JSON.stringify(pathToFileURL(path).href) },

@@ -39,6 +39,18 @@ function writePages(first: number, count: number): void {
 
 beforeEach(() => start());
 
+it('a file of which pages are lost has blocks taken from them once, by the first that waits for it', () => {
+  const { writeback, mapping, start } = rig();
+  const answers: boolean[] = [];
+  mapping.space.hasLost = true;
+  start(
+    (function* (): Process {
+      for (let i = 0; i < 3; i++) answers.push(yield* writeback.waitPages(mapping));
+    })(),
+  );
+  expect(answers).toEqual([true, false, false]);
+});
+
 describe('kupdate', () => {
   it('kupdate writes nothing before it has been dirty for 30 s, and all of it within 35', () => {
     writePages(0, 3);

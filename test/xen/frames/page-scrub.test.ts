@@ -14,8 +14,8 @@ const PIECE_NS = 16 * 16 * FRAME_NS;
 const TICK_NS = 10_000_000;
 
 /** A machine of which so many frames are on the scrub list. */
-function machineThatScrubs(count: number) {
-  const { hypervisor, simulation, memory } = bootMachine(1, {}, 16 << 20, { scrubNsPerByte: 1 });
+function machineThatScrubs(count: number, scrubNsPerByte = 1) {
+  const { hypervisor, simulation, memory } = bootMachine(1, {}, 16 << 20, { scrubNsPerByte });
   const frames = new Uint32Array(count);
   hypervisor.allocator.allocate(frames);
   for (const mfn of frames) memory.writeU8(Mfn(mfn), 7, 1);
@@ -64,6 +64,15 @@ describe('scrubbing', () => {
       // The frames that came last are the first to be free.
       expect(scrubber.frames).toEqual([...frames.subarray(0, 2000 - 256 * tick)]);
     }
+  });
+
+  it('scrubbing ends a piece that has used its 1 ms, and no more', () => {
+    // So 16 batches of 16 frames take 1 ms exactly.
+    const { simulation, hypervisor } = machineThatScrubs(2000, 1e6 / 2 ** 20);
+    const { domain0Cpu, scrubber } = hypervisor;
+    simulation.spawn('busy', domain0Cpu.work(1e9));
+    simulation.run(() => scrubber.frames.length < 2000);
+    expect(scrubber.frames.length).toBe(2000 - 256);
   });
 
   it('scrubbing begins behind what the processor owes', () => {

@@ -111,6 +111,21 @@ describe('root record', () => {
     }
   });
 
+  it('root record of a size for which there is no memory map, and a checksum that fits, is a problem', () => {
+    const layout = ROOT_RECORD.x86_64;
+    for (const frameCount of [FRAMES, 0xffff_ffff]) {
+      const memory = new MachineMemory(FRAMES * PAGE_SIZE);
+      writeRoot(memory, map);
+      const bytes = memory.frame(ROOT_MFN).slice(0, layout.size);
+      putField(layout, bytes, 0, 'frameCount', frameCount);
+      seal(layout, bytes, ROOT_MAGIC, ROOT_VERSION);
+      memory.copyIn(ROOT_MFN, 0, bytes, 0, bytes.length);
+      expect(parseRoot(memory)).toEqual(
+        frameCount === FRAMES ? { ok: true, value: map } : { ok: false, reason: 'another size of memory' },
+      );
+    }
+  });
+
   it('root record of another machine is a problem', () => {
     const memory = new MachineMemory(2 * FRAMES * PAGE_SIZE);
     writeRoot(memory, map);

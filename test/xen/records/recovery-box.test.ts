@@ -165,6 +165,24 @@ describe('a recovery box', () => {
     },
   );
 
+  it('a recovery box appends to a frame while there is room, and begins the other when there is none', () => {
+    const memory = new MachineMemory(MEMORY_BYTES);
+    const box = new RecoveryBox(memory, MAP, DOMID);
+    const areBegun = (): boolean[] =>
+      [FIRST, Mfn(FIRST + 1)].map((mfn) => memory.frame(mfn).some((byte) => byte !== 0));
+    expect(areBegun()).toEqual([false, false]);
+    expect(box.put(1, new Uint8Array(2000))).toBe(true);
+    expect(areBegun()).toEqual([true, false]);
+    expect(box.put(2, new Uint8Array(1000))).toBe(true);
+    expect(areBegun()).toEqual([true, false]);
+    expect(box.put(1, new Uint8Array(2000))).toBe(true);
+    expect(areBegun()).toEqual([true, true]);
+    expect(sorted(contentsOf(box))).toEqual([
+      [1, new Uint8Array(2000)],
+      [2, new Uint8Array(1000)],
+    ]);
+  });
+
   it('a recovery box refuses what is no key and what does not fit', () => {
     const box = new RecoveryBox(new MachineMemory(MEMORY_BYTES), MAP, DOMID);
     expect([-1, 1.5, 2 ** 32].map((key) => box.put(key, new Uint8Array(1)))).toEqual([false, false, false]);
