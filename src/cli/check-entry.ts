@@ -19,7 +19,7 @@ export interface CheckEntry {
   readonly optionsOf: (given: Readonly<Record<string, unknown>>) => CheckOptions;
   /** @param program that of `--workload`; undefined where the check takes none */
   readonly checkOf: (program: Program | undefined) => Check;
-  /** What the last line says was covered, of how much; by default cases, and where it is undefined. */
+  /** What was covered of how much, for the last line. Undefined: cases. */
   readonly coverage?: (findings: Findings) => string | undefined;
   /** The file of `--keep` for a violation, where the check has this option. */
   readonly kept?: (violation: Violation) => { readonly name: string; readonly text: string };

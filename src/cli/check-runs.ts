@@ -105,7 +105,7 @@ function blaming<T>(programFile: string | undefined, work: () => T): T {
   }
 }
 
-/** Why a program is no workload, in one line with the step, and the line of the file if it throws. */
+/** Why a program is no workload: one line with the step, and the line of the file if it throws. */
 function whyNot({ reason, step, message, cause }: WorkloadError, programFile: string): string {
   const line = reason === 'throws' ? blamed(cause, programFile) : undefined;
   return line === undefined ? message.replace(/^workload/, programFile) : `${line} (step ${step} of the program)`;
