@@ -2,6 +2,7 @@
 
 import type { Program } from '../doors/machine/index.ts';
 import type { Check, CheckOptions, Findings } from '../lab/check.ts';
+import type { Violation } from '../lab/part.ts';
 import type { RUNNING } from './check-options.ts';
 import type { CommandSpec, Options } from './option-kinds.ts';
 
@@ -18,6 +19,10 @@ export interface CheckEntry {
   readonly optionsOf: (given: Readonly<Record<string, unknown>>) => CheckOptions;
   /** @param program that of `--workload`; undefined where the check takes none */
   readonly checkOf: (program: Program | undefined) => Check;
+  /** What was covered of how much, for the last line. Undefined: cases. */
+  readonly coverage?: (findings: Findings) => string | undefined;
+  /** The file of `--keep` for a violation, where the check has this option. */
+  readonly kept?: (violation: Violation) => { readonly name: string; readonly text: string };
   /** What is printed besides what every check prints. */
   readonly tables?: (options: CheckOptions, findings: Findings) => readonly string[];
 }

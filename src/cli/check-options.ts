@@ -1,10 +1,19 @@
 /** The sub-commands of `stillwarm check` and their options: a part of the table of options.ts. */
 
+import { STRATEGIES } from '../doors/machine/index.ts';
+import { CRASH_KINDS, FILE_SYSTEMS } from '../lab/crash/options.ts';
+import { WORKLOADS } from '../lab/crash/workloads.ts';
 import { FAULTS } from '../lab/faults/faults.ts';
 import { PROTECTIONS } from '../lab/faults/options.ts';
+import { KINDS } from '../lab/fuzz/index.ts';
+import { ABLATIONS } from '../lab/scope/ablations.ts';
+import { DEFAULT_STATES } from '../lab/scope/options.ts';
+import { SCOPES } from '../lab/scope/scopes.ts';
 import type { Shard } from '../lab/check.ts';
 import {
+  choice,
   integer,
+  oneOf,
   path,
   several,
   type CommandFamily,
@@ -13,7 +22,7 @@ import {
   type Options,
 } from './option-kinds.ts';
 import { ARCH, HELP, JOBS_MAX, JSON_OUT, SEED } from './shared-options.ts';
-import { parseChoice, parseShard, parseTime } from './values.ts';
+import { parseChoice, parseCrash, parseMoments, parseShard, parseTime } from './values.ts';
 import { WORKLOAD_NAME } from './workload.ts';
 
 const RUNS_MAX = 100_000;
@@ -107,6 +116,113 @@ export const CHECK_FAULTS = {
   },
 } as const satisfies CommandSpec;
 
+/** The one with a bit of everything first. */
+const CRASH_WORKLOADS = ['mixed', ...Object.keys(WORKLOADS).filter((name) => name !== 'mixed')] as const;
+
+export const CHECK_CRASH = {
+  name: 'check crash',
+  positionals: [],
+  summary:
+    'stop a program of a guest before each of its steps: kill the guest, crash the hypervisor, cut the power; then reboot and ask every law',
+  options: {
+    ...workloadOptions(CRASH_WORKLOADS),
+    fs: { ...choice('file system of the disk', FILE_SYSTEMS), otherwise: { value: 'ext3', text: 'ext3' } } as const,
+    strategy: {
+      ...choice('strategy of the reboot', STRATEGIES),
+      otherwise: { value: 'warm-cache+metadata', text: 'warm-cache+metadata' },
+    } as const,
+    kind: several(
+      'what stops, comma-separated',
+      CRASH_KINDS,
+      {
+        guest: 'the guest dies',
+        hypervisor: 'the hypervisor crashes, with everything on it',
+        power: "the power of machine and drive goes, and with it a part of the drive's cache",
+      },
+      { value: CRASH_KINDS, words: 'all' },
+    ),
+    crash: {
+      value: 'HOW',
+      help: 'crash at every moment: every; or at N of them, chosen by the seed: sample:N',
+      parse: parseCrash,
+      otherwise: { value: { sample: 600 }, text: 'sample:600' },
+    } satisfies Option<'every' | { readonly sample: number }>,
+    depth: {
+      ...integer('N', 'crashes of a case at most: the second and third come in the recovery', [1, 3], {
+        value: 3,
+        text: '3',
+      }),
+      more: 'Each moment has so many cases: with one crash, with two, with three',
+    },
+    seed: SEED,
+    at: {
+      value: 'STEPS',
+      help: 'play only the case that stops at these steps, STEP or STEP:LINES, comma-separated, as a line that replays it says',
+      more: 'The first is a step of the program, the others are steps of the recovery from the one before. LINES of 64 bytes of a copy are stored before it stops. It needs one `--kind`',
+      parse: parseMoments,
+      otherwise: { value: undefined, words: 'all cases' },
+    } satisfies Option<string | undefined>,
+    without: several(
+      'protections to switch off in all cases, comma-separated',
+      PROTECTIONS,
+      {},
+      { value: [], words: 'none' },
+    ),
+    ...RUNNING,
+  },
+} as const satisfies CommandSpec;
+
+export const CHECK_SCOPE = {
+  name: 'check scope',
+  positionals: [],
+  summary:
+    'search all states of small machines; then find the shortest history that goes wrong without each protection and each rule',
+  options: {
+    scope: oneOf('search only this scope', Object.keys(SCOPES)),
+    without: oneOf(
+      'search only without this protection, rule or design, and print the shortest history that goes wrong',
+      ABLATIONS.map(({ name }) => name),
+    ),
+    states: integer('N', 'states after which a search ends', [1, 2 ** 26], {
+      value: DEFAULT_STATES,
+      text: String(DEFAULT_STATES),
+    }),
+    ...RUNNING,
+  },
+} as const satisfies CommandSpec;
+
+export const CHECK_FUZZ = {
+  name: 'check fuzz',
+  positionals: [],
+  summary: 'damage what is read in ways that know its structure; each reader must take it, or say in one line why not',
+  options: {
+    kind: choice('what is damaged', ['all', ...Object.keys(KINDS), 'options'], {
+      table: 'a table of `stillwarm/table`',
+      dump: 'a dump of machine memory',
+      records: 'all that a hypervisor keeps, between two guests or two hypervisors',
+      image: 'an image of ext2 or ext3',
+      journal: 'the log of an ext3',
+      save: 'a save file',
+      rings: 'rings of devices, and grants',
+      store: 'messages to the store',
+      frames: 'frames on the cable',
+      results: 'results of `--json`',
+      boot: 'what a boot reads',
+      options: 'command lines',
+    }),
+    cases: integer('N', 'cases of each kind', [1, 2 ** 32 - 1], {
+      value: undefined,
+      words: '120 to 10000, by what a case of the kind takes',
+    }),
+    seed: SEED,
+    keep: {
+      ...path('DIR', 'write each case that breaks a law to DIR, shrunk, as a file of JSON'),
+      more: 'DIR is created if needed, and the text names the files',
+    },
+    ...RUNNING,
+  },
+} as const satisfies CommandSpec;
+
 export const CHECK_MERGE = {
   name: 'check merge',
   positionals: [{ name: 'FILE', isRepeated: true }],
@@ -114,4 +230,4 @@ export const CHECK_MERGE = {
   options: { junit: JUNIT, json: JSON_OUT('check-schema.md'), help: HELP },
 } as const satisfies CommandSpec;
 
-export const CHECKS: readonly CommandSpec[] = [CHECK_FAULTS, CHECK_MERGE];
+export const CHECKS: readonly CommandSpec[] = [CHECK_FAULTS, CHECK_CRASH, CHECK_SCOPE, CHECK_FUZZ, CHECK_MERGE];

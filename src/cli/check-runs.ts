@@ -7,6 +7,7 @@ import { ArgumentError, InputError, InvariantViolation, UserError } from '../bas
 import type { OpenRuns, Runs } from '../experiment/guest/runs.ts';
 import type { Program } from '../doors/machine/index.ts';
 import { casesOf, type Check, type CheckOptions } from '../lab/check.ts';
+import { WorkloadError } from '../lab/crash/index.ts';
 import type { Part, PartResult } from '../lab/part.ts';
 import type { CheckEntry } from './check-entry.ts';
 import { blamed } from './workload.ts';
@@ -96,9 +97,16 @@ function blaming<T>(programFile: string | undefined, work: () => T): T {
   try {
     return work();
   } catch (error) {
+    if (error instanceof WorkloadError) throw new InputError(whyNot(error, programFile));
     for (const kind of [ArgumentError, InputError, InvariantViolation, UserError])
       if (error instanceof kind) throw error;
     const line = blamed(error, programFile);
     throw line === undefined ? error : new InputError(line);
   }
+}
+
+/** Why a program is no workload: one line with the step, and the line of the file if it throws. */
+function whyNot({ reason, step, message, cause }: WorkloadError, programFile: string): string {
+  const line = reason === 'throws' ? blamed(cause, programFile) : undefined;
+  return line === undefined ? message.replace(/^workload/, programFile) : `${line} (step ${step} of the program)`;
 }

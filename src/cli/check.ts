@@ -18,7 +18,7 @@ import { parseCommand } from './args.ts';
 import { parseRunFile, partsOfPlan, writeRunFile, type RunPlan } from './check-file.ts';
 import { mergeShards } from './check-merge.ts';
 import { CHECK, CHECKS, type RUNNING, type workloadOptions } from './check-options.ts';
-import { tellFindings } from './check-output.ts';
+import { keptIn, tellFindings } from './check-output.ts';
 import { checkRuns, hostMs, phaseOf, type CheckJob } from './check-runs.ts';
 import type { CheckEntry } from './check-entry.ts';
 import { commandHelp, familyHelp } from './help.ts';
@@ -61,7 +61,8 @@ function runCheck(entry: CheckEntry, argv: readonly string[], io: Io): number {
   const begunMs = hostMs();
   const program = workloadOf(given, io);
   const options = { ...entry.optionsOf(given), ...(program && { workload: program.identity }) };
-  const files = filesOf(given, io);
+  const { keep } = given as { readonly keep?: string };
+  const files = filesOf(given, keep, io);
   const common = { command: entry.spec.name, options, partBytes: entry.partBytes, programFile: program?.path };
   const lab = entry.checkOf(undefined);
   const cases =
@@ -88,7 +89,7 @@ function runCheck(entry: CheckEntry, argv: readonly string[], io: Io): number {
     if (hostMs() - savedMs >= SAVE_MS) save();
   });
   save();
-  return tellFindings(entry, plan, parts, [...results.values()], { json: given.json, junit: files.junit }, io);
+  return tellFindings(entry, plan, parts, [...results.values()], { json: given.json, junit: files.junit, keep }, io);
 }
 
 /** Plays the parts of a job, on threads where there are any. */
@@ -157,7 +158,11 @@ interface OutputPaths {
 }
 
 /** Where the outputs go. @throws UserError for options that do not go together */
-function filesOf({ case: one, shard, out, resume, junit }: ValuesOf<typeof RUNNING>, io: Io): OutputPaths {
+function filesOf(
+  { case: one, shard, out, resume, junit }: ValuesOf<typeof RUNNING>,
+  keep: string | undefined,
+  io: Io,
+): OutputPaths {
   if (one !== undefined && (shard ?? out ?? resume) !== undefined)
     throw new UserError('--case: one case is no shard, and has no file that a run goes on with');
   if (shard !== undefined && (out ?? resume) === undefined)
@@ -165,7 +170,8 @@ function filesOf({ case: one, shard, out, resume, junit }: ValuesOf<typeof RUNNI
   const named = (name: string, path: string | undefined): NamedPath | undefined =>
     path === undefined ? undefined : { name, path: resolve(io.cwd, path) };
   const paths = { out: named('--out', out) ?? named('--resume', resume), junit: named('--junit', junit) };
-  const outputs = [paths.out, paths.junit].filter((file) => file !== undefined);
+  const kept = keep === undefined ? undefined : keptIn(keep, 'one.json', io);
+  const outputs = [paths.out, paths.junit, kept].filter((file) => file !== undefined);
   checkOutputs([], outputs, io.hostStreams);
   return paths;
 }

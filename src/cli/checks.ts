@@ -4,6 +4,9 @@
  */
 
 import type { CheckEntry } from './check-entry.ts';
+import { CRASH_ENTRY } from './check-crash.ts';
 import { FAULTS_ENTRY } from './check-faults.ts';
+import { FUZZ_ENTRY } from './check-fuzz.ts';
+import { SCOPE_ENTRY } from './check-scope.ts';
 
-export const CHECK_ENTRIES: readonly CheckEntry[] = [FAULTS_ENTRY];
+export const CHECK_ENTRIES: readonly CheckEntry[] = [FAULTS_ENTRY, CRASH_ENTRY, SCOPE_ENTRY, FUZZ_ENTRY];

@@ -86,12 +86,12 @@ function twoColumns(rows: readonly (readonly [left: string, right: string])[]): 
   });
 }
 
-/** Lines of at most 100 columns, each with the indent. */
-function wrap(text: string, indent: string): string[] {
+/** Lines of at most so many columns, each with the indent. */
+export function wrap(text: string, indent: string, columns = 100): string[] {
   const lines: string[] = [];
   let line = indent;
   for (const word of text.split(' ')) {
-    if (line.length + 1 + word.length > 100 && line.trim() !== '') {
+    if (line.length + 1 + word.length > columns && line.trim() !== '') {
       lines.push(line);
       line = indent;
     }

@@ -57,6 +57,15 @@ export function choice<T extends string>(help: string, names: readonly T[], mean
   };
 }
 
+/** One of `names`, or none. */
+export const oneOf = <T extends string>(help: string, names: readonly T[]): Option<T | undefined> => ({
+  value: 'NAME',
+  help,
+  choices: choicesOf(names),
+  parse: (option, text) => parseChoice(option, text, names),
+  otherwise: { value: undefined, words: 'none' },
+});
+
 /** Different ones of `names`, in the order given. */
 export function several<T extends string, D>(
   help: string,

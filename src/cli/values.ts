@@ -152,6 +152,20 @@ export function parseShard(option: string, text: string): { number: number; of: 
   throw new UserError(`${option}: ${oneLine(text)} is not a part of ${SHARDS_MAX} or less, such as 2/5`);
 }
 
+/** Where a check is to crash: every, or sample:600. @throws UserError */
+export function parseCrash(option: string, text: string): 'every' | { readonly sample: number } {
+  if (text === 'every') return text;
+  const [, number] = /^sample:(\d{1,9})$/.exec(text) ?? [];
+  if (number !== undefined && Number(number) > 0) return { sample: Number(number) };
+  throw new UserError(`${option}: ${oneLine(text)} is neither every nor a sample such as sample:600`);
+}
+
+/** Up to three steps, each with lines perhaps: 345:12,7. @throws UserError */
+export function parseMoments(option: string, text: string): string {
+  if (/^\d{1,15}(:\d{1,2})?(,\d{1,15}(:\d{1,2})?){0,2}$/.test(text)) return text;
+  throw new UserError(`${option}: ${oneLine(text)} is not one to three of STEP or STEP:LINES such as 345:12,7`);
+}
+
 /** A word of the user's as part of a one-line message. */
 export function oneLine(text: string): string {
   const shown = text.length > 80 ? `${text.slice(0, 80)}…` : text;

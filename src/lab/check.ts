@@ -109,7 +109,11 @@ export function merged(parts: readonly Part[], results: readonly PartResult[]): 
   }
   const cases = parts.reduce((sum, part) => sum + casesOf(part), 0);
   const done = results.reduce((sum, result) => sum + result.done, 0);
-  const violations = results.flatMap((result) => result.violations).sort(byCase);
+  const violations = results
+    .flatMap((result) => result.violations)
+    // The same names in the same order, whatever the check or the file that they come from.
+    .map(({ at, law, what, replay, history }) => ({ at, law, what, replay, history }))
+    .sort(byCase);
   return {
     cases,
     done,

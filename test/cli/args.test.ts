@@ -187,6 +187,17 @@ describe('a number that an option does not take', () => {
       'check faults --seed',
       'check faults --case',
       'check faults --jobs',
+      'check crash --depth',
+      'check crash --seed',
+      'check crash --case',
+      'check crash --jobs',
+      'check scope --states',
+      'check scope --case',
+      'check scope --jobs',
+      'check fuzz --cases',
+      'check fuzz --seed',
+      'check fuzz --case',
+      'check fuzz --jobs',
       'diff --tolerance',
     ]);
   });

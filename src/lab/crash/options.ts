@@ -101,7 +101,7 @@ function momentsOf(at: unknown): readonly Moment[] {
 /** The line that plays one case alone. */
 export function replayLine(options: CrashOptions, kind: CrashKind, moments: readonly Moment[]): string {
   const { workload, fs, strategy, seed, without } = options;
-  const off = without.map((name) => ` --without ${name}`).join('');
+  const off = without.length === 0 ? '' : ` --without ${without.join(',')}`;
   return (
     `stillwarm check crash --workload ${workload} --fs ${fs} --strategy ${strategy} --seed ${seed} ` +
     `--kind ${kind} --at ${shownMoments(moments)}${off}`

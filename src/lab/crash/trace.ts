@@ -21,8 +21,9 @@ export class WorkloadError extends ArgumentError {
   /** The step at which that shows. */
   readonly step: number;
 
-  constructor(reason: WorkloadError['reason'], step: number, what: string) {
-    super(`workload: ${what}`);
+  /** @param cause what the workload threw */
+  constructor(reason: WorkloadError['reason'], step: number, what: string, cause?: unknown) {
+    super(`workload: ${what}`, { cause });
     this.reason = reason;
     this.step = step;
   }
@@ -125,6 +126,7 @@ function run(machine: Machine, { program }: Started, step: () => number): void {
       isEndless ? 'endless' : 'throws',
       step(),
       isEndless ? line : `it throws at step ${step()}: ${line}`,
+      error,
     );
   }
 }

@@ -80,7 +80,7 @@ export function fuzzOf(makers: Readonly<Record<string, KindMaker>>): FuzzCheck {
   const play = (part: Part, progress: (done: number) => boolean): PartResult => {
     checkPart(part, count);
     const plan = planOf(part.options);
-    const { seed } = checkOptions(part.options, kinds);
+    const { seed, cases } = checkOptions(part.options, kinds);
     const tally = new Tally(plan.map(([name]) => kindOf(name)));
     const violations: Violation[] = [];
     let done = 0;
@@ -91,7 +91,8 @@ export function fuzzOf(makers: Readonly<Record<string, KindMaker>>): FuzzCheck {
       if (!('law' in played)) tally.add(kind, played);
       else {
         tally.broken();
-        if (violations.length < MOST_VIOLATIONS) violations.push(violationOf(kind, fuzzCase, played, { at, n, seed }));
+        if (violations.length < MOST_VIOLATIONS)
+          violations.push(violationOf(kind, fuzzCase, played, { at, n, seed, cases }));
       }
       done++;
       if (!progress(done)) break;
@@ -106,13 +107,21 @@ export function caseOf(kind: Kind, seed: number, n: number): FuzzCase {
   return kind.draw(new RandomStreams(seed).stream(`fuzz ${kind.name} ${n}`));
 }
 
+/** A case among all: its number, its number in its kind, and what decides both. */
+interface Place {
+  readonly at: number;
+  readonly n: number;
+  readonly seed: number;
+  readonly cases: number | undefined;
+}
+
 function violationOf(
   kind: Kind,
   found: FuzzCase,
   { law, what }: { readonly law: string; readonly what: string },
-  { at, n, seed }: { readonly at: number; readonly n: number; readonly seed: number },
+  { at, n, seed, cases = kind.cases }: Place,
 ): Violation {
-  const replay = `stillwarm check fuzz --kind ${kind.name} --seed ${seed} --at ${n}`;
+  const replay = `stillwarm check fuzz --kind ${kind.name} --cases ${cases} --seed ${seed} --case ${n}`;
   const entry: CorpusEntry = { kind: kind.name, law, what, replay, case: shrink(kind, found, law) };
   return { at, law: `${kind.name}: ${law}`, what, replay, history: corpusText(entry).trimEnd().split('\n') };
 }

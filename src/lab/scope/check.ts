@@ -10,7 +10,7 @@
 import { checkInteger, checkOneOf } from '../../base/argument-error.ts';
 import type { Part, PartResult, Violation } from '../part.ts';
 import { ABLATIONS, type Ablation, ablationOf, scopeOf, withoutOf } from './ablations.ts';
-import { type ScopeOptions, scopeOptions } from './options.ts';
+import { DEFAULT_STATES, type ScopeOptions, scopeOptions } from './options.ts';
 import { SCOPES } from './scopes.ts';
 import { type Found, search, type SearchHooks } from './search.ts';
 import type { Without } from './stored-world.ts';
@@ -102,21 +102,29 @@ function casesOf(options: Options): readonly Case[] {
   if (!isAll(options)) return [ofScope('wide', { ...dimensions, ...bounds })];
   return [
     ...Object.keys(SCOPES).map((name) => ofScope(name, bounds)),
-    ...ABLATIONS.map((ablation) => ofAblation(ablation, bounds)),
+    ...ABLATIONS.map((ablation, n) => mustBreak(ofAblation(ablation, bounds), Object.keys(SCOPES).length + n)),
   ];
 }
 
 function ofScope(name: string, over: Options): Case {
   const options = scopeOptions({ ...SCOPES[name], ...over });
-  return { name, options, without: {}, replay: `stillwarm check scope --scope ${name}` };
+  return { name, options, without: {}, replay: `stillwarm check scope --scope ${name}${boundOf(options)}` };
 }
 
 function ofAblation(ablation: Ablation, over: Options): Case {
   const options = scopeOptions({ ...scopeOf(ablation), ...over });
   const { name, law } = ablation;
-  const replay = `stillwarm check scope --without ${name}`;
+  const replay = `stillwarm check scope --without ${name}${boundOf(options)}`;
   return { name, options, without: withoutOf(ablation).ablated, replay, ablation, law };
 }
+
+/** Alone it would break its law, so it is played again as the case that it is among all. */
+function mustBreak(one: Case, at: number): Case {
+  return { ...one, replay: `stillwarm check scope${boundOf(one.options)} --case ${at}` };
+}
+
+/** A violation that lies behind the default bound is found again with the same one. */
+const boundOf = ({ states }: ScopeOptions): string => (states === DEFAULT_STATES ? '' : ` --states ${states}`);
 
 function add(counts: Record<string, number>, { name, ablation }: Case, found: Found): void {
   const all: Record<string, number> = { states: found.states, transitions: found.transitions };
@@ -126,7 +134,10 @@ function add(counts: Record<string, number>, { name, ablation }: Case, found: Fo
     all[`states of ${name}`] = found.states;
     all[`depth of ${name}`] = found.depth;
     all[`complete of ${name}`] = found.isComplete ? 1 : 0;
-  } else all['ablations'] = 1;
+  } else {
+    all['ablations'] = 1;
+    all[`steps of ${name}`] = found.violation?.history.length ?? 0;
+  }
   for (const [key, value] of Object.entries(all)) counts[key] = (counts[key] ?? 0) + value;
 }
 
@@ -139,13 +150,14 @@ function addReached(reached: Record<string, number>, { reused, refused }: Found)
 function problemOf(
   ablation: Ablation,
   { options }: Case,
-  { violation }: Found,
+  found: Found,
   progress: () => boolean,
 ): Omit<Violation, 'at' | 'replay'> | undefined {
   const { name, law, steps } = ablation;
+  const { violation } = found;
   const wrong = (what: string, history: readonly string[] = []) => ({ law: 'ablation', what, history });
   if (!progress()) return undefined;
-  if (violation === undefined) return wrong(`without ${name} the law ${law} is not broken`);
+  if (violation === undefined) return wrong(`without ${name} the law ${law} is not broken in ${found.states} states`);
   const { history } = violation;
   if (history.length !== steps)
     return wrong(`without ${name} the law ${law} is broken in ${history.length} steps, not in ${steps}`, history);

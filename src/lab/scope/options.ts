@@ -86,7 +86,7 @@ export const DEFAULT_SCOPE: Scope = {
 };
 
 /** States of a search by default: about two minutes on one core. */
-const DEFAULT_STATES = 10_000_000;
+export const DEFAULT_STATES = 10_000_000;
 
 const BOUNDS = {
   files: [1, 3],

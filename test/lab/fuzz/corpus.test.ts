@@ -10,7 +10,7 @@ import {
   playCase,
 } from '../../../src/lab/fuzz/index.ts';
 import { optionsKind } from '../../../src/lab/fuzz/kind-options.ts';
-import { COMMAND_LINES } from './command-lines.ts';
+import { COMMAND_LINES } from '../../../src/cli/command-lines.ts';
 
 const FOLDER = new URL('../../../data/corpus/', import.meta.url);
 /** Bytes of all files together. */

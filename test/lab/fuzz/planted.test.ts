@@ -13,7 +13,7 @@ import { inspectMemory } from '../../../src/xen/index.ts';
 import { ROOT_RECORD } from '../../../src/xen/records/layouts.ts';
 import type { ReadResult } from '../../../src/diff/index.ts';
 import type { PartResult } from '../../../src/lab/part.ts';
-import { COMMAND_LINES } from './command-lines.ts';
+import { COMMAND_LINES } from '../../../src/cli/command-lines.ts';
 
 const PLANTED: readonly (readonly [what: string, law: string, kind: Kind, cases: number])[] = [
   [
@@ -74,7 +74,9 @@ describe('a mistake in a reader', () => {
     let found: PartResult['violations'][number] | undefined;
     for (let n = 0; n < cases && found === undefined; n++) [found] = violationsAt(n);
     expect(found).toMatchObject({ law: `${kind.name}: ${law}` });
-    expect(found!.replay).toBe(`stillwarm check fuzz --kind ${kind.name} --seed 1 --at ${found!.at}`);
+    expect(found!.replay).toBe(
+      `stillwarm check fuzz --kind ${kind.name} --cases ${cases} --seed 1 --case ${found!.at}`,
+    );
     const entry = parseCorpus(found!.history.join('\n'));
     expect(entry.case.edits.length).toBeLessThanOrEqual(1);
     expect(playCase(kind, entry.case)).toMatchObject({ law });
