@@ -187,6 +187,7 @@ describe('a number that an option does not take', () => {
       'check faults --seed',
       'check faults --case',
       'check faults --jobs',
+      'worker --jobs',
       'diff --tolerance',
     ]);
   });
