@@ -72,7 +72,14 @@ export function traceOf(subject: Subject): Trace {
     const step = at >= 0 ? at : Math.min(first.hashes.length, second.hashes.length);
     throw new WorkloadError('differs', step, `two runs differ from step ${step} on; it must depend on its guest alone`);
   }
-  return momentsOf(first);
+  const { steps, counts } = first;
+  return {
+    steps: steps.length,
+    counts,
+    lines: Uint8Array.from(steps, (step) => linesOf({ ...step, number: 0 })),
+    ...guestMomentsOf(steps),
+    writesMeet: writesMeet(steps),
+  };
 }
 
 interface Recording {
@@ -122,7 +129,13 @@ function run(machine: Machine, { program }: Started, step: () => number): void {
   }
 }
 
-function momentsOf({ steps, counts }: Recording): Trace {
+/**
+ * Moments at which a guest may die, from the steps of a run.
+ * @param steps each with the events before it
+ */
+export function guestMomentsOf(
+  steps: readonly { readonly isGuests: boolean; readonly event: number }[],
+): Pick<Trace, 'guest' | 'guestOf' | 'ordinals'> {
   const guest: GuestMoment[] = [];
   const guestOf = new Uint32Array(steps.length + 1);
   const ordinals = new Int32Array(steps.length).fill(-1);
@@ -141,15 +154,7 @@ function momentsOf({ steps, counts }: Recording): Trace {
     close(number + 1, event, ordinal++);
   }
   close(steps.length + 1, Infinity, undefined);
-  return {
-    steps: steps.length,
-    counts,
-    lines: Uint8Array.from(steps, (step) => linesOf({ ...step, number: 0 })),
-    guest,
-    guestOf,
-    ordinals,
-    writesMeet: writesMeet(steps),
-  };
+  return { guest, guestOf, ordinals };
 }
 
 /** Whether a sector was to be written while a write of it was under way. */
