@@ -1,11 +1,11 @@
-/** What a thread of `stillwarm worker` does: it plays one part after the other (bullmq's sandbox). */
+/** What a thread of `stillwarm worker` does: it plays parts, one after the other. */
 
 import { InputError } from '../base/index.ts';
 import type { CheckEntry } from './check-entry.ts';
 import { parsePartJob, written } from './check-file.ts';
 import { plain } from './plain-error.ts';
 
-/** The role of a thread that has nothing to do at its start: the sandbox calls its default export. */
+/** The role of a thread that waits: bullmq's sandbox calls the default export of the entry. */
 export const PLAYER = { role: 'player' } as const;
 
 /** @param checks that `stillwarm check` knows */

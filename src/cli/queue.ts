@@ -2,7 +2,7 @@
  * The queue of `--queue`: BullMQ on a Redis. Parts of checks are its jobs.
  *
  * Contract: a job stands for one result. The queue is of one build of the program, and the name of
- * a job says its check, options and cases. So whoever asks for a part that is done has its result.
+ * a job says its check, options and cases. So a client that asks for a part that is done has its result.
  * Both packages are the user's to install: they are imported here, when a queue is asked for.
  */
 
@@ -89,7 +89,7 @@ async function reach(redis: IoRedis.Redis, address: string): Promise<void> {
 
 const digest = (data: string | Uint8Array): string => createHash('sha256').update(data).digest('hex').slice(0, 16);
 
-/** The queue of a build. Another build may have other cases, and other results, under the same version. */
+/** The queue of a build. Under one version, another build may have other cases and results. */
 export const queueNameOf = (entry: URL): string => `stillwarm-${version()}-${digest(readFileSync(entry))}`;
 
 /** The name of a job: the same for all who ask for the part. */

@@ -144,7 +144,10 @@ export function parseTime(option: string, text: string, least = 0): number {
   throw new UserError(`${option}: ${oneLine(text)} is not ${range}`);
 }
 
-/** The address of a Redis: redis://HOST:PORT, or rediss for TLS. @throws UserError without its password */
+/**
+ * The address of a Redis: redis://HOST:PORT, or rediss for TLS.
+ * @throws UserError without its password
+ */
 export function parseQueue(option: string, text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url !== undefined && /^rediss?:$/.test(url.protocol) && url.hostname !== '') return text;

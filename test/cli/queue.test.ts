@@ -124,7 +124,7 @@ describeWithRedis('a queue', (test) => {
       expect(client.err).toMatch(
         /^stillwarm: [^\n]*: no worker of this build: start stillwarm worker --queue there\n$/,
       );
-      // Ctrl-C: what nobody has begun is taken back.
+      // Ctrl-C: what no worker has begun is taken back.
       expect(await queue.getWaitingCount()).toBe(1);
       client.process.kill('SIGINT');
       expect(await client.ended).toMatchObject({ signal: 'SIGINT', out: '' });
@@ -171,7 +171,7 @@ describeWithRedis('a queue', (test) => {
       }
       worker.process.kill('SIGTERM');
       await worker.ended;
-      // A worker of somebody else's.
+      // A worker of another program.
       const { Worker } = await import('bullmq');
       const other = new Worker(queue.name, () => Promise.resolve({ from: 1, to: 2, done: 7 }), { connection: { url } });
       await queue.add('forged', {}, { jobId: jobIdOf(part) });
