@@ -2,7 +2,7 @@
  * The queue of `--queue`: BullMQ on a Redis. Parts of checks are its jobs.
  *
  * Contract: a job stands for one result. The queue is of one build of the program, and the name of
- * a job says its check, options and cases. So a client that asks for a part that is done has its result.
+ * a job says its check, options and cases. So who asks for a part that is done has its result.
  * Both packages are the user's to install: they are imported here, when a queue is asked for.
  */
 
