@@ -89,7 +89,10 @@ module.exports = {
       name: 'no-dev-dependency-in-src',
       severity: 'error',
       from: { path: '^src/' },
-      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], pathNot: 'node_modules/(@types|fast-check)/' },
+      to: {
+        dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'],
+        pathNot: 'node_modules/(@types|bullmq|fast-check|ioredis)/',
+      },
     },
     {
       name: 'fast-check-in-its-door',
@@ -97,6 +100,13 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/', pathNot: place('doors/testing') },
       to: { path: '(^|/)fast-check(/|$)' },
+    },
+    {
+      name: 'queue-in-its-files',
+      comment: 'Peer dependencies of --queue: whoever plays checks on one machine need not have them.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/cli/(queue|queue-worker|check-queue)\\.ts$' },
+      to: { path: '(^|/)(bullmq|ioredis)(/|$)' },
     },
     { name: 'no-circular', comment: 'Type-only cycles too.', severity: 'error', from: {}, to: { circular: true } },
     { name: 'not-to-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },

@@ -13,6 +13,10 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'rolldown';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const { browser, peerDependencies } =
+  /** @type {{ browser: Record<string, string>, peerDependencies: Record<string, string> }} */ (
+    JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
+  );
 
 /**
  * The sources that package.json replaces in browsers. It names what users get, `./dist/a.js`, which
@@ -22,9 +26,6 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 function browserTwins() {
   /** @param {string} path */
   const sourceOf = (path) => join(ROOT, path.replace(/^\.\/dist\//, 'src/').replace(/\.js$/, '.ts'));
-  const { browser } = /** @type {{ browser: Record<string, string> }} */ (
-    JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
-  );
   return new Map(Object.entries(browser).map(([from, to]) => [sourceOf(from), sourceOf(to)]));
 }
 
@@ -65,7 +66,8 @@ export async function bundleForBrowser(entry) {
 }
 
 /**
- * Bundles the command line for node.
+ * Bundles the command line for node. Peer dependencies stay outside: the program imports them where
+ * it needs them, and its user may have none.
  * @param {string} [to] the file to be written; none by default
  * @param {string} [entry] path
  * @returns {Promise<string[]>} paths of the modules that the bundle is made of
@@ -75,6 +77,7 @@ export async function bundleProgram(to, entry = 'src/cli/main.ts') {
     cwd: ROOT,
     input: resolve(ROOT, entry),
     platform: 'node',
+    external: Object.keys(peerDependencies),
     write: to !== undefined,
     output: { ...(to !== undefined && { file: to }), comments: { jsdoc: false } },
   });

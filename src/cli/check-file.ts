@@ -37,15 +37,77 @@ export const wholeOf = ({ check, options, cases, least }: RunPlan): readonly Par
 /** The parts of the shard. */
 export const partsOfPlan = (plan: RunPlan): readonly Part[] => partsOfShard(wholeOf(plan), plan.shard);
 
+/** A result as a file and a queue have it. */
+export const written = ({ part: { from, to }, ...rest }: PartResult) => ({ from, to, ...rest });
+
 /** Writes the file, complete or not at all. Results may be in any order. */
 export function writeRunFile(path: string, plan: RunPlan, results: readonly PartResult[]): void {
   const sorted = [...results].sort((a, b) => a.part.from - b.part.from);
-  const written = {
+  const file = {
     schema: CHECK_FILE_SCHEMA,
     ...plan,
-    results: sorted.map(({ part: { from, to }, ...rest }) => ({ from, to, ...rest })),
+    results: sorted.map(written),
   };
-  replaceFile(path, (partPath) => writeFileSync(partPath, `${JSON.stringify(written)}\n`, { flag: 'wx' }));
+  replaceFile(path, (partPath) => writeFileSync(partPath, `${JSON.stringify(file)}\n`, { flag: 'wx' }));
+}
+
+/** What is read from outside, by its place. Each throws what `fail` makes of the place. */
+class Reader {
+  readonly fail: (place: string, expected: string) => never;
+
+  /** @param source what is read, and @param wanted what it is not when it does not parse */
+  constructor(source: string, wanted: string) {
+    this.fail = (place, expected) => {
+      throw new InputError(`${source}: ${place}: expected ${expected}: ${wanted}`);
+    };
+  }
+
+  object(place: string, value: unknown): Readonly<Record<string, unknown>> {
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+    return this.fail(place, 'an object');
+  }
+
+  list<T>(place: string, value: unknown, item: (place: string, value: unknown) => T): T[] {
+    if (Array.isArray(value)) return value.map((each, n) => item(`${place}[${n}]`, each));
+    return this.fail(place, 'a list');
+  }
+
+  string(place: string, value: unknown): string {
+    return typeof value === 'string' ? value : this.fail(place, 'a text');
+  }
+
+  integer(place: string, value: unknown, least: number, most = Number.MAX_SAFE_INTEGER): number {
+    if (Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most) return value as number;
+    return this.fail(place, `an integer from ${least} on`);
+  }
+
+  sums(place: string, value: unknown): Record<string, number> {
+    const entries = Object.entries(this.object(place, value));
+    return Object.fromEntries(entries.map(([key, each]) => [key, this.integer(`${place}.${key}`, each, 0)]));
+  }
+
+  violation(place: string, value: unknown): Violation {
+    const { at, law, what, replay, history } = this.object(place, value);
+    return {
+      at: this.integer(`${place}.at`, at, 0),
+      law: this.string(`${place}.law`, law),
+      what: this.string(`${place}.what`, what),
+      replay: this.string(`${place}.replay`, replay),
+      history: this.list(`${place}.history`, history, (each, line) => this.string(each, line)),
+    };
+  }
+
+  /** @param least fewest cases that were played */
+  result(place: string, value: unknown, part: Part, least: number): PartResult {
+    const { done, counts, reached, violations } = this.object(place, value);
+    return {
+      part,
+      done: this.integer(`${place}.done`, done, least, casesOf(part)),
+      counts: this.sums(`${place}.counts`, counts),
+      reached: this.sums(`${place}.reached`, reached),
+      violations: this.list(`${place}.violations`, violations, (each, one) => this.violation(each, one)),
+    };
+  }
 }
 
 /**
@@ -53,66 +115,70 @@ export function writeRunFile(path: string, plan: RunPlan, results: readonly Part
  * @throws InputError that names the file and the place
  */
 export function parseRunFile(name: string, text: string): RunFile {
-  const fail = (place: string, expected: string): never => {
-    throw new InputError(`${name}: ${place}: expected ${expected}: not a file that stillwarm check --out has written`);
-  };
-  const object = (place: string, value: unknown): Readonly<Record<string, unknown>> =>
-    typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? (value as Readonly<Record<string, unknown>>)
-      : fail(place, 'an object');
-  const list = <T>(place: string, value: unknown, item: (place: string, value: unknown) => T): T[] =>
-    Array.isArray(value) ? value.map((each, n) => item(`${place}[${n}]`, each)) : fail(place, 'a list');
-  const string = (place: string, value: unknown): string => (typeof value === 'string' ? value : fail(place, 'a text'));
-  const integer = (place: string, value: unknown, least: number, most = Number.MAX_SAFE_INTEGER): number =>
-    Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most
-      ? (value as number)
-      : fail(place, `an integer from ${least} on`);
-  const sums = (place: string, value: unknown): Record<string, number> =>
-    Object.fromEntries(
-      Object.entries(object(place, value)).map(([key, each]) => [key, integer(`${place}.${key}`, each, 0)]),
-    );
-
+  const wanted = 'not a file that stillwarm check --out has written';
+  const reader = new Reader(name, wanted);
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
   } catch {
-    throw new InputError(`${name}: not JSON: not a file that stillwarm check --out has written`);
+    throw new InputError(`${name}: not JSON: ${wanted}`);
   }
-  const root = object('the text', parsed);
-  if (root['schema'] !== CHECK_FILE_SCHEMA) fail('schema', CHECK_FILE_SCHEMA);
-  const { number, of } = object('shard', root['shard']);
-  const total = integer('shard.of', of, 1);
+  const root = reader.object('the text', parsed);
+  if (root['schema'] !== CHECK_FILE_SCHEMA) reader.fail('schema', CHECK_FILE_SCHEMA);
+  const { number, of } = reader.object('shard', root['shard']);
+  const total = reader.integer('shard.of', of, 1);
   const plan: RunPlan = {
-    version: string('version', root['version']),
-    check: string('check', root['check']),
-    options: object('options', root['options']),
-    cases: integer('cases', root['cases'], 0),
-    least: integer('least', root['least'], 1),
-    shard: { number: integer('shard.number', number, 1, total), of: total },
+    version: reader.string('version', root['version']),
+    check: reader.string('check', root['check']),
+    options: reader.object('options', root['options']),
+    cases: reader.integer('cases', root['cases'], 0),
+    least: reader.integer('least', root['least'], 1),
+    shard: { number: reader.integer('shard.number', number, 1, total), of: total },
   };
   const parts = new Map(partsOfPlan(plan).map((part) => [part.from, part]));
-  const violation = (place: string, value: unknown): Violation => {
-    const { at, law, what, replay, history } = object(place, value);
-    return {
-      at: integer(`${place}.at`, at, 0),
-      law: string(`${place}.law`, law),
-      what: string(`${place}.what`, what),
-      replay: string(`${place}.replay`, replay),
-      history: list(`${place}.history`, history, string),
-    };
-  };
-  const results = list('results', root['results'], (place, value): PartResult => {
-    const { from, to, done, counts, reached, violations } = object(place, value);
+  const results = reader.list('results', root['results'], (place, value): PartResult => {
+    const { from, to } = reader.object(place, value);
     const part = parts.get(from as number);
-    if (part === undefined || part.to !== to) return fail(place, 'a part of the shard, once');
+    if (part === undefined || part.to !== to) return reader.fail(place, 'a part of the shard, once');
     parts.delete(from as number);
-    return {
-      part,
-      done: integer(`${place}.done`, done, 0, casesOf(part)),
-      counts: sums(`${place}.counts`, counts),
-      reached: sums(`${place}.reached`, reached),
-      violations: list(`${place}.violations`, violations, violation),
-    };
+    return reader.result(place, value, part, 0);
   });
   return { ...plan, results };
+}
+
+/** What a worker is given: a part, and the sub-command that it is of. */
+export interface PartJob {
+  readonly command: string;
+  readonly part: Part;
+}
+
+/**
+ * @param source the queue, for messages
+ * @throws InputError that names the queue and the place
+ */
+export function parsePartJob(source: string, value: unknown): PartJob {
+  const reader = new Reader(source, 'not a part that stillwarm check --queue has written');
+  const { command, part: given } = reader.object('job', value);
+  const { check, options, from, to } = reader.object('part', given);
+  const first = reader.integer('part.from', from, 0);
+  const part = {
+    check: reader.string('part.check', check),
+    options: reader.object('part.options', options),
+    from: first,
+    to: reader.integer('part.to', to, first + 1),
+  };
+  return { command: reader.string('command', command), part };
+}
+
+/**
+ * The result of a whole part that a worker has played.
+ * @param source the queue, for messages
+ * @throws InputError that names the queue and the place
+ */
+export function parsePartResult(source: string, part: Part, value: unknown): PartResult {
+  const place = `cases ${part.from} to ${part.to - 1}`;
+  const reader = new Reader(source, 'not a result that stillwarm worker has written');
+  const { from, to } = reader.object(place, value);
+  if (from !== part.from || to !== part.to) return reader.fail(place, 'these cases');
+  return reader.result(place, value, part, casesOf(part));
 }

@@ -21,6 +21,7 @@ import {
   type Option,
   type Options,
 } from './option-kinds.ts';
+import { QUEUE } from './queue-options.ts';
 import { ARCH, HELP, JOBS_MAX, JSON_OUT, SEED } from './shared-options.ts';
 import { parseChoice, parseCrash, parseMoments, parseShard, parseTime } from './values.ts';
 import { WORKLOAD_NAME } from './workload.ts';
@@ -68,6 +69,7 @@ export const RUNNING = {
     }),
     more: 'The result does not depend on it',
   },
+  queue: QUEUE,
   junit: JUNIT,
   json: JSON_OUT('check-schema.md'),
   help: HELP,

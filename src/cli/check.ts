@@ -19,6 +19,7 @@ import { parseRunFile, partsOfPlan, writeRunFile, type RunPlan } from './check-f
 import { mergeShards } from './check-merge.ts';
 import { CHECK, CHECKS, type RUNNING, type workloadOptions } from './check-options.ts';
 import { keptIn, tellFindings } from './check-output.ts';
+import { playOnQueue } from './check-queue.ts';
 import { checkRuns, hostMs, phaseOf, type CheckJob } from './check-runs.ts';
 import type { CheckEntry } from './check-entry.ts';
 import { commandHelp, familyHelp } from './help.ts';
@@ -60,6 +61,8 @@ function runCheck(entry: CheckEntry, argv: readonly string[], io: Io): number {
   }
   const begunMs = hostMs();
   const program = workloadOf(given, io);
+  const { queue } = given;
+  if (queue !== undefined) checkQueue(given, program);
   const options = { ...entry.optionsOf(given), ...(program && { workload: program.identity }) };
   const { keep } = given as { readonly keep?: string };
   const files = filesOf(given, keep, io);
@@ -84,12 +87,36 @@ function runCheck(entry: CheckEntry, argv: readonly string[], io: Io): number {
     if (files.out !== undefined) writeRunFile(files.out.path, plan, [...results.values()]);
     savedMs = hostMs();
   };
-  play(job, program, given.jobs, io, (result) => {
+  const onResult = (result: PartResult): void => {
     results.set(result.part.from, result);
     if (hostMs() - savedMs >= SAVE_MS) save();
-  });
-  save();
-  return tellFindings(entry, plan, parts, [...results.values()], { json: given.json, junit: files.junit, keep }, io);
+  };
+  const finish = (): number => {
+    save();
+    return tellFindings(entry, plan, parts, [...results.values()], { json: given.json, junit: files.junit, keep }, io);
+  };
+  if (queue !== undefined && left.length > 0) return onQueue(queue, job, io, onResult, finish);
+  play(job, program, given.jobs, io, onResult);
+  return finish();
+}
+
+/** @throws UserError for options that do not go with `--queue` */
+function checkQueue({ jobs }: ValuesOf<typeof RUNNING>, program: WorkloadFile | undefined): void {
+  if (jobs !== undefined) throw new UserError('--jobs: with --queue, stillwarm worker has it');
+  // Who can write to a queue could have any program run, and what a program imports stays behind.
+  if (program !== undefined) throw new UserError('--workload: workers of a queue run no program of a user');
+}
+
+function onQueue(
+  queue: string,
+  job: CheckJob,
+  io: Io,
+  onResult: (result: PartResult) => void,
+  finish: () => number,
+): number {
+  const { entry, onEventLoop } = io;
+  if (entry === undefined || onEventLoop === undefined) throw new UserError('--queue: this host cannot wait for one');
+  return onEventLoop(() => playOnQueue(queue, job, { ...io, entry }, onResult).then(finish));
 }
 
 /** Plays the parts of a job, on threads where there are any. */

@@ -14,6 +14,7 @@ import type { Io } from './io.ts';
 import { mkfs } from './mkfs.ts';
 import { COMMANDS } from './options.ts';
 import { paper } from './paper.ts';
+import { worker } from './queue-worker.ts';
 import { reboot } from './reboot.ts';
 import { oneLine } from './values.ts';
 import { version } from './version.ts';
@@ -31,6 +32,7 @@ const RUN: Readonly<Record<string, (argv: readonly string[], io: Io) => number>>
   campaign: () => {
     throw new UserError('campaign is now check faults: stillwarm check faults, with the same options');
   },
+  worker,
   diff,
 };
 
@@ -43,12 +45,17 @@ export function main(argv: readonly string[], io: Io): number {
   try {
     return dispatch(argv, io);
   } catch (error) {
-    const mistake = asInputError(error, 'the host refuses');
-    const isTheirs = mistake instanceof UserError || mistake instanceof InputError || mistake instanceof ArgumentError;
-    if (!isTheirs) throw error;
-    io.stderr.write(`stillwarm: ${printable(mistake.message)}\n`);
-    return 2;
+    return statusOf(error, io.stderr);
   }
+}
+
+/** Tells a user's mistake, or a refusal of the host. @throws any other error */
+export function statusOf(error: unknown, stderr: Io['stderr']): number {
+  const mistake = asInputError(error, 'the host refuses');
+  const isTheirs = mistake instanceof UserError || mistake instanceof InputError || mistake instanceof ArgumentError;
+  if (!isTheirs) throw error;
+  stderr.write(`stillwarm: ${printable(mistake.message)}\n`);
+  return 2;
 }
 
 function dispatch([command, ...rest]: readonly string[], io: Io): number {

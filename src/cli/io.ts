@@ -41,6 +41,14 @@ export interface Io {
   readonly checks: readonly CheckEntry[];
   /** Does the runs of an experiment on several threads; none when not given. */
   readonly onThreads?: OnThreads;
+  /** The module that is the program, where there is one. */
+  readonly entry?: URL;
+  /**
+   * Does work that waits for events, when the command has returned. What it resolves to is the exit
+   * status. None: this host has no event loop for it.
+   * @returns a status for the time being
+   */
+  readonly onEventLoop?: (work: () => Promise<number>) => number;
 }
 
 /** Tells what a person should know besides the result. */

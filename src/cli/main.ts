@@ -3,5 +3,9 @@
 
 import { CHECK_ENTRIES } from './checks.ts';
 import { start } from './program.ts';
+import { partPlayer } from './queue-processor.ts';
 
 start(new URL(import.meta.url), CHECK_ENTRIES);
+
+// eslint-disable-next-line no-restricted-syntax -- what bullmq's sandbox calls in a thread
+export default partPlayer(CHECK_ENTRIES);

@@ -36,6 +36,7 @@ import {
   path,
   several,
 } from './option-kinds.ts';
+import { WORKER } from './queue-options.ts';
 import { ARCH, HELP, JOBS_MAX, JSON_OUT, SEED } from './shared-options.ts';
 import {
   MEMORY_MIN,
@@ -428,4 +429,14 @@ export const DIFF = {
   } as const satisfies Options,
 } as const satisfies CommandSpec;
 
-export const COMMANDS: readonly CommandSpec[] = [REBOOT, VMM_REBOOT, WEB, PAPER, MKFS, INSPECT, ...CHECKS, DIFF];
+export const COMMANDS: readonly CommandSpec[] = [
+  REBOOT,
+  VMM_REBOOT,
+  WEB,
+  PAPER,
+  MKFS,
+  INSPECT,
+  ...CHECKS,
+  WORKER,
+  DIFF,
+];

@@ -60,6 +60,15 @@ const MIB = 1 << 20;
 /** Room for what a run drops soon, MiB: less work for the host's collector. */
 const YOUNG_MIB = 64;
 
+/**
+ * What a thread may take that touches so much memory. Where arrays outside the heap take half of
+ * its limit, the engine collects all that it can, compiled code included.
+ */
+export const resourceLimitsOf = (bytes: number) => ({
+  maxOldGenerationSizeMb: Math.ceil((2 * bytes + getHeapStatistics().heap_size_limit) / MIB),
+  maxYoungGenerationSizeMb: YOUNG_MIB,
+});
+
 export function runPool(input: PoolInput, experiments: Experiments): void {
   const { port, bell } = input;
   const tell = (message: PoolMessage): void => {
@@ -115,13 +124,7 @@ class Pool {
   begin(): void {
     const { entry, name, options, jobs } = this.#input;
     const workerData: WorkerInput = { role: 'worker', name, options };
-    // Where arrays outside the heap take half of its limit, the engine collects all that it can,
-    // compiled code included.
-    const most = 2 * Math.max(...this.#bytes) + getHeapStatistics().heap_size_limit;
-    const resourceLimits = {
-      maxOldGenerationSizeMb: Math.ceil(most / MIB),
-      maxYoungGenerationSizeMb: YOUNG_MIB,
-    };
+    const resourceLimits = resourceLimitsOf(Math.max(...this.#bytes));
     for (let n = 0; n < jobs; n++) {
       const thread: Thread = {
         worker: new Worker(new URL(entry), { workerData, resourceLimits }),

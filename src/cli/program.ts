@@ -12,10 +12,11 @@ import { runInOrder } from '../experiment/guest/runs.ts';
 import { runVmmReboot } from '../experiment/vmm/experiment.ts';
 import { runWeb } from '../experiment/web/experiment.ts';
 import type { CheckEntry } from './check-entry.ts';
-import { main } from './commands.ts';
+import { main, statusOf } from './commands.ts';
 import { experimentsOf } from './experiments.ts';
 import type { Output } from './io.ts';
 import { runPool, type PoolInput } from './pool.ts';
+import type { PLAYER } from './queue-processor.ts';
 import { threadsOf } from './threads.ts';
 import { runWorker, type WorkerInput } from './worker.ts';
 
@@ -32,9 +33,9 @@ export function start(entry: URL, checks: readonly CheckEntry[]): void {
     runProgram(entry, checks);
     return;
   }
-  const input = workerData as PoolInput | WorkerInput;
+  const input = workerData as PoolInput | WorkerInput | typeof PLAYER;
   if (input.role === 'pool') runPool(input, experimentsOf(checks));
-  else runWorker(input, checks);
+  else if (input.role === 'worker') runWorker(input, checks);
 }
 
 function runProgram(entry: URL, checks: readonly CheckEntry[]): void {
@@ -68,6 +69,12 @@ function runProgram(entry: URL, checks: readonly CheckEntry[]): void {
     runPaperBatch: (batch, onProgress) => runInOrder(PAPER_RUNS, batch, onProgress),
     checks,
     onThreads: threadsOf(entry, experimentsOf(checks)),
+    entry,
+    onEventLoop: (work) => {
+      const end = (status: number): void => void (process.exitCode = status);
+      work().then(end, (error: unknown) => end(statusOf(error, process.stderr)));
+      return 0;
+    },
   });
 }
 

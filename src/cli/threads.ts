@@ -65,6 +65,13 @@ export function threadsOf(entry: URL, experiments: Experiments): OnThreads {
   };
 }
 
+/** As many threads as there are cores, memory and files for, if each touches so many bytes. */
+export const threadsFor = (bytes: number): number =>
+  Math.max(
+    1,
+    Math.min(availableParallelism(), threadsThatFilesAllow(), Math.floor((freeMemory() * MEMORY_SHARE) / bytes)),
+  );
+
 /** Bytes of the host, or of the container that it keeps this process in. */
 const freeMemory = (): number => Math.min(freemem(), process.constrainedMemory() || Infinity);
 

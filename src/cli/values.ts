@@ -135,11 +135,24 @@ export function parseSettings(option: string, text: string): Readonly<Record<str
 /** Milliseconds of a unit of time. */
 const TIME_UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
-/** A time of the host in ms, 0 or more: 500ms, 30s, 1.5h. @throws UserError */
-export function parseTime(option: string, text: string): number {
+/** A time of the host in ms, `least` or more: 500ms, 30s, 1.5h. @throws UserError */
+export function parseTime(option: string, text: string, least = 0): number {
   const [, number, unit] = /^(\d{1,10}(?:\.\d{1,6})?)(ms|s|m|h)$/.exec(text) ?? [];
-  if (unit !== undefined) return Number(number) * TIME_UNITS[unit]!;
-  throw new UserError(`${option}: ${oneLine(text)} is not a time such as 500ms, 30s, 10m or 2h`);
+  const time = unit === undefined ? Number.NaN : Number(number) * TIME_UNITS[unit]!;
+  if (time >= least) return time;
+  const range = Number.isNaN(time) ? 'a time such as 500ms, 30s, 10m or 2h' : `${least} ms or more`;
+  throw new UserError(`${option}: ${oneLine(text)} is not ${range}`);
+}
+
+/**
+ * The address of a Redis: redis://HOST:PORT, or rediss for TLS.
+ * @throws UserError without its password
+ */
+export function parseQueue(option: string, text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url !== undefined && /^rediss?:$/.test(url.protocol) && url.hostname !== '') return text;
+  const told = text.includes('@') ? 'it' : oneLine(text);
+  throw new UserError(`${option}: ${told} is not an address such as redis://localhost:6379`);
 }
 
 const SHARDS_MAX = 1000;

@@ -198,6 +198,7 @@ describe('a number that an option does not take', () => {
       'check fuzz --seed',
       'check fuzz --case',
       'check fuzz --jobs',
+      'worker --jobs',
       'diff --tolerance',
     ]);
   });

@@ -4,6 +4,8 @@
 // `--cases N` is how many there are. `--wrong LIST` are the cases that break a law. The other
 // options say what else is to happen in a case.
 
+import { InputError } from '../../src/base/index.ts';
+
 /** @typedef {import('../../src/cli/check-entry.ts').CheckEntry} CheckEntry */
 /** @typedef {import('../../src/lab/part.ts').PartResult} PartResult */
 
@@ -12,7 +14,9 @@ const scrambled = (n) => Math.imul(n + 1, 0x9e37_79b1) >>> 20;
 
 /** @param {unknown} options */
 const asked = (options) =>
-  /** @type {{ cases: number, wrong: string, hang: number, weigh: number, missed: boolean }} */ (options);
+  /** @type {{ cases: number, wrong: string, hang: number, weigh: number, missed: boolean, mistake?: number, refused?: number }} */ (
+    options
+  );
 
 const DOUBLE = {
   name: 'double',
@@ -20,14 +24,16 @@ const DOUBLE = {
   count: (options) => asked(options).cases,
   /** @type {import('../../src/lab/check.ts').Check['play']} */
   play: (part, progress) => {
-    const { wrong, hang, weigh, missed } = asked(part.options);
+    const { wrong, hang, weigh, missed, mistake, refused } = asked(part.options);
     const wrongs = wrong.split(',').map(Number);
     let [sum, even] = [0, 0];
     const violations = [];
     let done = 0;
     for (let at = part.from; at < part.to && progress(done); at++, done++) {
       if (at === hang) for (;;);
-      for (const until = performance.now() + weigh; performance.now() < until; );
+      if (at === mistake) throw new InputError(`case ${at}: a mistake`);
+      if (at === refused) throw new RangeError('Array buffer allocation failed');
+      if (weigh > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, weigh);
       sum += scrambled(at);
       if (at % 2 === 0) even++;
       for (const law of ['second law', 'first law'])
@@ -95,6 +101,7 @@ export const doubleEntry = (running, ofWorkloads) => {
         wrong: option('-1', String),
         hang: option(-1, Number),
         weigh: option(0, Number),
+        mistake: option(undefined, Number),
         missed: { help: '', parse: () => true, otherwise: { value: false, words: '' } },
         ...running,
         ...ofWorkloads,
@@ -103,7 +110,7 @@ export const doubleEntry = (running, ofWorkloads) => {
     unit: { one: 'case' },
     least: 1,
     partBytes: 1 << 20,
-    optionsOf: ({ cases, wrong, hang, weigh, missed }) => ({ cases, wrong, hang, weigh, missed }),
+    optionsOf: ({ cases, wrong, hang, weigh, missed, mistake }) => ({ cases, wrong, hang, weigh, missed, mistake }),
     checkOf: (program) => (program === undefined ? DOUBLE : doubleOf(program)),
   };
 };

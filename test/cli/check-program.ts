@@ -2,6 +2,11 @@
 // (check-threads.test.ts).
 import { RUNNING, workloadOptions } from '../../src/cli/check-options.ts';
 import { start } from '../../src/cli/program.ts';
+import { partPlayer } from '../../src/cli/queue-processor.ts';
 import { doubleEntry } from './check-double.mjs';
 
-start(new URL(import.meta.url), [doubleEntry(RUNNING, workloadOptions(['none']))]);
+const checks = [doubleEntry(RUNNING, workloadOptions(['none']))];
+start(new URL(import.meta.url), checks);
+
+// eslint-disable-next-line no-restricted-syntax -- what bullmq's sandbox calls in a thread
+export default partPlayer(checks);

@@ -3,6 +3,7 @@
 // that start other programs have a process of their own. All others share one for each core.
 export const LONG_FILES: readonly string[] = [
   'test/cli/threads.test.ts',
+  'test/cli/queue.test.ts',
   'test/report/pages.test.ts',
   'test/experiment/vmm/experiment.test.ts',
   'test/lab/crash/crash.test.ts',
