@@ -68,7 +68,7 @@ module.exports = {
       name: 'threads-in-the-program',
       comment: 'A run knows of no other. The program does several at once.',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/cli/(main|threads|pool|worker)\\.ts$' },
+      from: { path: '^src/', pathNot: '^src/cli/(program|threads|pool|worker)\\.ts$' },
       to: { path: '^(node:)?worker_threads$' },
     },
     {

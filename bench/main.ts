@@ -15,6 +15,7 @@ import { doors } from './doors.ts';
 import { drives } from './drives.ts';
 import { embedded } from './embedded.ts';
 import { type Options, type Row, table } from './harness.ts';
+import { lab } from './lab.ts';
 import { many } from './many.ts';
 import { pageAccess } from './page-access.ts';
 import { rebuild } from './rebuild.ts';
@@ -39,6 +40,7 @@ const SUBJECTS: Readonly<Record<string, (options: Options) => Row[] | Promise<Ro
   drives,
   doors,
   embedded,
+  lab,
   many,
   sqlite,
   scope,

@@ -1,8 +1,9 @@
 // Bundles an entry, with all that it imports, into one file.
 //
-// `node tools/bundle.mjs FILE` bundles the command line for node: opening some two hundred modules
-// takes longer than `stillwarm --version` should. Not minified, so that a stack trace is legible. A
-// package that is bundled stays a dependency all the same: its licence is installed with it.
+// `node tools/bundle.mjs FILE [ENTRY]` bundles the command line for node, or another entry: opening
+// some two hundred modules takes longer than `stillwarm --version` should. Not minified, so that a
+// stack trace is legible. A package that is bundled stays a dependency all the same: its licence is
+// installed with it.
 //
 // `node tools/bundle.mjs --browser ENTRY FILE` bundles an entry for browsers: an ES module that
 // imports nothing. It fails when something is left that a browser does not have.
@@ -66,12 +67,13 @@ export async function bundleForBrowser(entry) {
 /**
  * Bundles the command line for node.
  * @param {string} [to] the file to be written; none by default
+ * @param {string} [entry] path
  * @returns {Promise<string[]>} paths of the modules that the bundle is made of
  */
-export async function bundleProgram(to) {
+export async function bundleProgram(to, entry = 'src/cli/main.ts') {
   const { output } = await build({
     cwd: ROOT,
-    input: 'src/cli/main.ts',
+    input: resolve(ROOT, entry),
     platform: 'node',
     write: to !== undefined,
     output: { ...(to !== undefined && { file: to }), comments: { jsdoc: false } },
@@ -86,6 +88,6 @@ if (process.argv[1] !== undefined && resolve(process.argv[1]) === fileURLToPath(
     writeFileSync(to, await bundleForBrowser(entry));
   } else {
     if (first === undefined) throw new Error('bundle: which file is to be written?');
-    await bundleProgram(first);
+    await bundleProgram(first, entry);
   }
 }

@@ -67,17 +67,20 @@ export function parseCommand<Of extends Options>(spec: CommandSpec<Of>, argv: re
 }
 
 function checkPositionals(spec: CommandSpec, positionals: readonly string[]): void {
-  const surplus = positionals[spec.positionals.length];
+  const isRepeated = spec.positionals.at(-1)?.isRepeated === true;
+  const surplus = isRepeated ? undefined : positionals[spec.positionals.length];
   if (surplus !== undefined)
     throw new UserError(`unexpected argument ${oneLine(surplus)}; usage: stillwarm ${usage(spec)}`);
   const missing = spec.positionals.slice(positionals.length).find(({ optional }) => optional === undefined);
   if (missing !== undefined) throw new UserError(`${missing.name} is missing; usage: stillwarm ${usage(spec)}`);
   const empty = positionals.indexOf('');
-  if (empty >= 0) throw new UserError(`${spec.positionals[empty]!.name} is empty`);
+  if (empty >= 0) throw new UserError(`${(spec.positionals[empty] ?? spec.positionals.at(-1)!).name} is empty`);
 }
 
 /** How the command is called, after the name of the program. */
 export function usage(spec: CommandSpec): string {
-  const positionals = spec.positionals.map(({ name, optional }) => (optional ? `[${name}]` : name));
+  const positionals = spec.positionals.map(({ name, optional, isRepeated }) =>
+    optional ? `[${name}]` : `${name}${isRepeated ? '...' : ''}`,
+  );
   return [spec.name, '[OPTION]...', ...positionals].join(' ');
 }

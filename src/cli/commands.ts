@@ -4,10 +4,9 @@
  * with its stack.
  */
 
-import { readFileSync } from 'node:fs';
 import { ArgumentError, asInputError, InputError, printable, UserError } from '../base/index.ts';
 
-import { campaign } from './campaign.ts';
+import { check } from './check.ts';
 import { diff } from './diff.ts';
 import { programHelp } from './help.ts';
 import { inspect } from './inspect.ts';
@@ -17,6 +16,7 @@ import { COMMANDS } from './options.ts';
 import { paper } from './paper.ts';
 import { reboot } from './reboot.ts';
 import { oneLine } from './values.ts';
+import { version } from './version.ts';
 import { vmmReboot } from './vmm-reboot.ts';
 import { web } from './web.ts';
 
@@ -27,14 +27,17 @@ const RUN: Readonly<Record<string, (argv: readonly string[], io: Io) => number>>
   paper,
   mkfs,
   inspect,
-  campaign,
+  check,
+  campaign: () => {
+    throw new UserError('campaign is now check faults: stillwarm check faults, with the same options');
+  },
   diff,
 };
 
 /**
  * @param argv what follows the name of the program
- * @returns the exit status: 0 done and equal, 1 a page differs from the disk, or a result from
- * the other, 2 a user's mistake
+ * @returns the exit status: 0 done and equal, 1 something differs, 2 a user's mistake, 3 the
+ * budget of a check ended first
  */
 export function main(argv: readonly string[], io: Io): number {
   try {
@@ -53,16 +56,11 @@ function dispatch([command, ...rest]: readonly string[], io: Io): number {
     io.stdout.write(command === '--version' ? `${version()}\n` : programHelp());
     return 0;
   }
-  const names = COMMANDS.map(({ name }) => name).join(', ');
+  const names = [...new Set(COMMANDS.map(({ name }) => name.split(' ')[0]!))].join(', ');
   if (command === undefined) throw new UserError(`a command is missing: ${names} (see stillwarm --help)`);
   if (command.startsWith('-'))
     throw new UserError(`the command comes first, before ${oneLine(command)}: ${names} (see stillwarm --help)`);
   if (!Object.hasOwn(RUN, command))
     throw new UserError(`unknown command ${oneLine(command)}; there are ${names} (see stillwarm --help)`);
   return RUN[command]!(rest, io);
-}
-
-function version(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }

@@ -8,12 +8,18 @@ import { VMM_RUNS, type VmmExperimentOutcome } from '../experiment/vmm/experimen
 import type { VmmExperimentOptions } from '../experiment/vmm/options.ts';
 import { WEB_RUNS, type WebOutcome } from '../experiment/web/experiment.ts';
 import type { WebOptions } from '../experiment/web/options.ts';
+import type { Program } from '../doors/machine/index.ts';
+import type { PartResult } from '../lab/part.ts';
+import { checkRuns, countRuns, type CheckJob } from './check-runs.ts';
+import type { CheckEntry } from './check-entry.ts';
 
 export interface OptionsOf {
   readonly reboot: RebootOptions;
   readonly 'vmm-reboot': VmmExperimentOptions;
   readonly web: WebOptions;
   readonly paper: PaperBatch;
+  readonly check: CheckJob;
+  readonly 'check-count': CheckJob;
 }
 
 export interface OutcomeOf {
@@ -21,13 +27,20 @@ export interface OutcomeOf {
   readonly 'vmm-reboot': VmmExperimentOutcome;
   readonly web: WebOutcome;
   readonly paper: readonly PaperPart[];
+  readonly check: readonly PartResult[];
+  readonly 'check-count': number;
 }
 
 export type ExperimentName = keyof OptionsOf;
 
-export const EXPERIMENTS: { readonly [Name in ExperimentName]: Runs<OptionsOf[Name], unknown, OutcomeOf[Name]> } = {
+export type Experiments = { readonly [Name in ExperimentName]: Runs<OptionsOf[Name], unknown, OutcomeOf[Name]> };
+
+/** @param programs instances of a user's program, where the check takes one */
+export const experimentsOf = (checks: readonly CheckEntry[], programs: readonly Program[] = []): Experiments => ({
   reboot: REBOOT_RUNS,
   'vmm-reboot': VMM_RUNS,
   web: WEB_RUNS,
   paper: PAPER_RUNS,
-};
+  check: checkRuns(checks, programs[0]),
+  'check-count': countRuns(checks, programs),
+});

@@ -4,7 +4,7 @@
  */
 
 import { usage } from './args.ts';
-import type { CommandSpec, Option } from './option-kinds.ts';
+import type { CommandFamily, CommandSpec, Option } from './option-kinds.ts';
 import { COMMANDS } from './options.ts';
 
 const leftOf = (name: string, { value }: Option<unknown>): string =>
@@ -56,8 +56,23 @@ export function programHelp(): string {
     '',
     'stillwarm COMMAND --help describes a command; stillwarm --version prints the version.',
     'Exit status: 0 all is well, 1 a page differs from the disk (inspect: something does not parse,',
-    'diff: the results differ), 2 a mistake in what was asked, or a refusal of the host such as a',
-    'full disk: one line says which.',
+    'diff: the results differ, check: a law does not hold), 2 a mistake in what was asked, or a',
+    'refusal of the host such as a full disk: one line says which; 3 the budget of a check ended.',
+    '',
+  ].join('\n');
+}
+
+/** The help of commands that share their first word, ended by a newline. */
+export function familyHelp({ name, summary }: CommandFamily, commands: readonly CommandSpec[]): string {
+  return [
+    `Usage: stillwarm ${name} COMMAND [OPTION]...`,
+    '',
+    ...wrap(summary, ''),
+    '',
+    'Commands:',
+    ...twoColumns(commands.map((each) => [each.name, each.summary])),
+    '',
+    `stillwarm ${name} COMMAND --help describes one.`,
     '',
   ].join('\n');
 }

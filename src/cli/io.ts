@@ -3,7 +3,6 @@
  * runs. Tests pass their own; main.ts passes those of the process.
  */
 
-import type { runCampaign } from '../experiment/campaign/campaign.ts';
 import type { HostStream } from '../experiment/guest/output-file.ts';
 import type { ProgressListener } from '../experiment/guest/progress.ts';
 import type { PaperBatch, PaperPart } from '../experiment/paper/runs.ts';
@@ -11,6 +10,7 @@ import type { runVmmReboot } from '../experiment/vmm/experiment.ts';
 import type { runWeb } from '../experiment/web/experiment.ts';
 import type { RebootOutcome } from '../experiment/guest/reboot.ts';
 import type { RebootOptions } from '../experiment/guest/options.ts';
+import type { CheckEntry } from './check-entry.ts';
 import type { OnThreads } from './threads.ts';
 
 export interface Output {
@@ -33,12 +33,13 @@ export interface Io {
   /** Relative paths are relative to this one. Reading it throws what the host refuses. */
   readonly cwd: string;
   readonly runReboot: (options: RebootOptions, onProgress?: ProgressListener) => RebootOutcome;
-  readonly runCampaign: typeof runCampaign;
   readonly runVmmReboot: typeof runVmmReboot;
   readonly runWeb: typeof runWeb;
   /** Does the runs of a batch, one after the other. */
   readonly runPaperBatch: (batch: PaperBatch, onProgress: ProgressListener) => readonly PaperPart[];
-  /** Does the same on several threads; none when not given. */
+  /** What `stillwarm check` knows. */
+  readonly checks: readonly CheckEntry[];
+  /** Does the runs of an experiment on several threads; none when not given. */
   readonly onThreads?: OnThreads;
 }
 

@@ -24,12 +24,19 @@ export type ValuesOf<Of extends Options> = {
 };
 
 export interface CommandSpec<Of extends Options = Options> {
+  /** One word, or that of a family and one more. */
   readonly name: string;
-  /** Positional arguments as the help shows them. */
-  readonly positionals: readonly { readonly name: string; readonly optional?: true }[];
+  /** Positional arguments as the help shows them. The last one may be repeated. */
+  readonly positionals: readonly { readonly name: string; readonly optional?: true; readonly isRepeated?: true }[];
   readonly summary: string;
   /** By name, without the dashes. */
   readonly options: Of;
+}
+
+/** Commands that share their first word. */
+export interface CommandFamily {
+  readonly name: string;
+  readonly summary: string;
 }
 
 export const flag = (help: string, more?: string): Option<boolean> => ({

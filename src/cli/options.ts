@@ -6,9 +6,6 @@
  * Longer than other files: it is one table, a row an option.
  */
 
-import { ARCHS } from '../base/index.ts';
-import { FAULTS } from '../experiment/campaign/faults.ts';
-import { PROTECTIONS } from '../experiment/campaign/options.ts';
 import { STRATEGIES_OF_CRASHES, STRATEGIES_OF_READERS, WORKLOADS } from '../experiment/guest/options.ts';
 import { DOMAIN0_CACHE_MIN } from '../domain0/cached-file.ts';
 import { BACKENDS } from '../experiment/host/backend.ts';
@@ -26,6 +23,7 @@ import {
   STRATEGIES_OF_WEB,
   STRATEGIES_OF_WEB_CRASHES,
 } from '../experiment/web/options.ts';
+import { CHECKS } from './check-options.ts';
 import {
   choice,
   choicesOf,
@@ -38,6 +36,7 @@ import {
   path,
   several,
 } from './option-kinds.ts';
+import { ARCH, HELP, JOBS_MAX, JSON_OUT, SEED } from './shared-options.ts';
 import {
   MEMORY_MIN,
   parseChoice,
@@ -60,13 +59,9 @@ export const WEB_LIMIT = 16 << 20;
 const EXPIRE_MAX = 999_999;
 /** As many as there are records of domains. */
 const VMS_MAX = 95;
-const RUNS_MAX = 100_000;
-const JOBS_MAX = 1024;
 const SAMPLES_MAX = 10_000;
-const SEED_MAX = 0xffff_ffff;
 const PERCENT_MAX = 1000;
 
-const HELP = { ...flag('print this help (also -h)'), otherwise: { value: false, words: '' } };
 const BACKEND = {
   ...choice("what a guest's disk is", BACKENDS, {
     partition: 'a part of the drive, which requests reach without a cache of domain 0',
@@ -84,7 +79,6 @@ const DOMAIN0_CACHE: Option<number | undefined> = {
     words: "what the profile's machine has besides guests and domain 0's programs, 64MiB at least",
   },
 };
-const SEED = integer('N', 'seed of everything random', [0, SEED_MAX], { value: 1, text: '1' });
 const DISK = choice('service times of the drive', DISKS, {
   profile: 'the drive of the profile',
   disk: 'rotating',
@@ -98,7 +92,6 @@ const SET: Option<Readonly<Record<string, number>> | undefined> = {
   parse: parseSettings,
   otherwise: { value: undefined, words: 'none' },
 };
-const ARCH = choice('architecture of the machine, which says how wide numbers of frames are', ARCHS);
 const ARCH_OF_PROFILE = {
   ...ARCH,
   more: '`pentium4-2006` has `x86_32`, `server-2026` has `x86_64`. A machine of `x86_32` has at most 16 GiB: see [numbers of frames](table-layout.md)',
@@ -113,8 +106,6 @@ const memory = (help: string, more?: string): Option<number> => ({
   otherwise: { value: GIB, text: sizeText(GIB) },
 });
 const LIMIT_OF_DIRECTORY = 'use only the first files of a directory, up to this size';
-const JSON_OUT = (page: string): Option<boolean> =>
-  flag('print the result as one JSON object', `[${page}](${page}) describes it`);
 const REPORT = path('DIR', 'also write DIR/index.html, one self-contained page with charts; DIR is created if needed');
 const JOBS = {
   ...integer('N', 'runs at the same time, each in a thread of its own', [1, JOBS_MAX], {
@@ -413,27 +404,6 @@ export const INSPECT = {
   options: { json: JSON_OUT('inspect-schema.md'), help: HELP },
 } as const satisfies CommandSpec;
 
-export const CAMPAIGN = {
-  name: 'campaign',
-  positionals: [],
-  summary:
-    'strike dying guests and what they leave in memory with faults; print which pages the next guest reuses, and which of them wrongly',
-  options: {
-    fault: several('faults, comma-separated, run in this order', FAULTS, {}, { value: FAULTS, words: 'all' }),
-    runs: integer('N', 'runs of each fault', [1, RUNS_MAX], { value: 10, text: '10' }),
-    seed: SEED,
-    without: several(
-      'protections to switch off in all runs, comma-separated',
-      PROTECTIONS,
-      {},
-      { value: [], words: 'none' },
-    ),
-    arch: ARCH,
-    json: JSON_OUT('campaign-schema.md'),
-    help: HELP,
-  },
-} as const satisfies CommandSpec;
-
 export const DIFF = {
   name: 'diff',
   positionals: [{ name: 'A.json' }, { name: 'B.json' }],
@@ -458,4 +428,4 @@ export const DIFF = {
   } as const satisfies Options,
 } as const satisfies CommandSpec;
 
-export const COMMANDS: readonly CommandSpec[] = [REBOOT, VMM_REBOOT, WEB, PAPER, MKFS, INSPECT, CAMPAIGN, DIFF];
+export const COMMANDS: readonly CommandSpec[] = [REBOOT, VMM_REBOOT, WEB, PAPER, MKFS, INSPECT, ...CHECKS, DIFF];

@@ -13,12 +13,21 @@
 
 import { getHeapStatistics } from 'node:v8';
 import { Worker, type MessagePort } from 'node:worker_threads';
-import { UserError } from '../base/index.ts';
+import { InputError, UserError } from '../base/index.ts';
 import type { Progress } from '../experiment/guest/progress.ts';
 import { Shares, type DiskSummary } from '../experiment/guest/runs.ts';
-import { EXPERIMENTS, type ExperimentName } from './experiments.ts';
+import type { ExperimentName, Experiments } from './experiments.ts';
 import { plain, type PlainError } from './plain-error.ts';
 import type { Order, WorkerInput, WorkerMessage } from './worker.ts';
+
+/** How long a thread may be silent before it is ended, and whose mistake that is. */
+export interface Patience {
+  readonly ms: number;
+  /** What has no end when a thread is silent: a file of the user's. */
+  readonly blamed: string;
+  /** What each run does, in the order of the list. */
+  readonly runs: readonly string[];
+}
 
 export interface PoolInput {
   readonly role: 'pool';
@@ -28,6 +37,10 @@ export interface PoolInput {
   readonly options: unknown;
   /** Threads, at most. */
   readonly jobs: number;
+  /** Whether the program wants the result of each run when it ends. */
+  readonly tellsParts: boolean;
+  /** None when a thread may be silent for ever. */
+  readonly patience: Patience | undefined;
   /** Bytes of memory that runs at the same time may touch; one run may exceed it. */
   readonly budget: number;
   readonly port: MessagePort;
@@ -39,6 +52,7 @@ export interface PoolInput {
 export type PoolMessage =
   | { readonly kind: 'ready' }
   | { readonly kind: 'progress'; readonly progress: Progress }
+  | { readonly kind: 'part'; readonly index: number; readonly part: unknown }
   | { readonly kind: 'outcome'; readonly outcome: unknown }
   | { readonly kind: 'failed'; readonly error: PlainError };
 
@@ -46,7 +60,7 @@ const MIB = 1 << 20;
 /** Room for what a run drops soon, MiB: less work for the host's collector. */
 const YOUNG_MIB = 64;
 
-export function runPool(input: PoolInput): void {
+export function runPool(input: PoolInput, experiments: Experiments): void {
   const { port, bell } = input;
   const tell = (message: PoolMessage): void => {
     port.postMessage(message);
@@ -54,18 +68,29 @@ export function runPool(input: PoolInput): void {
     Atomics.notify(bell, 0);
   };
   tell({ kind: 'ready' });
-  new Pool(input, tell).begin();
+  new Pool(input, experiments, tell).begin();
 }
+
+const ended = (status: number, patience: Patience | undefined): Error =>
+  patience === undefined
+    ? new Error(`a thread has ended, status ${status}`)
+    : new InputError(`${patience.blamed}: it has ended its thread, status ${status}`);
 
 interface Thread {
   readonly worker: Worker;
   /** The run that it does. */
   run: number | undefined;
   isOpen: boolean;
+  /** When it was last heard, or told to do something, ms. It takes its time to begin. */
+  heardMs: number;
 }
+
+/** How often silent threads are looked for in the time that they have. */
+const LOOKS = 8;
 
 class Pool {
   readonly #input: PoolInput;
+  readonly #experiments: Experiments;
   readonly #tell: (message: PoolMessage) => void;
   readonly #bytes: readonly number[];
   readonly #shares: Shares;
@@ -78,10 +103,11 @@ class Pool {
   #failure: { readonly run: number; readonly error: PlainError } | undefined;
   #isOver = false;
 
-  constructor(input: PoolInput, tell: (message: PoolMessage) => void) {
+  constructor(input: PoolInput, experiments: Experiments, tell: (message: PoolMessage) => void) {
     this.#input = input;
+    this.#experiments = experiments;
     this.#tell = tell;
-    this.#bytes = EXPERIMENTS[input.name].bytesOf(input.options as never);
+    this.#bytes = experiments[input.name].bytesOf(input.options as never);
     this.#shares = new Shares(this.#bytes.length, (progress) => tell({ kind: 'progress', progress }));
     this.#waiting = [...this.#bytes.keys()].sort((a, b) => this.#bytes[a]! - this.#bytes[b]! || b - a);
   }
@@ -101,19 +127,40 @@ class Pool {
         worker: new Worker(new URL(entry), { workerData, resourceLimits }),
         run: undefined,
         isOpen: false,
+        heardMs: Infinity,
       };
       this.#threads.push(thread);
       thread.worker.on('message', (message: WorkerMessage) => this.#heard(thread, message));
       // It is out of memory, or the host has refused it something: a failure of no run.
       thread.worker.on('error', (error) => this.#fail(-1, plain(error)));
-      thread.worker.on('exit', (status) => this.#fail(-1, plain(new Error(`a thread has ended, status ${status}`))));
+      thread.worker.on('exit', (status) => this.#fail(-1, plain(ended(status, this.#input.patience))));
     }
     this.#order(this.#threads[0]!, { kind: 'open', shared: undefined });
+    const { patience } = this.#input;
+    if (patience !== undefined) setInterval(() => this.#endSilent(patience), patience.ms / LOOKS).unref();
+  }
+
+  /** A thread that does not end is ended, and the pool goes on without it. */
+  #endSilent({ ms, blamed, runs }: Patience): void {
+    const sinceMs = performance.now() - ms;
+    for (const thread of this.#threads.filter(
+      ({ run, isOpen, heardMs }) => (run !== undefined || !isOpen) && heardMs < sinceMs,
+    )) {
+      thread.worker.removeAllListeners();
+      void thread.worker.terminate();
+      this.#threads.splice(this.#threads.indexOf(thread), 1);
+      const what = thread.run === undefined ? 'its import' : runs[thread.run]!;
+      this.#fail(thread.run ?? -1, plain(new InputError(`${blamed}: no end: ${what} did nothing for ${ms / 1000} s`)));
+    }
+    this.#next();
   }
 
   #heard(thread: Thread, message: WorkerMessage): void {
     if (this.#isOver) return;
+    thread.heardMs = performance.now();
     switch (message.kind) {
+      case 'importing':
+        break;
       case 'opening':
         if (thread === this.#threads[0]) this.#tell({ kind: 'progress', progress: message.progress });
         break;
@@ -125,6 +172,7 @@ class Pool {
         break;
       case 'done':
         this.#parts.set(thread.run!, message.part);
+        if (this.#input.tellsParts) this.#tell({ kind: 'part', index: thread.run!, part: message.part });
         this.#shares.done(thread.run!);
         thread.run = undefined;
         this.#next();
@@ -177,8 +225,9 @@ class Pool {
       for (const thread of this.#threads) this.#order(thread, { kind: 'check' });
   }
 
-  #order({ worker }: Thread, order: Order): void {
-    worker.postMessage(order);
+  #order(thread: Thread, order: Order): void {
+    thread.heardMs = performance.now();
+    thread.worker.postMessage(order);
   }
 
   /** @param run the run that has failed; -1: something that is needed for all */
@@ -192,7 +241,7 @@ class Pool {
     const { name, options } = this.#input;
     try {
       const parts = Array.from(this.#bytes, (_, run) => this.#parts.get(run));
-      const outcome = EXPERIMENTS[name].merge(options as never, this.#disk!, parts);
+      const outcome = this.#experiments[name].merge(options as never, this.#disk!, parts);
       this.#end({ kind: 'outcome', outcome });
     } catch (error) {
       this.#fail(-1, plain(error));

@@ -14,9 +14,9 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism, freemem } from 'node:os';
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import type { ProgressListener } from '../experiment/guest/progress.ts';
-import { EXPERIMENTS, type ExperimentName, type OptionsOf, type OutcomeOf } from './experiments.ts';
+import type { ExperimentName, Experiments, OptionsOf, OutcomeOf } from './experiments.ts';
 import { revive } from './plain-error.ts';
-import type { PoolInput, PoolMessage } from './pool.ts';
+import type { Patience, PoolInput, PoolMessage } from './pool.ts';
 
 /** Runs an experiment on threads; undefined when one thread is all that there would be. */
 export type OnThreads = <Name extends ExperimentName>(
@@ -24,7 +24,17 @@ export type OnThreads = <Name extends ExperimentName>(
   options: OptionsOf[Name],
   onProgress: ProgressListener,
   jobs: number | undefined,
+  more?: ThreadOptions,
 ) => OutcomeOf[Name] | undefined;
+
+export interface ThreadOptions {
+  /** Told the result of each run when it ends, by the index of the run. */
+  readonly onPart?: (index: number, part: unknown) => void;
+  /** How long a thread may be silent. None, and it may be silent for ever, when not given. */
+  readonly patience?: Patience;
+  /** Whether one thread is used where it would be the only one. */
+  readonly isNeeded?: boolean;
+}
 
 /** Share of the free memory that runs at the same time may touch. */
 const MEMORY_SHARE = 0.8;
@@ -34,20 +44,24 @@ const FILES = { process: 24, thread: 8 } as const;
 const PATIENCE_MS = 20_000;
 
 /** @param entry the module that is the program, and that a thread begins with, too */
-export function threadsOf(entry: URL): OnThreads {
+export function threadsOf(entry: URL, experiments: Experiments): OnThreads {
   return function onThreads<Name extends ExperimentName>(
     name: Name,
     options: OptionsOf[Name],
     onProgress: ProgressListener,
     asked: number | undefined,
+    { onPart, patience, isNeeded = false }: ThreadOptions = {},
   ) {
-    const bytes = EXPERIMENTS[name].bytesOf(options);
+    const bytes = experiments[name].bytesOf(options);
     const jobs = Math.min(asked ?? availableParallelism(), bytes.length, threadsThatFilesAllow());
     // What is asked for is done; by default, no more than there is memory for.
     const budget = asked === undefined ? freeMemory() * MEMORY_SHARE : Infinity;
-    if (jobs < 2 || Math.min(...bytes) * 2 > budget) return undefined;
-    const pool = new Pool<OutcomeOf[Name]>(entry, { role: 'pool', entry: entry.href, name, options, jobs, budget });
-    return pool.outcome(onProgress);
+    if (!isNeeded && (jobs < 2 || Math.min(...bytes) * 2 > budget)) return undefined;
+    const pool = new Pool<OutcomeOf[Name]>(entry, {
+      ...{ role: 'pool', entry: entry.href, name, options, jobs: Math.max(1, jobs), budget, patience },
+      tellsParts: onPart !== undefined,
+    });
+    return pool.outcome(onProgress, onPart);
   };
 }
 
@@ -76,7 +90,7 @@ class Pool<Outcome> {
   }
 
   /** Waits for it. Undefined when the host has no thread for the pool. */
-  outcome(onProgress: ProgressListener): Outcome | undefined {
+  outcome(onProgress: ProgressListener, onPart: ThreadOptions['onPart']): Outcome | undefined {
     const { port1: port } = this.#channel;
     try {
       for (let isReady = false; ; ) {
@@ -86,6 +100,7 @@ class Pool<Outcome> {
           if (message.kind === 'outcome') return message.outcome as Outcome;
           if (message.kind === 'failed') throw revive(message.error);
           if (message.kind === 'progress') onProgress(message.progress);
+          if (message.kind === 'part') onPart?.(message.index, message.part);
           isReady = true;
         }
         const ended = Atomics.wait(this.#bell, 0, rung, isReady ? Infinity : PATIENCE_MS);

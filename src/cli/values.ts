@@ -132,6 +132,26 @@ export function parseSettings(option: string, text: string): Readonly<Record<str
   return Object.fromEntries(settings);
 }
 
+/** Milliseconds of a unit of time. */
+const TIME_UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+/** A time of the host in ms, 0 or more: 500ms, 30s, 1.5h. @throws UserError */
+export function parseTime(option: string, text: string): number {
+  const [, number, unit] = /^(\d{1,10}(?:\.\d{1,6})?)(ms|s|m|h)$/.exec(text) ?? [];
+  if (unit !== undefined) return Number(number) * TIME_UNITS[unit]!;
+  throw new UserError(`${option}: ${oneLine(text)} is not a time such as 500ms, 30s, 10m or 2h`);
+}
+
+const SHARDS_MAX = 1000;
+
+/** One part of many: 2/5. @throws UserError */
+export function parseShard(option: string, text: string): { number: number; of: number } {
+  const [, number, of] = /^(\d{1,4})\/(\d{1,4})$/.exec(text)?.map(Number) ?? [];
+  if (number !== undefined && of !== undefined && number >= 1 && number <= of && of <= SHARDS_MAX)
+    return { number, of };
+  throw new UserError(`${option}: ${oneLine(text)} is not a part of ${SHARDS_MAX} or less, such as 2/5`);
+}
+
 /** A word of the user's as part of a one-line message. */
 export function oneLine(text: string): string {
   const shown = text.length > 80 ? `${text.slice(0, 80)}…` : text;

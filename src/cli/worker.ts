@@ -8,8 +8,10 @@ import { assert } from '../base/assert.ts';
 import type { Progress, ProgressListener } from '../experiment/guest/progress.ts';
 import type { DiskSummary, OpenRuns } from '../experiment/guest/runs.ts';
 import type { SharedDisk } from '../experiment/guest/shared-disk.ts';
-import { EXPERIMENTS, type ExperimentName } from './experiments.ts';
+import type { CheckEntry } from './check-entry.ts';
+import { experimentsOf, type ExperimentName, type Experiments } from './experiments.ts';
 import { plain, type PlainError } from './plain-error.ts';
+import { loadWorkload } from './workload.ts';
 
 export interface WorkerInput {
   readonly role: 'worker';
@@ -25,6 +27,7 @@ export type Order =
 
 /** What the pool is told. */
 export type WorkerMessage =
+  | { readonly kind: 'importing' }
   | { readonly kind: 'opening'; readonly progress: Progress }
   | { readonly kind: 'open'; readonly disk: DiskSummary; readonly shared: SharedDisk | undefined }
   | { readonly kind: 'progress'; readonly phase: string; readonly share: number }
@@ -35,9 +38,25 @@ export type WorkerMessage =
 /** Between two reports of progress, ms. */
 const EVERY_MS = 50;
 
-export function runWorker({ name, options }: WorkerInput): void {
-  const port = parentPort!;
-  const tell = (message: WorkerMessage): void => port.postMessage(message);
+/** @param checks that `stillwarm check` knows */
+export function runWorker(input: WorkerInput, checks: readonly CheckEntry[]): void {
+  const { name, options } = input;
+  const { programFile } = options as { readonly programFile?: string };
+  if (programFile === undefined) {
+    work(input, experimentsOf(checks));
+    return;
+  }
+  tell({ kind: 'importing' });
+  const instances = name === 'check-count' ? [0, 1] : [0];
+  Promise.all(instances.map((instance) => loadWorkload(programFile, instance))).then(
+    (programs) => work(input, experimentsOf(checks, programs)),
+    (error: unknown) => tell({ kind: 'failed', error: plain(error) }),
+  );
+}
+
+const tell = (message: WorkerMessage): void => parentPort!.postMessage(message);
+
+function work({ name, options }: WorkerInput, experiments: Experiments): void {
   const attempt = (work: () => WorkerMessage): void => {
     try {
       tell(work());
@@ -55,11 +74,11 @@ export function runWorker({ name, options }: WorkerInput): void {
   let runs: OpenRuns<unknown> | undefined;
   const open = (shared: SharedDisk | undefined): WorkerMessage => {
     const onProgress: ProgressListener = (progress) => tellProgress({ kind: 'opening', progress });
-    runs = EXPERIMENTS[name].open(options as never, onProgress, shared);
+    runs = experiments[name].open(options as never, onProgress, shared);
     // Who was given the disk does not send it back.
     return { kind: 'open', disk: runs.disk, shared: shared ? undefined : runs.shared };
   };
-  port.on('message', (order: Order) => {
+  parentPort!.on('message', (order: Order) => {
     attempt(() => {
       if (order.kind === 'open') return open(order.shared);
       assert(runs !== undefined, 'the disk is open before a run');

@@ -105,9 +105,14 @@ export const KNOWN: Readonly<Record<string, Known>> = {
     },
     samples: ['windows'],
   },
-  'stillwarm/campaign@1': {
-    inputs: ['seed', 'runs', 'arch', 'without'],
-    things: { faults: { by: ['fault'], isSection: true }, costs: { by: ['off'] } },
+  'stillwarm/check@1': {
+    inputs: ['version', 'check', 'options', 'cases'],
+    things: {
+      options: { by: ['name'] },
+      counts: { by: ['name'] },
+      reached: { by: ['name'] },
+      violations: { by: ['at', 'law'] },
+    },
     samples: [],
   },
   'stillwarm/inspect@1': {

@@ -51,7 +51,7 @@ export class MachineMemory {
   readonly #banks: Uint8Array<ArrayBuffer>[] = [];
   /** The banks again, as words. */
   readonly #words: Uint32Array[] = [];
-  readonly #touched: Uint32Array;
+  readonly #touched: Uint32Array<ArrayBuffer>;
   readonly #views: (Uint8Array | undefined)[] = new Array<Uint8Array | undefined>(VIEWS + 1).fill(undefined);
   readonly #viewedFrame = new Int32Array(VIEWS + 1);
   /** First slot of each bucket, and the next slot of each slot; 0 for none. */
@@ -62,13 +62,22 @@ export class MachineMemory {
 
   /**
    * @param bytes size, a multiple of 4096, at least one frame
+   * @param before another memory of this size, whose bytes this one takes over. Only one of both is
+   * used from then on. Room for new bytes costs the host as much as the boot of a small guest.
    * @throws ArgumentError
    * @throws InputError when the host has no room for it
    */
-  constructor(bytes: number) {
+  constructor(bytes: number, before?: MachineMemory) {
     checkInteger('bytes', bytes, PAGE_SIZE);
     checkArgument(bytes % PAGE_SIZE === 0, 'bytes', `${bytes} is not a multiple of ${PAGE_SIZE}`);
     this.frameCount = bytes / PAGE_SIZE;
+    if (before !== undefined) {
+      checkArgument(before instanceof MachineMemory && before.frameCount === this.frameCount, 'before', 'another size');
+      this.#banks = before.#banks;
+      this.#words = before.#words;
+      this.#touched = before.#touched;
+      return;
+    }
     for (let at = 0; at < this.frameCount; at += BANK_FRAMES) {
       const frames = Math.min(BANK_FRAMES, this.frameCount - at);
       const bank = askHost(`a machine of ${bytes} bytes`, () => new ArrayBuffer(frames * PAGE_SIZE));
@@ -226,6 +235,12 @@ export class MachineMemory {
     checkArgument(first + frames <= this.frameCount, 'frames', 'run leaves memory');
     const bank = this.#bank(first);
     return new Uint32Array(bank.buffer, (first & BANK_MASK) << PAGE_SHIFT, (frames * PAGE_SIZE) / 4);
+  }
+
+  /** @internal The same run as halves of words, 16 bits each. */
+  halves(first: Mfn, frames: number): Uint16Array {
+    const words = this.words(first, frames);
+    return new Uint16Array(words.buffer, words.byteOffset, 2 * words.length);
   }
 
   /** @internal The bytes of a run of frames that lies in one bank; as `words`. */

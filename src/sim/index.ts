@@ -31,3 +31,5 @@ export * from './power.ts';
 export * from './random.ts';
 /** @internal */
 export * from './simulation.ts';
+/** @internal */
+export * from './steps.ts';

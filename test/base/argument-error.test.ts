@@ -23,7 +23,7 @@ import {
   readHostTree,
 } from '../../src/disk/index.ts';
 import { InstantDisk } from '../../src/disk/drive/instant.ts';
-import { runCampaign } from '../../src/experiment/campaign/campaign.ts';
+import { FAULTS_CHECK } from '../../src/lab/faults/check.ts';
 import { loadMemory, saveMemory } from '../../src/experiment/guest/memory-dump.ts';
 import { runReboot } from '../../src/experiment/guest/reboot.ts';
 import { VmmMachine } from '../../src/experiment/host/machine-room.ts';
@@ -80,7 +80,7 @@ const VMM = {
   limit: 1 << 20,
   series: false,
 };
-const CAMPAIGN = { faults: ['crash'], runs: 1, seed: 1, without: [], arch: undefined };
+const FAULTS = { faults: ['crash'], runs: 1, seed: 1, without: [], arch: undefined };
 
 const WRONG: Readonly<Record<string, readonly unknown[]>> = {
   path: [undefined, 7, null],
@@ -106,7 +106,7 @@ const WRONG: Readonly<Record<string, readonly unknown[]>> = {
 describe.each([
   ['runReboot', runReboot as (options: never) => unknown, REBOOT],
   ['runVmmReboot', runVmmReboot as (options: never) => unknown, VMM],
-  ['runCampaign', runCampaign as (options: never) => unknown, CAMPAIGN],
+  ['the check of faults', (options: never) => FAULTS_CHECK.count(options), FAULTS],
 ] as const)('%s', (_, run, options) => {
   it.each(Object.keys(options))('the refusal of option %s names it, whatever is wrong with it', (name) => {
     const wrong = WRONG[name]!;

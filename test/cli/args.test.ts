@@ -7,11 +7,12 @@ import { MOST_FRAMES, PAGE_SIZE, UserError } from '../../src/base/index.ts';
 import { parseCommand } from '../../src/cli/args.ts';
 import { commandHelp, optionTable, programHelp } from '../../src/cli/help.ts';
 import type { Option } from '../../src/cli/option-kinds.ts';
-import { CAMPAIGN, COMMANDS, REBOOT, VMM_REBOOT, WEB } from '../../src/cli/options.ts';
+import { CHECK_FAULTS } from '../../src/cli/check-options.ts';
+import { COMMANDS, REBOOT, VMM_REBOOT, WEB } from '../../src/cli/options.ts';
 import { parseChoice, parseList, parseMemory, parseSize, sizeText } from '../../src/cli/values.ts';
 import { main } from '../../src/cli/commands.ts';
 import { checkRoom } from '../../src/cli/room.ts';
-import { PROTECTIONS } from '../../src/experiment/campaign/options.ts';
+import { PROTECTIONS } from '../../src/lab/faults/options.ts';
 import { WORKLOADS } from '../../src/experiment/guest/options.ts';
 import { DISKS, PROFILES } from '../../src/experiment/host/profiles.ts';
 import { STRATEGIES } from '../../src/experiment/host/strategies.ts';
@@ -41,7 +42,7 @@ describe('the table of options', () => {
     const file = new URL('../../docs/reference/cli.md', import.meta.url);
     const page = readFileSync(file, 'utf8');
     const written = page.replace(
-      /(\n## stillwarm (\S+)\n[^]*?\n)\| option [^]*?\n(?=\n|$)/g,
+      /(\n## stillwarm ([^\n]+)\n[^]*?\n)\| option [^]*?\n(?=\n|$)/g,
       (_, before: string, name: string) => {
         const command = COMMANDS.find((each) => each.name === name)!;
         return `${before}${optionTable(command)}`;
@@ -85,7 +86,7 @@ describe('the table of options', () => {
     ['web --files', WEB.options.files, ORDERS],
     ['web --arrivals', WEB.options.arrivals, ARRIVALS],
     ['web --send', WEB.options.send, SENDING],
-    ['campaign --without', CAMPAIGN.options.without, PROTECTIONS],
+    ['check faults --without', CHECK_FAULTS.options.without, PROTECTIONS],
   ] as const)('%s has each value that the experiment takes, and no other', (_, option, values) => {
     expect(Object.keys((option as Option<unknown>).choices!)).toEqual([...values]);
   });
@@ -182,8 +183,10 @@ describe('a number that an option does not take', () => {
       'paper --seed',
       'paper --samples',
       'paper --jobs',
-      'campaign --runs',
-      'campaign --seed',
+      'check faults --runs',
+      'check faults --seed',
+      'check faults --case',
+      'check faults --jobs',
       'diff --tolerance',
     ]);
   });
@@ -198,9 +201,8 @@ describe('a number that an option does not take', () => {
             runVmmReboot: never,
             runWeb: never,
             runPaperBatch: never,
-            runCampaign: never,
           });
-          expect(main([command, ...argv, ...positionals], io)).toBe(2);
+          expect(main([...command.split(' '), ...argv, ...positionals], io)).toBe(2);
           expect(io.stderr.text).toMatch(new RegExp(`^stillwarm: ${option}: [^\n]* is not [^\n]*\n$`));
           expect(io.stderr.text).toContain(/^[!-~]+$/.test(text) ? text.slice(0, 80) : JSON.stringify(text));
         }

@@ -1,7 +1,7 @@
 // Streams that remember, and an Io made of them, for the tests of cli/.
 import { Writable } from 'node:stream';
 import type { Io } from '../../src/cli/io.ts';
-import { runCampaign } from '../../src/experiment/campaign/campaign.ts';
+import { CHECK_ENTRIES } from '../../src/cli/checks.ts';
 import type { RebootOptions } from '../../src/experiment/guest/options.ts';
 import { sampleResult } from '../report/sample.ts';
 
@@ -39,7 +39,7 @@ export function captureIo(cwd: string, change: Partial<Io> = {}): CapturedIo {
       ran.push(options);
       return { result: sampleResult(), mismatches: [], notices: [] };
     },
-    runCampaign,
+    checks: CHECK_ENTRIES,
     ...change,
     ran,
   } as CapturedIo;

@@ -21,7 +21,7 @@ describe('the program', () => {
   });
 
   it.each(COMMANDS.map(({ name }) => name))('the command %s --help prints its help and runs nothing', (name) => {
-    const { status, out, err, ran } = run(name, '--help', '--nonsense');
+    const { status, out, err, ran } = run(...name.split(' '), '--help', '--nonsense');
     expect({ status, err, ran }).toEqual({ status: 0, err: '', ran: 0 });
     expect(out).toMatch(new RegExp(`^Usage: stillwarm ${name} \\[OPTION\\]...`));
   });
@@ -29,18 +29,18 @@ describe('the program', () => {
   it.each([
     [
       [],
-      /^stillwarm: a command is missing: reboot, vmm-reboot, web, paper, mkfs, inspect, campaign, diff \(see stillwarm --help\)\n$/,
+      /^stillwarm: a command is missing: reboot, vmm-reboot, web, paper, mkfs, inspect, check, diff \(see stillwarm --help\)\n$/,
     ],
     [
       ['rebot'],
-      /^stillwarm: unknown command rebot; there are reboot, vmm-reboot, web, paper, mkfs, inspect, campaign, diff \(see stillwarm --help\)\n$/,
+      /^stillwarm: unknown command rebot; there are reboot, vmm-reboot, web, paper, mkfs, inspect, check, diff \(see stillwarm --help\)\n$/,
     ],
     [['--json', 'reboot'], /^stillwarm: the command comes first, before --json: reboot, [^\n]*\n$/],
     [['toString'], /^stillwarm: unknown command toString; /],
     [['reboot', '--sede', '1'], /^stillwarm: unknown option --sede; reboot takes --memory, [^\n]*\n$/],
     [['reboot', '--arch', 'z80'], /^stillwarm: --arch: z80 is none of x86_64, x86_32\n$/],
     [['vmm-reboot', '--arch', 'z80'], /^stillwarm: --arch: z80 is none of x86_64, x86_32\n$/],
-    [['campaign', '--arch', 'z80'], /^stillwarm: --arch: z80 is none of x86_64, x86_32\n$/],
+    [['check', 'faults', '--arch', 'z80'], /^stillwarm: --arch: z80 is none of x86_64, x86_32\n$/],
     [['reboot', '--profile', 'z80'], /^stillwarm: --profile: z80 is none of pentium4-2006, server-2026\n$/],
     [['mkfs', '/nowhere', '/nowhere/a.img'], /^stillwarm: DIR: \/nowhere is not a directory\n$/],
     [['inspect', '/nowhere'], /^stillwarm: cannot read \/nowhere: no such file\n$/],

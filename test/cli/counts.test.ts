@@ -6,9 +6,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Mfn, PAGE_SIZE } from '../../src/base/index.ts';
 import { main } from '../../src/cli/commands.ts';
+import { FAULTS_ENTRY } from '../../src/cli/check-faults.ts';
 import type { Io } from '../../src/cli/io.ts';
 import { saveMemory } from '../../src/experiment/guest/memory-dump.ts';
 import { runReboot } from '../../src/experiment/guest/reboot.ts';
+import type { Part, PartResult } from '../../src/lab/part.ts';
 import { MachineMemory } from '../../src/machine/memory.ts';
 import { values } from '../../src/machine/profile.ts';
 import { PENTIUM4_2006 } from '../../src/machine/profiles/pentium4-2006.ts';
@@ -56,7 +58,13 @@ function printed(argv: readonly string[], change: Partial<Io> = {}): string {
   return io.stdout.text + io.stderr.text;
 }
 
-const verdicts = { reusedRightly: 1, reusedWrongly: 1, discardedRightly: 1, discardedNeedlessly: 1, notAskedFor: 1 };
+const playOne = (part: Part): PartResult => ({
+  part,
+  done: 1,
+  counts: { states: 1, 'damaged-table.injected': 1, 'damaged-table.protected.reusedWrongly': 1 },
+  reached: {},
+  violations: [{ at: 1, law: 'a law', what: '1 page', replay: 'again', history: [] }],
+});
 const result = allOnes(sampleResult());
 const vmmResult = allOnes(sampleVmmResult());
 
@@ -95,20 +103,13 @@ it.each<[string, () => string, ...string[]]>([
     'verified 1 page, 1 byte: 1 DIFFERS',
   ],
   [
-    'campaign',
+    'check faults',
     () =>
-      printed(['campaign', '--runs', '1'], {
-        runCampaign: ({ seed, runs }) => ({
-          schema: 'stillwarm/campaign@1',
-          seed,
-          runs,
-          arch: 'x86_64',
-          without: [],
-          faults: [{ fault: 'crash', injected: 1, guards: [], protected: verdicts, unguarded: null }],
-          costs: [],
-        }),
+      printed(['check', 'faults', '--runs', '1', '--fault', 'damaged-table'], {
+        checks: [{ ...FAULTS_ENTRY, checkOf: () => ({ name: 'faults', count: () => 1, play: playOne }) }],
       }),
     '1 run of each fault on ',
+    '\n1 state, 1 of 1 run covered, 1 violation\n',
     '\n1 page was reused wrongly\n',
   ],
 ])('the sentence "%s" counts one', (_, print, ...sentences) => {

@@ -5,12 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { experimentsOf } from '../../src/cli/experiments.ts';
 import { threadsOf } from '../../src/cli/threads.ts';
 import { UserError } from '../../src/base/index.ts';
 import type { RebootOptions } from '../../src/experiment/guest/options.ts';
 
 // The sources as node runs them: test/support/compiled-sources.ts has compiled them.
-const POOL = pathToFileURL(join(import.meta.dirname, '../../.build/src-for-tests/cli/pool.js')).href;
+const SOURCES = pathToFileURL(join(import.meta.dirname, '../../.build/src-for-tests/cli')).href;
 const OPTIONS: RebootOptions = {
   ...{ path: 'files', memory: 16 << 20, disk: 'instant', profile: 'server-2026', strategies: ['cold', 'warm-cache'] },
   ...{ workload: 'files', seed: 1, crash: false, checksum: false, limit: undefined, dumpMemory: undefined },
@@ -31,12 +32,13 @@ function onThreadsThat(work: string): unknown {
   writeFileSync(
     entry,
     `import { parentPort, threadId, workerData } from 'node:worker_threads';
-import { runPool } from '${POOL}';
-if (workerData.role === 'pool') runPool(workerData);
+import { runPool } from '${SOURCES}/pool.js';
+import { experimentsOf } from '${SOURCES}/experiments.js';
+if (workerData.role === 'pool') runPool(workerData, experimentsOf([]));
 else { ${work} }
 `,
   );
-  return threadsOf(pathToFileURL(entry))('reboot', OPTIONS, () => undefined, 2);
+  return threadsOf(pathToFileURL(entry), experimentsOf([]))('reboot', OPTIONS, () => undefined, 2);
 }
 
 it.each<[string, string, new (message: string) => Error, RegExp]>([

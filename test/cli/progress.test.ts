@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { ProgressLine, withProgress } from '../../src/cli/progress.ts';
-import { runCampaign } from '../../src/experiment/campaign/campaign.ts';
+import { checkRuns } from '../../src/cli/check-runs.ts';
+import { CHECK_ENTRIES } from '../../src/cli/checks.ts';
 import type { Progress } from '../../src/experiment/guest/progress.ts';
 import { runReboot } from '../../src/experiment/guest/reboot.ts';
+import { runInOrder } from '../../src/experiment/guest/runs.ts';
+import { partsOf } from '../../src/lab/check.ts';
 import { runVmmReboot } from '../../src/experiment/vmm/experiment.ts';
 import { inTemporaryDirectory, saveImage } from '../support/e2fsprogs.ts';
 import { smallImage } from '../support/small-disk.ts';
@@ -140,8 +143,11 @@ describe('a long job', () => {
         { ...common, path, vms: 1, limit: 1 << 20, series: false, strategies: ['warm-vm', 'shutdown-boot'] },
         onProgress,
       ),
-    campaign: (_path, onProgress) =>
-      runCampaign({ faults: ['crash', 'wild-store'], runs: 2, seed: 1, without: [] }, onProgress),
+    'check faults': (_path, onProgress) => {
+      const options = { faults: ['crash', 'wild-store'], runs: 2, seed: 1, without: [], arch: 'x86_64' };
+      const job = { command: 'check faults', options, parts: partsOf('faults', options, 8, 2), partBytes: 1 };
+      return runInOrder(checkRuns(CHECK_ENTRIES), { ...job, endMs: undefined, programFile: undefined }, onProgress);
+    },
   };
 
   it.each(Object.entries(jobs))(

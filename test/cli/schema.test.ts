@@ -3,7 +3,6 @@ import fc from 'fast-check';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { ARCHS, PAGE_SIZE } from '../../src/base/index.ts';
-import { runCampaign } from '../../src/experiment/campaign/campaign.ts';
 import { WORKLOADS } from '../../src/experiment/guest/options.ts';
 import { PROFILES, DISKS } from '../../src/experiment/host/profiles.ts';
 import { STRATEGIES } from '../../src/experiment/host/strategies.ts';
@@ -12,23 +11,23 @@ import { inspectMemory, type MemoryReport } from '../../src/xen/inspect.ts';
 import { PROVENANCE_NAMES } from '../../src/xen/frames/provenance.ts';
 import { MachineMemory } from '../../src/machine/memory.ts';
 import { REASON_NAMES } from '../../src/xen/public/reason.ts';
+import { CheckResult } from '../../src/cli/check-result.ts';
 import { findings } from '../../src/cli/inspect.ts';
 import { InspectResult } from '../../src/cli/inspect-result.ts';
 import { compareResults, diffResult, readResult } from '../../src/diff/index.ts';
 import { DiffResult } from '../../src/diff/result.ts';
-import { CampaignResult, Verdicts } from '../../src/experiment/campaign/result.ts';
+import { VERDICT_NAMES } from '../../src/lab/faults/table.ts';
 import { RebootResult } from '../../src/experiment/guest/result.ts';
 import { VmmExperimentResult } from '../../src/experiment/vmm/result.ts';
 import { WebResult } from '../../src/experiment/web/result.ts';
 import { PaperResult } from '../../src/experiment/paper/result.ts';
-import { FAULTS } from '../../src/experiment/campaign/faults.ts';
-import { PROTECTIONS } from '../../src/experiment/campaign/options.ts';
 import { bootMachine, cacheBlocks, restartGuest, startGuest } from '../support/machine.ts';
 import { property } from '../support/property.ts';
 import { madeUpPaper } from '../report/paper-sample.ts';
 import { sampleResult } from '../report/sample.ts';
 import { sampleVmmResult } from '../report/vmm-sample.ts';
 import { sampleWebResult } from '../report/web-sample.ts';
+import { sampleCheckResult } from './check-sample.ts';
 import { schemaFile, schemaPage } from './schema-page.ts';
 
 const file = (name: string): URL => new URL(`../../docs/reference/${name}`, import.meta.url);
@@ -53,13 +52,10 @@ const RESULTS = [
   ['vmm-reboot', VmmExperimentResult, () => plain(sampleVmmResult())],
   ['web', WebResult, () => plain(sampleWebResult())],
   ['inspect', InspectResult, () => plain(findings(inspected))],
-  ['campaign', CampaignResult, () => structuredClone(campaign)],
+  ['check', CheckResult, () => plain(sampleCheckResult())],
   ['paper', PaperResult, () => plain(madeUpPaper({ study: true }).result)],
   ['diff', DiffResult, () => plain(compared())],
 ] as const;
-
-/** One fault with guards, one without. */
-const campaign = plain(runCampaign({ faults: ['bit-flip', 'damaged-table'], runs: 1, seed: 1, without: ['scrub'] }));
 
 /** With something in each list. */
 function compared(): DiffResult {
@@ -167,13 +163,6 @@ describe('the schema of vmm-reboot --json', () => {
   });
 });
 
-describe('the schema of campaign --json', () => {
-  it('the schema of campaign --json knows exactly the names that the options have', () => {
-    const text = JSON.stringify(CampaignResult);
-    for (const names of [FAULTS, PROTECTIONS]) expect(text).toContain(`"enum":${JSON.stringify(names)}`);
-  });
-});
-
 describe('the schema of inspect --json', () => {
   const validate = validatorOf(InspectResult);
 
@@ -196,8 +185,8 @@ describe('the schema of inspect --json', () => {
   });
 });
 
-it('docs/reference/campaign.md explains each of the five numbers', () => {
-  const section = read('campaign.md').split('\n## Numbers\n')[1]!.split('\n## ')[0]!;
+it('docs/reference/faults.md explains each of the five numbers', () => {
+  const section = read('faults.md').split('\n## Numbers\n')[1]!.split('\n## ')[0]!;
   const explained = [...section.matchAll(/^\| `([^`]+)` \|/gm)].map(([, name]) => name);
-  expect(explained.sort()).toEqual(Object.keys(Verdicts.properties).sort());
+  expect(explained.sort()).toEqual([...VERDICT_NAMES].sort());
 });

@@ -1,15 +1,15 @@
 // Results of every command that `stillwarm diff` compares, with their definitions, and what the
 // tests say of the places in them by hand.
+import { CheckResult } from '../../src/cli/check-result.ts';
 import { findings } from '../../src/cli/inspect.ts';
 import { InspectResult } from '../../src/cli/inspect-result.ts';
 import { readResult, type ReadResult } from '../../src/diff/index.ts';
-import { runCampaign } from '../../src/experiment/campaign/campaign.ts';
-import { CampaignResult } from '../../src/experiment/campaign/result.ts';
 import { PaperResult } from '../../src/experiment/paper/result.ts';
 import { RebootResult } from '../../src/experiment/guest/result.ts';
 import { VmmExperimentResult } from '../../src/experiment/vmm/result.ts';
 import { WebResult } from '../../src/experiment/web/result.ts';
 import { inspectMemory } from '../../src/xen/inspect.ts';
+import { sampleCheckResult } from '../cli/check-sample.ts';
 import { madeUpPaper } from '../report/paper-sample.ts';
 import { sampleResult } from '../report/sample.ts';
 import { sampleVmmResult } from '../report/vmm-sample.ts';
@@ -24,8 +24,6 @@ export interface PlainObject {
 export const plain = (value: unknown): PlainObject => JSON.parse(JSON.stringify(value)) as PlainObject;
 export const asRead = (value: Plain, name = 'A.json'): ReadResult => readResult(name, JSON.stringify(value));
 
-const campaign = runCampaign({ faults: ['bit-flip', 'damaged-table'], runs: 1, seed: 1, without: ['scrub'] });
-
 function inspected(): unknown {
   const machine = bootMachine(1);
   const guest = startGuest(machine, 'a');
@@ -39,7 +37,7 @@ export const RESULTS = [
   ['vmm-reboot', VmmExperimentResult, plain(sampleVmmResult())],
   ['web', WebResult, plain(sampleWebResult())],
   ['paper', PaperResult, plain(madeUpPaper({ study: true }).result)],
-  ['campaign', CampaignResult, plain(campaign)],
+  ['check', CheckResult, plain(sampleCheckResult())],
   ['inspect', InspectResult, plain(inspected())],
 ] as const;
 
@@ -57,8 +55,10 @@ const NAMES: Readonly<Record<string, (thing: Readonly<Record<string, string>>) =
   domain0Curve: (thing) => `${Number(thing['domain0Cache']) / 2 ** 20}MiB`,
   rates: (thing) => `${thing['mbps']}`,
   timeline: (thing) => thing['name'],
-  faults: (thing) => thing['fault'],
-  costs: (thing) => `(${(thing['off'] as unknown as string[]).join(', ')})`,
+  options: (thing) => thing['name'],
+  counts: (thing) => thing['name'],
+  reached: (thing) => thing['name'],
+  violations: (thing) => `${thing['at']}, ${thing['law']}`,
   domains: (thing) => `${thing['domid']}`,
 };
 
@@ -75,8 +75,10 @@ const KEYS: Readonly<Record<string, readonly string[]>> = {
   domain0Curve: ['domain0Cache'],
   rates: ['mbps'],
   timeline: ['name'],
-  faults: ['fault'],
-  costs: ['off'],
+  options: ['name'],
+  counts: ['name'],
+  reached: ['name'],
+  violations: ['at', 'law'],
   domains: ['domid'],
 };
 

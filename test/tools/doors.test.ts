@@ -6,7 +6,8 @@ import { describe, expect, it } from 'vitest';
 import { InspectResult } from '../../src/cli/inspect-result.ts';
 import { DiffResult } from '../../src/diff/result.ts';
 import { TABLE_VERSION } from '../../src/doors/table/table-bytes.ts';
-import { CampaignResult } from '../../src/experiment/campaign/result.ts';
+import { CHECK_FILE_SCHEMA } from '../../src/cli/check-file.ts';
+import { CheckResult } from '../../src/cli/check-result.ts';
 import { RebootResult } from '../../src/experiment/guest/result.ts';
 import { RANGES_SCHEMA } from '../../src/experiment/paper/paper.ts';
 import { PaperResult } from '../../src/experiment/paper/result.ts';
@@ -72,7 +73,8 @@ describe('the doors', () => {
       schema(WebResult),
       schema(PaperResult),
       ['`stillwarm/paper-ranges` (`paper --ranges`)', RANGES_SCHEMA.split('@')[1]!],
-      schema(CampaignResult),
+      schema(CheckResult),
+      ['`stillwarm/check-file` (`check --out`)', CHECK_FILE_SCHEMA.split('@')[1]!],
       schema(InspectResult),
       schema(DiffResult),
       ['root record, and all that it leads to', `${ROOT_VERSION}`],

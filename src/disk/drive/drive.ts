@@ -38,7 +38,7 @@ import { checkArgument, checkInteger, checkObject, checkOneOf } from '../../base
 import { assert } from '../../base/assert.ts';
 import { Ns, SECTOR_SIZE } from '../../base/units.ts';
 import type { MachineMemory } from '../../machine/memory.ts';
-import type { RandomStream, Simulation } from '../../sim/index.ts';
+import type { RandomStream, Simulation, StepObserver } from '../../sim/index.ts';
 import type { BackingStore, Writer } from '../image/backing-store.ts';
 import type { ImageStore, ReadableImage } from '../image/image-store.ts';
 import { checkRequest, sectorsOf, type BlockDevice, type BlockRequest } from './block-device.ts';
@@ -74,6 +74,8 @@ export interface DriveOptions {
    * moves no bytes.
    */
   readonly faults?: (request: BlockRequest) => 'EIO' | undefined;
+  /** @internal Is told of requests and completions. */
+  readonly steps?: StepObserver | undefined;
 }
 
 /** Requests of a drive since it was made. */
@@ -112,6 +114,7 @@ export class Drive implements BlockDevice {
   readonly #destaging: Destaging;
   readonly #queue: RequestQueue;
   readonly #destageDelayNs: number;
+  readonly #steps: StepObserver | undefined;
 
   #channels: Channel[];
   #busyChannels = 0;
@@ -158,6 +161,7 @@ export class Drive implements BlockDevice {
     this.#queue = new RequestQueue(scheduler ?? (model.channels === 1 ? 'elevator' : 'fifo'));
     this.#destageDelayNs = destageDelayNs;
     this.#faults = options.faults ?? (() => undefined);
+    this.#steps = options.steps;
     this.#random = simulation.random.stream('drive');
     this.#destaging = new Destaging(this.#cache, model, this.sectorCount);
     this.#channels = this.#freshChannels();
@@ -176,6 +180,11 @@ export class Drive implements BlockDevice {
   /** Whether completed writes are not on the medium yet. */
   get hasUnflushedWrites(): boolean {
     return !this.#cache.isEmpty;
+  }
+
+  /** @internal Blocks of 4 KiB of which completed writes are not on the medium yet, ascending. */
+  get unflushedBlocks(): readonly number[] {
+    return this.#cache.granules();
   }
 
   /** What the drive has done so far. */
@@ -217,6 +226,7 @@ export class Drive implements BlockDevice {
       });
       return;
     }
+    this.#steps?.before('request', request.op, request.sector, sectors);
     this.#lastRequestAt = this.#simulation.now;
     if (request.op === 'write') this.#medium.note(request.sector, sectors, request.by);
     this.#queue.add(request, memory, sectors);
@@ -420,6 +430,8 @@ export class Drive implements BlockDevice {
   #finish(channel: Channel): void {
     const { state, request, memory, sectors, failed } = channel;
     if (state === 'free') return;
+    if (request !== undefined && !channel.abandoned)
+      this.#steps?.before('completion', failed ? `${request.op} with EIO` : request.op, request.sector, sectors);
     channel.state = 'free';
     channel.request = undefined;
     if (channel.usesMechanism) this.#mechanismInUse--;

@@ -18,14 +18,14 @@ export {
 export type { Difference } from '../../experiment/judge/verifier.ts';
 export { FADV, MAP, MS, O, PROT, SEEK, type KernelStats, type Stat, type Syscalls } from '../../kernel/index.ts';
 export type { HypercallStats, Protections } from '../../xen/index.ts';
-export { NOTHING, type Process, type Wait, WaitQueue } from '../../sim/index.ts';
+export { NOTHING, type Process, type StepKind, type Wait, WaitQueue } from '../../sim/index.ts';
 export type { BlockingSyscalls } from './blocking-calls.ts';
 export type { Blocking, FileCalls } from './file-calls.ts';
 export { Disk, type DiskContents, type FileTree, files, image } from './disk.ts';
 export { Machine } from './machine.ts';
 export { GuestCrash, type Program, type ResultsOf } from './program-run.ts';
 export { type CrashPlan, type CrashPoint, crashes, hypervisorCrashes, powerLosses } from './crash-points.ts';
-export type { MachineOptions, MachineReboot } from './options.ts';
+export type { GuestCrashPoint, MachineOptions, MachineReboot } from './options.ts';
 export type * from './results.ts';
 export {
   type DirectoryEntry,

@@ -28,9 +28,18 @@ export interface MachineBytes {
 /**
  * What decides which sectors survive a loss of power or a reset at this event. So the outcome is
  * the same whether it happens or is only looked at, and another one at each event.
+ * @param moment of the event; by default its beginning
  */
-export function chanceOf({ simulation }: VmmMachine, what: 'power loss' | 'reset'): RandomStream {
-  return simulation.random.stream(`${what} ${simulation.eventCount}`);
+export function chanceOf({ simulation }: VmmMachine, what: 'power loss' | 'reset', moment = ''): RandomStream {
+  return simulation.random.stream(`${what} ${simulation.eventCount}${moment}`);
+}
+
+/** Where the bytes go, and what decides. */
+export interface RemainsOptions {
+  /** Takes the bytes; by default one memory that is used each time. */
+  readonly memory?: MachineMemory | undefined;
+  /** As `chanceOf` has it. */
+  readonly moment?: string | undefined;
 }
 
 /** Takes what would be left of a machine that stands still. */
@@ -47,20 +56,18 @@ export class Remains {
    * What a loss of power would leave now. What was taken before is valid no more.
    * @param keep share of the sectors in the drive's volatile cache that reach the medium, 0 to 1
    */
-  ofPowerLoss(keep: number): MachineBytes {
+  ofPowerLoss(keep: number, { memory = this.#otherMemory(), moment }: RemainsOptions = {}): MachineBytes {
     const { drive, simulation } = this.#room;
-    const memory = this.#otherMemory();
     memory.clearAll();
-    const image = drive.afterPowerLoss(keep, chanceOf(this.#room, 'power loss'));
+    const image = drive.afterPowerLoss(keep, chanceOf(this.#room, 'power loss', moment));
     return { memory, image, now: simulation.now };
   }
 
   /** What a crash of the hypervisor, and the reset behind it, would leave now; as `ofPowerLoss`. */
-  ofHypervisorCrash(): MachineBytes {
+  ofHypervisorCrash({ memory = this.#otherMemory(), moment }: RemainsOptions = {}): MachineBytes {
     const { drive, simulation } = this.#room;
-    const memory = this.#otherMemory();
     memory.copyFrom(this.#room.memory);
-    return { memory, ...drive.afterReset(chanceOf(this.#room, 'reset')), now: simulation.now };
+    return { memory, ...drive.afterReset(chanceOf(this.#room, 'reset', moment)), now: simulation.now };
   }
 
   #otherMemory(): MachineMemory {

@@ -12,7 +12,7 @@
  * Longer than other files: each call of a user is a method here, and all of them ask the one state.
  */
 
-import { ArgumentError, checkArgument, checkBytes, checkInteger, checkObject } from '../../base/argument-error.ts';
+import { ArgumentError, checkArgument, checkBytes, checkObject } from '../../base/argument-error.ts';
 import { GuestPanic } from '../../base/errno.ts';
 import type { Ns } from '../../base/units.ts';
 import type { ImageStore } from '../../disk/image/image-store.ts';
@@ -25,17 +25,36 @@ import { prefetchFiles } from '../../workload/prefetch.ts';
 import { blockingCalls, type BlockingSyscalls } from './blocking-calls.ts';
 import { CacheJudge } from './cache-judge.ts';
 import { Disk, image } from './disk.ts';
-import { chanceOf, type MachineBytes, Remains } from './machine-bytes.ts';
-import { DEFAULTS, makeRoom } from './make-room.ts';
-import { checkOptions, checkReboot, checkShare, type MachineOptions, type MachineReboot } from './options.ts';
+import { chanceOf, Remains, type RemainsOptions } from './machine-bytes.ts';
+import { DEFAULTS, makeRoom, type RoomParts } from './make-room.ts';
+import {
+  checkCrashPoint,
+  checkOptions,
+  checkReboot,
+  checkShare,
+  type GuestCrashPoint,
+  type MachineOptions,
+  type MachineReboot,
+} from './options.ts';
 import { GuestCrash, processesOf, type Program, ProgramRun, type ResultsOf } from './program-run.ts';
 import { errorOfBoot, NAME, namingDisk, ofCaller, rebooting, replaceDisk } from './reboots.ts';
 import type { MachineReport, MachineState, MachineStats, RebootReport, Verification } from './results.ts';
+import { StepCounter, type StepWatch } from './steps.ts';
 
 /** What a machine is busy with: what says so of its state. */
 const RUNS = 'a program runs';
 const REBOOTS = 'the machine is being rebooted';
 const IS_PAST = 'the next crash point was asked for: this machine is gone';
+
+/** @internal What a machine is made with besides its options. */
+export interface MachineParts extends Pick<RoomParts, 'left' | 'memory'> {
+  /** Looks at the machine before each step of a run. */
+  readonly watch?: ((machine: Machine) => StepWatch) | undefined;
+  /** Whether the steps of reboots count, too, and the watch looks at them. */
+  readonly countsReboots?: boolean | undefined;
+  /** Whether the guest's own steps alone count, for runs that end at one of them. */
+  readonly guestStepsOnly?: boolean | undefined;
+}
 
 /** A machine with one guest. Made by `Machine.boot`. */
 export class Machine {
@@ -51,16 +70,29 @@ export class Machine {
   #guest: VmmGuest | undefined;
   #sys: BlockingSyscalls | undefined;
   #busy: typeof RUNS | typeof REBOOTS | typeof IS_PAST | undefined;
-  /** After which event the guest crashes, and how many are left until then. */
-  #crashPoint: { readonly event: number; left: number } | undefined;
+  /** After which event the guest crashes. */
+  #crashPoint: number | undefined;
+  /** Events of runs since a crash point was named. */
+  #events = 0;
+  /** Undefined: the machine counts no steps. */
+  readonly #steps: StepCounter | undefined;
+  readonly #countsReboots: boolean;
+  /** The guest has crashed in this event, and what runs on is its end. */
+  #cut: GuestCrash | undefined;
 
-  /** @param left of another machine, from which this one is made; it is off then */
-  private constructor(options: MachineOptions, left?: MachineBytes) {
+  private constructor(options: MachineOptions, { left, memory, ...watching }: MachineParts = {}) {
     const { strategy = DEFAULTS.strategy, eventLimit = DEFAULTS.eventLimit } = options;
     this.#options = options;
     this.#strategy = strategy;
     this.#eventLimit = eventLimit;
-    const { room, partition } = makeRoom(options, (...reuse) => this.#judge.reused(...reuse), left);
+    const { watch, countsReboots = false, guestStepsOnly = false } = watching;
+    this.#countsReboots = countsReboots;
+    this.#steps =
+      watch !== undefined || guestStepsOnly || options.steps === true
+        ? new StepCounter(watch?.(this), () => this.#dieAtStep(), guestStepsOnly)
+        : undefined;
+    const parts = { left, memory, steps: this.#steps };
+    const { room, partition } = makeRoom(options, (...reuse) => this.#judge.reused(...reuse), parts);
     this.#room = room;
     this.#partition = partition;
     this.#remains = new Remains(room);
@@ -74,8 +106,13 @@ export class Machine {
    */
   static boot(options: MachineOptions): Machine {
     checkOptions(options);
+    return Machine.bootWith(options, {});
+  }
+
+  /** @internal The same, of these parts. */
+  static bootWith(options: MachineOptions, parts: Omit<MachineParts, 'left'>): Machine {
     return namingDisk(() => {
-      const machine = new Machine(options);
+      const machine = new Machine(options, parts);
       machine.#boot();
       return machine;
     });
@@ -117,6 +154,7 @@ export class Machine {
       guest: guest?.kernel.stats,
       hypercalls: hypercalls && { count: hypercalls.count, ns: hypercalls.ns },
       drive: drive.counters,
+      steps: this.#steps?.counts,
     };
   }
 
@@ -160,15 +198,21 @@ export class Machine {
 
   /**
    * The guest crashes after so many more events of runs: of `run`, and of calls of `sys`. 0 is
-   * before the first. Asked again, it is counted anew.
-   * @throws ArgumentError for an event that is no integer, 0 or more, or when no guest runs
+   * before the first. Or it crashes before one of their steps, also counted from 0. A step is a
+   * store to machine memory, a hypercall, an event, or a change of the store. The beginning and the
+   * end of a request to the drive are steps, too. At a step that is not the guest's own, it crashes
+   * before its own next one, or when the event is over. Of a step that is a copy, `lines` of 64
+   * bytes are stored first. Asked again, it is counted anew.
+   * @throws ArgumentError for what is no integer, 0 or more. The same for a step of a machine that
+   * was not booted with `steps: true`, and when no guest runs
    */
-  crashAt(options: { readonly event: number }): void {
-    checkObject('options', options);
-    const { event } = options;
-    checkInteger('event', event);
+  crashAt(options: GuestCrashPoint): void {
+    checkCrashPoint(options, this.#steps !== undefined);
     this.#mustRun();
-    this.#crashPoint = { event, left: event };
+    const isEvent = 'event' in options;
+    this.#events = 0;
+    this.#crashPoint = isEvent ? options.event : undefined;
+    this.#steps?.aim(isEvent ? undefined : { step: options.step, lines: options.lines ?? 0 });
   }
 
   /**
@@ -222,15 +266,30 @@ export class Machine {
    * @internal The machine as it would come up again if it lost power now: as `losePower({ keep })`
    * and `reboot()` would make it. It holds until this one goes on, or another one is made.
    */
-  afterPowerLoss(keep: number): Machine {
-    return this.#successor(this.#remains.ofPowerLoss(keep), {});
+  afterPowerLoss(keep: number, options: RemainsOptions = {}, parts: MachineParts = {}): Machine {
+    return this.#successor({ ...parts, left: this.#remains.ofPowerLoss(keep, options) }, {});
   }
 
   /**
    * @internal The same if its hypervisor crashed now, and the next one was made from the memory.
    */
-  afterHypervisorCrash(): Machine {
-    return this.#successor(this.#remains.ofHypervisorCrash(), { hypervisor: 'warm-vm' });
+  afterHypervisorCrash(options: RemainsOptions = {}, parts: MachineParts = {}): Machine {
+    return this.#successor({ ...parts, left: this.#remains.ofHypervisorCrash(options) }, { hypervisor: 'warm-vm' });
+  }
+
+  /** @internal The domain of the guest that runs. */
+  get domain(): VmmGuest['domain'] {
+    return this.#running().domain;
+  }
+
+  /** @internal Everything that the machine is made of, for a harness that looks at all of it. */
+  get room(): VmmMachine {
+    return this.#room;
+  }
+
+  /** @internal The steps of its runs; undefined when it counts none. */
+  get steps(): StepCounter | undefined {
+    return this.#steps;
   }
 
   /** @internal The machine that it was made from goes on: it cannot be used any more. */
@@ -238,9 +297,9 @@ export class Machine {
     this.#busy = IS_PAST;
   }
 
-  #successor(left: MachineBytes, reboot: MachineReboot): Machine {
+  #successor(parts: MachineParts, reboot: MachineReboot): Machine {
     const options = { ...this.#options, strategy: this.#strategy };
-    const machine = namingDisk(() => new Machine(options, left));
+    const machine = namingDisk(() => new Machine(options, parts));
     machine.reboot(reboot);
     return machine;
   }
@@ -266,10 +325,12 @@ export class Machine {
       if (betweenGuests !== undefined) changed = this.#changeDisk(betweenGuests);
     };
     this.#crashPoint = undefined;
+    this.#steps?.aim(undefined);
     this.#sys = undefined;
     this.#guest = undefined;
     this.#room.configure(NAME, STRATEGY[strategy].cmdLine);
     this.#busy = REBOOTS;
+    if (this.#countsReboots) this.#steps?.start();
     try {
       const plan = { state: this.#state, strategy, hypervisor, reads, problems, change };
       this.#room.simulation.runProcess('reboot', rebooting(this.#room, plan));
@@ -364,6 +425,7 @@ export class Machine {
 
   /** A machine of a past crash point stays that. */
   #becomeIdle(): void {
+    this.#steps?.stop();
     if (this.#busy !== IS_PAST) this.#busy = undefined;
   }
 
@@ -398,24 +460,39 @@ export class Machine {
   #begin(processes: readonly Process<unknown>[], name: string): ProgramRun {
     const run = new ProgramRun(this.#room.simulation, this.#running(), name, processes, this.#eventLimit);
     this.#busy = RUNS;
+    this.#cut = undefined;
+    this.#steps?.start();
     return run;
   }
 
   #step(run: ProgramRun): void {
     if (this.#busy === IS_PAST) this.#mustBeIdle();
-    const point = this.#crashPoint;
-    if (point !== undefined && point.left-- === 0) {
-      this.#running().kernel.crash();
-      this.#state = 'crashed';
-      throw new GuestCrash(point.event);
-    }
+    if (this.#events++ === this.#crashPoint) this.#die(undefined);
     try {
       run.step();
+      if (this.#steps?.isDue === true) this.#dieAtStep();
     } catch (error) {
+      // What the guest's own code makes of its end is of no account.
+      if (this.#cut !== undefined) throw this.#cut;
       if (error instanceof GuestPanic) this.#state = 'crashed';
       // What the disk throws ends the machine: the drive never answers that request.
       else if (!(error instanceof ArgumentError)) this.#fail();
       throw error;
     }
+    if (this.#cut !== undefined) throw this.#cut;
+  }
+
+  /** Before a step, or behind the event that it belongs to. */
+  #dieAtStep(): never {
+    this.#die(this.#steps!.target);
+  }
+
+  /** Nothing of the guest runs any more. What it was about to do is left undone. */
+  #die(step: number | undefined): never {
+    this.#steps?.stop();
+    this.#cut = new GuestCrash(this.#events - 1, step);
+    this.#running().kernel.crash();
+    this.#state = 'crashed';
+    throw this.#cut;
   }
 }

@@ -8,6 +8,8 @@ import { VmmMachine, type VmmMachineOptions } from '../../experiment/host/machin
 import { archOf, PROFILE } from '../../experiment/host/profiles.ts';
 import { STRATEGY } from '../../experiment/host/strategies.ts';
 import { MachineMemory } from '../../machine/memory.ts';
+import { SteppedMemory } from '../../machine/stepped-memory.ts';
+import type { StepObserver } from '../../sim/index.ts';
 import { saveFileBytes } from '../../xen/index.ts';
 import type { MachineBytes } from './machine-bytes.ts';
 import type { MachineOptions } from './options.ts';
@@ -17,15 +19,24 @@ const MIB = 1 << 20;
 /** What a machine is without options. */
 export const DEFAULTS = { strategy: 'warm-cache+metadata', memory: 64 * MIB, eventLimit: 100_000_000 } as const;
 
+/** What a machine is made with besides. */
+export interface RoomParts {
+  /** Left of another machine, from which this one is made; it is off then. */
+  readonly left?: MachineBytes | undefined;
+  /** Memory that this one takes over; its contents are lost. Not with `left`. */
+  readonly memory?: MachineMemory | undefined;
+  /** Is told of each step; by default the machine knows of no steps. */
+  readonly steps?: StepObserver | undefined;
+}
+
 /**
  * A machine, and the partition of the guest on its drive: domain 0's save file lies behind it.
- * @param left of another machine, from which this one is made; it is off then
  * @throws UserError when the memory is too small
  */
 export function makeRoom(
   options: MachineOptions,
   onReuse: NonNullable<VmmMachineOptions['onReuse']>,
-  left: MachineBytes | undefined,
+  { left, memory: bytes = left?.memory, steps }: RoomParts,
 ): { readonly room: VmmMachine; readonly partition: { readonly start: number; readonly bytes: number } } {
   const { disk, strategy = DEFAULTS.strategy, seed = 1, memory = DEFAULTS.memory } = options;
   const { profile = 'server-2026', drive = 'profile', arch, protections } = options;
@@ -40,7 +51,11 @@ export function makeRoom(
     image: left?.image ?? media,
     partitions: [partition!],
     saveAreas: [savePlace!],
-    memory: left?.memory ?? new MachineMemory(machineMemoryFor(memory)),
+    memory:
+      steps === undefined
+        ? (bytes ?? new MachineMemory(machineMemoryFor(memory)))
+        : new SteppedMemory(machineMemoryFor(memory), steps, bytes),
+    steps,
     guestMemory: memory,
     cmdLine: STRATEGY[strategy].cmdLine,
     ...(protections && { protections }),

@@ -41,7 +41,25 @@ export interface MachineOptions {
   readonly protections?: Partial<Protections>;
   /** Events after which a run ends with an ArgumentError; 100 million by default. */
   readonly eventLimit?: number;
+  /**
+   * Whether steps are counted, for `crashAt({ step })`. Everything then takes several times as
+   * long. False by default.
+   */
+  readonly steps?: boolean;
 }
+
+/** Where the guest of a machine crashes. */
+export type GuestCrashPoint =
+  | {
+      /** After so many events. */
+      readonly event: number;
+    }
+  | {
+      /** Before this step, counted from 0. */
+      readonly step: number;
+      /** Lines of 64 bytes of it that are stored, if it is a copy; 0 by default. */
+      readonly lines?: number;
+    };
 
 /** How a machine is rebooted: in order, by its strategy, unless something is said here. */
 export interface MachineReboot {
@@ -62,6 +80,7 @@ export interface MachineReboot {
 
 const OPTIONS = Object.keys({
   ...{ disk: 1, strategy: 1, seed: 1, memory: 1, profile: 1, arch: 1, drive: 1, protections: 1, eventLimit: 1 },
+  steps: 1,
 } satisfies Record<keyof MachineOptions, 1>);
 const REBOOT = Object.keys({ crash: 1, strategy: 1, hypervisor: 1, betweenGuests: 1 } satisfies Record<
   keyof MachineReboot,
@@ -72,7 +91,7 @@ const REBOOT = Object.keys({ crash: 1, strategy: 1, hypervisor: 1, betweenGuests
 export function checkOptions(options: MachineOptions): void {
   checkObject('options', options);
   checkKeys('options', options, OPTIONS);
-  const { disk, strategy, seed, memory, profile, arch, drive, protections, eventLimit } = options;
+  const { disk, strategy, seed, memory, profile, arch, drive, protections, eventLimit, steps } = options;
   checkArgument(disk instanceof Disk, 'disk', 'expected a Disk: files({ name: text }), image(bytes), directory(path)');
   if (strategy !== undefined) checkOneOf('strategy', strategy, STRATEGIES);
   if (seed !== undefined) checkInteger('seed', seed, Number.MIN_SAFE_INTEGER);
@@ -89,6 +108,25 @@ export function checkOptions(options: MachineOptions): void {
     for (const [name, isOn] of Object.entries(protections)) checkOneOf(`protections.${name}`, isOn, [false, true]);
   }
   if (eventLimit !== undefined) checkInteger('eventLimit', eventLimit, 1);
+  if (steps !== undefined) checkOneOf('steps', steps, [false, true]);
+}
+
+/**
+ * @internal
+ * @param counts whether the machine counts steps
+ * @throws ArgumentError for what is no moment
+ */
+export function checkCrashPoint(point: GuestCrashPoint, counts: boolean): void {
+  checkObject('options', point);
+  if (!('step' in point)) {
+    checkKeys('options', point, ['event']);
+    checkInteger('event', point.event);
+    return;
+  }
+  checkKeys('options', point, ['step', 'lines']);
+  checkInteger('step', point.step);
+  if (point.lines !== undefined) checkInteger('lines', point.lines, 0, PAGE_SIZE / 64);
+  checkArgument(counts, 'step', 'the machine counts no steps; boot it with steps: true');
 }
 
 /** @internal @throws ArgumentError unless it is a number of 0 to 1 */

@@ -19,10 +19,13 @@ export class GuestCrash extends Error {
   override readonly name = 'GuestCrash';
   /** Events that were dispatched before it, counted as `crashAt` counts. */
   readonly event: number;
+  /** The step before which it was to crash; undefined: it was to crash at an event. */
+  readonly step: number | undefined;
 
-  constructor(event: number) {
-    super(`the guest has crashed after event ${event}`);
+  constructor(event: number, step?: number) {
+    super(step === undefined ? `the guest has crashed after event ${event}` : `the guest has crashed at step ${step}`);
     this.event = event;
+    this.step = step;
   }
 }
 

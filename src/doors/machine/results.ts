@@ -4,6 +4,7 @@ import type { DriveCounters } from '../../disk/drive/drive.ts';
 import type { StrategyName, VmmStrategyName } from '../../experiment/host/strategies.ts';
 import type { Difference } from '../../experiment/judge/verifier.ts';
 import type { KernelStats } from '../../kernel/index.ts';
+import type { StepKind } from '../../sim/index.ts';
 import type { HypercallStats } from '../../xen/index.ts';
 
 /** running: a guest runs; crashed: it is dead; off: the machine has lost power. */
@@ -59,6 +60,8 @@ export interface MachineStats {
   readonly hypercalls: HypercallStats | undefined;
   /** Requests of the drive since the machine was made. */
   readonly drive: DriveCounters;
+  /** Steps of runs, by kind; undefined when the machine counts none. */
+  readonly steps: Readonly<Record<StepKind, number>> | undefined;
 }
 
 /** What has happened to a machine. */

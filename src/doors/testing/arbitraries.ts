@@ -10,7 +10,7 @@ import {
   VMM_STRATEGIES,
   type VmmStrategyName,
 } from '../machine/index.ts';
-import { contents } from './file-calls.ts';
+import { contents } from './contents.ts';
 
 /** Of `trees`. */
 export interface TreeOptions {

@@ -52,7 +52,7 @@ export class GuestModel {
   /** @internal The guest of a machine has come up after a crash or a loss of power. */
   crashed(machine: Machine): void {
     const sure = this.fs.sure();
-    machine.run((sys) => compareSure(sys, sure));
+    machine.run((sys) => compareSure(sys, sure, HOME));
     this.isOver = !this.hasJournal;
     if (this.isOver) return;
     this.fs = machine.run(readModel);
@@ -86,10 +86,13 @@ function hasJournal(disk: Disk): boolean {
   return (features & EXT2_COMPAT.has_journal) !== 0;
 }
 
-/** Throws unless the guest has what is sure. */
-function* compareSure(sys: Syscalls, sure: readonly SureEntry[]): Process {
+/**
+ * Throws an Error of one line unless the guest has what is sure.
+ * @param home directory of the guest that is the model's root
+ */
+export function* compareSure(sys: Syscalls, sure: readonly SureEntry[], home: string): Process {
   for (const entry of sure) {
-    const at = HOME + entry.path;
+    const at = home + entry.path;
     try {
       const { mode } = yield* sys.lstat(at);
       if (kindOf(mode) !== entry.kind) throw new Error(`after a crash ${at} is no ${entry.kind}`);

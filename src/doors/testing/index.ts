@@ -25,7 +25,8 @@ export {
   type Survivor,
   type SurvivorCheck,
 } from './crash-properties.ts';
-export { contents, type FileCall, type ProgramOptions, programs } from './file-calls.ts';
+export { contents } from './contents.ts';
+export { type FileCall, type ProgramOptions, programs } from './file-calls.ts';
 export { type GuestModel, type ModelledGuest, startGuest } from './guest-model.ts';
 export { LAWS, type Law, type LawInput, type LawName } from './laws.ts';
 export { type ModelFile, ModelFs, type ModelStat, type SureEntry } from './model-fs.ts';

@@ -9,7 +9,8 @@ import { crc32c } from '../../base/crc32c.ts';
 import { ModelError } from '../../base/errno.ts';
 import { Ns, PAGE_SIZE, pagesOf } from '../../base/units.ts';
 import { FADV, MAP, MS, O, PROT, type Process, type Syscalls } from '../machine/index.ts';
-import { contents, type FileCall } from './file-calls.ts';
+import { contents } from './contents.ts';
+import type { FileCall } from './file-calls.ts';
 import type { ModelFs } from './model-fs.ts';
 
 /** Longer than requests wait for others to be merged with. */
@@ -201,7 +202,8 @@ export function inModel(model: ModelFs, one: FileCall, { hasJournal }: JournalKi
   }
 }
 
-function* inGuest(sys: Syscalls, home: string, one: FileCall): Process<unknown> {
+/** Does a call in the guest, and returns what it answers. Throws ModelError. */
+export function* inGuest(sys: Syscalls, home: string, one: FileCall): Process<unknown> {
   const at = 'path' in one ? home + one.path : home;
   switch (one.do) {
     case 'create':

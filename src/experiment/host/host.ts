@@ -21,7 +21,7 @@ import { Bridge } from '../../machine/bridge.ts';
 import type { MachineMemory } from '../../machine/memory.ts';
 import { Nic } from '../../machine/nic.ts';
 import { values, type GuestCosts, type HypervisorCosts, type Profile } from '../../machine/profile.ts';
-import { Simulation } from '../../sim/index.ts';
+import { Simulation, type StepObserver } from '../../sim/index.ts';
 import {
   Hypervisor,
   type FrameObserver,
@@ -78,6 +78,8 @@ export interface HostOptions {
     /** Virtual time at which that machine stopped, ns. */
     readonly now: number;
   };
+  /** @internal Is told of each step of the machine. Its memory tells of stores. */
+  readonly steps?: StepObserver | undefined;
   /** Memory of each guest, bytes. */
   readonly guestMemory: number;
   readonly protections?: Partial<Protections>;
@@ -131,6 +133,7 @@ export class Host {
         ...driveOptions(profile.disk, disk),
         identity: options.identity ?? 'testbed',
         ...(left?.cache && { cache: left.cache }),
+        steps: options.steps,
       });
     this.lan = beside?.lan ?? new Bridge();
     this.guestCosts = values(profile.guest);
@@ -190,9 +193,10 @@ export class Host {
   }
 
   #hypervisorOptions(): HypervisorOptions {
-    const { arch, profile, protections, kernelPages } = this.#options;
+    const { arch, profile, protections, kernelPages, steps } = this.#options;
     return {
       arch: arch ?? profile.arch.value,
+      steps,
       ...(protections && { protections }),
       ...(kernelPages !== undefined && { kernelPages }),
       ...(this.#observer && { observer: this.#observer }),

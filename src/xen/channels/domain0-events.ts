@@ -7,6 +7,7 @@
 
 import { DOM0, type DomId, type EvtchnPort, Ns } from '../../base/units.ts';
 import type { Power } from '../../sim/power.ts';
+import type { StepObserver } from '../../sim/steps.ts';
 import { type DomainPorts, EventPorts, type EventSink } from './event-channel.ts';
 import type { Virq } from '../public/event-channel.ts';
 
@@ -17,10 +18,10 @@ export class Domain0Events implements EventSink {
   readonly #handlers = new Map<EvtchnPort, () => void>();
   readonly #pending = new Set<EvtchnPort>();
 
-  constructor(power: Power, domains: DomainPorts, switchNs: number) {
+  constructor(power: Power, domains: DomainPorts, switchNs: number, steps?: StepObserver) {
     this.#power = power;
     this.#switchNs = switchNs;
-    this.ports = new EventPorts(DOM0, domains, this);
+    this.ports = new EventPorts(DOM0, domains, this, [], steps);
   }
 
   /** bind_interdomain_evtchn_to_irqhandler. Throws what `bindInterdomain` throws. */

@@ -16,6 +16,7 @@
 import { assert } from '../../base/assert.ts';
 import { ModelError } from '../../base/errno.ts';
 import { type DomId, EvtchnPort } from '../../base/units.ts';
+import type { StepObserver } from '../../sim/steps.ts';
 import {
   type EventChannelOp,
   type EvtchnStatus,
@@ -41,17 +42,25 @@ export class EventPorts implements EventChannelOp {
   readonly #domains: DomainPorts;
   readonly #sink: EventSink;
   readonly #channels: EvtchnStatus[] = [FREE];
+  readonly #steps: StepObserver | undefined;
 
   /**
    * Joins the domains; `destroy` leaves them.
    * @param saved what the ports were when the domain was suspended. An end whose other end is not
    *   there, or is bound to something else by now, waits for it.
    */
-  constructor(domid: DomId, domains: DomainPorts, sink: EventSink, saved: readonly EvtchnStatus[] = []) {
+  constructor(
+    domid: DomId,
+    domains: DomainPorts,
+    sink: EventSink,
+    saved: readonly EvtchnStatus[] = [],
+    steps?: StepObserver,
+  ) {
     assert(!domains.has(domid), 'a domain has one set of ports');
     this.#domid = domid;
     this.#domains = domains;
     this.#sink = sink;
+    this.#steps = steps;
     domains.set(domid, this);
     saved.forEach((status, port) => {
       this.#channels[port] = status.state === 'interdomain' ? this.#rejoin(EvtchnPort(port), status) : status;
@@ -103,6 +112,7 @@ export class EventPorts implements EventChannelOp {
 
   /** The other end is notified `delayNs` from now. */
   send(port: EvtchnPort, delayNs = 0): void {
+    this.#steps?.before('event', `send of domain ${this.#domid}`, port, 0);
     const channel = this.status(port);
     switch (channel.state) {
       case 'interdomain':
@@ -132,6 +142,7 @@ export class EventPorts implements EventChannelOp {
   raiseVirq(virq: Virq): boolean {
     const port = this.#portOfVirq(virq);
     if (port < 0) return false;
+    this.#steps?.before('event', `virq of domain ${this.#domid}`, port, 0);
     this.#sink.setPending(EvtchnPort(port), 0);
     return true;
   }

@@ -18,6 +18,7 @@ import { Ns } from '../../base/units.ts';
 import { CpuClock } from '../../sim/cpu-clock.ts';
 import type { Power } from '../../sim/power.ts';
 import type { Process, Simulation } from '../../sim/simulation.ts';
+import type { StepObserver } from '../../sim/steps.ts';
 import { MEMORY_TARGET_NODE, SHUTDOWN_NODE } from '../public/xenbus.ts';
 
 interface Watch {
@@ -53,9 +54,11 @@ export class Xenstore {
   /** Paths with a value in the home of each domain. */
   readonly #entries = new Map<string, number>();
   readonly #watches = new Set<Watch>();
+  readonly #steps: StepObserver | undefined;
   #isServing = true;
 
-  constructor(simulation: Simulation, power: Power, latencyNs: number, messageNs: number) {
+  constructor(simulation: Simulation, power: Power, latencyNs: number, messageNs: number, steps?: StepObserver) {
+    this.#steps = steps;
     this.#daemon = new CpuClock(simulation);
     this.#power = power;
     this.#latencyNs = latencyNs;
@@ -102,6 +105,7 @@ export class Xenstore {
   }
 
   write(path: string, value: string): void {
+    this.#steps?.before('xenstore', `write ${path}`, 0, value.length);
     this.#serve(1);
     if (!this.#values.has(path)) this.#countEntry(path, 1);
     this.#values.set(path, value);
@@ -110,6 +114,7 @@ export class Xenstore {
 
   /** Removes a path and everything below it. */
   remove(path: string): void {
+    this.#steps?.before('xenstore', `remove ${path}`, 0, 0);
     this.#serve(1);
     for (const known of [...this.#values.keys()]) {
       if (!isAtOrBelow(known, path)) continue;

@@ -20,6 +20,7 @@ import type { MachineMemory } from '../../machine/memory.ts';
 import { CpuClock } from '../../sim/cpu-clock.ts';
 import { Power } from '../../sim/power.ts';
 import type { Simulation } from '../../sim/simulation.ts';
+import type { StepObserver } from '../../sim/steps.ts';
 import type { XenCosts } from '../costs.ts';
 import { type BoundDevice, DeviceTable } from '../records/devices.ts';
 import { Domain0Events } from '../channels/domain0-events.ts';
@@ -52,6 +53,8 @@ export interface HypervisorOptions {
   readonly observer?: FrameObserver;
   /** Pages of the kernel image in every domain's boot region; 1024 (4 MiB) by default. */
   readonly kernelPages?: number;
+  /** @internal Is told of hypercalls, events and changes of the store. */
+  readonly steps?: StepObserver | undefined;
 }
 
 /** What a hypervisor was made from. */
@@ -94,6 +97,8 @@ export class Hypervisor {
   readonly network: Domain0Network;
   /** @internal */
   readonly domainPorts: DomainPorts = new Map();
+  /** @internal Is told of each step. */
+  readonly steps: StepObserver | undefined;
   /** @internal Domains that another hypervisor left, which wait to be resumed. */
   readonly left: readonly LeftDomain[];
   /** Pages of those that are lost since their records cannot be believed, by domain and reason. */
@@ -123,6 +128,7 @@ export class Hypervisor {
     this.costs = costs;
     this.protections = { ...DEFAULT_PROTECTIONS, ...options.protections };
     this.kernelPages = options.kernelPages ?? 1024;
+    this.steps = options.steps;
     this.map = map;
     this.left = left;
     this.#memory = memory;
@@ -152,8 +158,9 @@ export class Hypervisor {
       costs,
       protections: this.protections,
     });
-    this.#domain0Events = new Domain0Events(this.power, this.domainPorts, costs.domainSwitchNs);
-    this.#xenstore = new Xenstore(simulation, this.power, costs.domainSwitchNs, costs.storeMessageNs);
+    this.#domain0Events = new Domain0Events(this.power, this.domainPorts, costs.domainSwitchNs, options.steps);
+    const { domainSwitchNs, storeMessageNs } = costs;
+    this.#xenstore = new Xenstore(simulation, this.power, domainSwitchNs, storeMessageNs, options.steps);
   }
 
   /**

@@ -16,8 +16,10 @@ import type { Token } from '../../sim/frozen.ts';
 import { Power } from '../../sim/power.ts';
 import type { RandomStream } from '../../sim/random.ts';
 import type { Process, Simulation, Task } from '../../sim/simulation.ts';
+import type { StepObserver } from '../../sim/steps.ts';
 import { DomainMemory } from '../frames/domain-memory.ts';
 import type { LogDirty } from '../frames/log-dirty.ts';
+import { SteppedDomainMemory } from '../frames/stepped-domain-memory.ts';
 import type { GuestEnvironment, Hypercalls } from '../public/environment.ts';
 import type { XenstoreClient } from '../public/xenbus.ts';
 import { DomainHypercalls } from './hypercalls.ts';
@@ -42,8 +44,9 @@ export class DomainEnvironment implements GuestEnvironment {
    * Of a new guest, which is in no domain yet.
    * @param nrPages pages that the guest counts on
    * @param seedName prefix of the names of its random streams
+   * @param steps is told which stores are the guest's, if there is one
    */
-  constructor(simulation: Simulation, nrPages: number, seedName: string) {
+  constructor(simulation: Simulation, nrPages: number, seedName: string, steps?: StepObserver) {
     this.power = new Power(simulation, (error) => {
       const domain = this.#seat.place?.domain;
       if (!(error instanceof GuestPanic) || domain === undefined) return false;
@@ -52,7 +55,10 @@ export class DomainEnvironment implements GuestEnvironment {
     });
     this.#simulation = simulation;
     this.#cpu = new CpuClock(simulation);
-    this.#memory = new DomainMemory(this.#seat, nrPages, this.#cpu);
+    this.#memory =
+      steps === undefined
+        ? new DomainMemory(this.#seat, nrPages, this.#cpu)
+        : new SteppedDomainMemory(this.#seat, nrPages, this.#cpu, steps);
     this.#hypercalls = new DomainHypercalls(this.#seat, this.#cpu);
     this.#store = new StoreClient(this.#seat, this.#cpu, this.power);
     this.#seedName = seedName;

@@ -44,7 +44,7 @@ export class DomainHypercalls implements Hypercalls {
   }
 
   cacheMapOp(batch: CacheMapBatch): void {
-    const place = this.#enter(0);
+    const place = this.#enter('cache_map_op', 0);
     const { count, words } = batch;
     if (!(Number.isInteger(count) && count >= 0 && count * ENTRY_WORDS <= words.length))
       throw new ModelError('EFAULT', `a batch of ${count} entries`);
@@ -52,25 +52,25 @@ export class DomainHypercalls implements Hypercalls {
   }
 
   setCallback(callback: () => void): void {
-    this.#enter(0);
+    this.#enter('set_callbacks', 0);
     if (typeof callback !== 'function') throw new ModelError('EFAULT', 'a callback that is not a function');
     this.#callback = callback;
   }
 
   decreaseReservation(pfns: ArrayLike<number>): number {
-    return this.#enterForPages(pfns).reservation.decrease(pfns);
+    return this.#enterForPages('decrease_reservation', pfns).reservation.decrease(pfns);
   }
 
   increaseReservation(pfns: ArrayLike<number>): number {
-    return this.#enterForPages(pfns).reservation.increase(pfns);
+    return this.#enterForPages('increase_reservation', pfns).reservation.increase(pfns);
   }
 
   shutdown(reason: ShutdownReason): void {
-    this.#enter(0).domain.shutdown(reason);
+    this.#enter('shutdown', 0).domain.shutdown(reason);
   }
 
   *suspend(registers: Uint32Array): Process<Uint32Array> {
-    this.#enter(0);
+    this.#enter('suspend', 0);
     yield* this.#cpu.settle();
     this.#seat.lent.domain.suspend(registers);
     // The processor stands still until the domain is resumed.
@@ -79,7 +79,7 @@ export class DomainHypercalls implements Hypercalls {
   }
 
   #eventChannelOp(): EventChannelOp {
-    const ports = (): EventPorts => this.#enter(0).events;
+    const ports = (): EventPorts => this.#enter('event_channel_op', 0).events;
     return {
       allocUnbound: (remote: DomId): EvtchnPort => ports().allocUnbound(remote),
       bindInterdomain: (remote: DomId, port: EvtchnPort): EvtchnPort => ports().bindInterdomain(remote, port),
@@ -89,7 +89,7 @@ export class DomainHypercalls implements Hypercalls {
         ports().close(port);
       },
       send: (port: EvtchnPort): void => {
-        this.#enter(this.#seat.lent.hypervisor.costs.eventSendNs).events.send(port);
+        this.#enter('event_channel_op', this.#seat.lent.hypervisor.costs.eventSendNs).events.send(port);
       },
       status: (port: EvtchnPort): EvtchnStatus => ports().status(port),
     };
@@ -98,7 +98,7 @@ export class DomainHypercalls implements Hypercalls {
   /** Bytes that go in or out are checked, which costs more than to copy them. */
   #recoveryBoxOp(): RecoveryBoxOp {
     const checkNs = (bytes: number): number => this.#seat.lent.hypervisor.costs.crcNsPerByte * bytes;
-    const box = (bytes: number): RecoveryBoxOp => this.#enter(checkNs(bytes)).recoveryBox;
+    const box = (bytes: number): RecoveryBoxOp => this.#enter('recovery_box_op', checkNs(bytes)).recoveryBox;
     return {
       put: (key, bytes) => {
         if (!(bytes instanceof Uint8Array)) throw new ModelError('EFAULT', 'an item that has no bytes');
@@ -117,16 +117,17 @@ export class DomainHypercalls implements Hypercalls {
     };
   }
 
-  #enterForPages(pfns: ArrayLike<number>): GuestPlace {
+  #enterForPages(call: string, pfns: ArrayLike<number>): GuestPlace {
     const count = pfns?.length;
     if (!(Number.isInteger(count) && count >= 0 && count <= 0xffff_ffff))
       throw new ModelError('EFAULT', `a list of ${count} pages`);
-    return this.#enter(this.#seat.lent.hypervisor.costs.frameAllocNs * count);
+    return this.#enter(call, this.#seat.lent.hypervisor.costs.frameAllocNs * count);
   }
 
   /** A hypercall that costs so much besides. */
-  #enter(workNs: number): GuestPlace {
+  #enter(call: string, workNs: number): GuestPlace {
     const place = this.#seat.lent;
+    place.hypervisor.steps?.before('hypercall', call, 0, 0);
     this.#count++;
     this.#charge(place.hypervisor.costs.hypercallNs + workNs);
     return place;

@@ -63,12 +63,12 @@ export type MakerHost = DomainHost &
   XenbusHost &
   ReservationHost &
   GuestPlace['hypervisor'] &
-  Pick<Hypervisor, 'simulation' | 'domainPorts' | 'recency' | 'host'>;
+  Pick<Hypervisor, 'simulation' | 'domainPorts' | 'recency' | 'host' | 'steps'>;
 
 export function makeDomain(hypervisor: MakerHost, plan: DomainPlan): Domain {
-  const { simulation, memory, frames, map, costs, xenstore } = hypervisor;
+  const { simulation, memory, frames, map, costs, xenstore, steps } = hypervisor;
   const { domid, name, disk, p2m, refused, frozen } = plan;
-  const environment = frozen?.environment ?? new DomainEnvironment(simulation, p2m.length, plan.seedName);
+  const environment = frozen?.environment ?? new DomainEnvironment(simulation, p2m.length, plan.seedName, steps);
   const cacheMap = new CacheMap(hypervisor, { domid, p2m, disk, refused, hasRecency: plan.recency === 'told' });
   const recoveryBox = new RecoveryBox(memory, map, domid);
   const grants = new GrantTable(memory, frames, p2m, plan.grantTablePfn);
@@ -76,7 +76,7 @@ export function makeDomain(hypervisor: MakerHost, plan: DomainPlan): Domain {
   const sharedInfo = new SharedInfo(memory, frames, p2m.at(plan.sharedInfoPfn), (delayNs, isDue) => {
     environment.upcallAfter(Ns(delayNs + switchNs), isDue);
   });
-  const events = new EventPorts(domid, hypervisor.domainPorts, sharedInfo, frozen?.ports);
+  const events = new EventPorts(domid, hypervisor.domainPorts, sharedInfo, frozen?.ports, steps);
   const kinds = [vbd(hypervisor, disk)];
   if (plan.mac !== undefined) kinds.push(vif(hypervisor, plan.mac));
   const domain = new Domain(hypervisor, {

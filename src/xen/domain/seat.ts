@@ -34,7 +34,7 @@ export interface GuestDomain {
 /** What a domain lends to the guest that is in it. */
 export interface GuestPlace extends MemoryPlace {
   readonly domain: GuestDomain;
-  readonly hypervisor: Pick<Hypervisor, 'costs' | 'nextProcessor'>;
+  readonly hypervisor: Pick<Hypervisor, 'costs' | 'nextProcessor' | 'steps'>;
   readonly cacheMap: CacheMap;
   readonly recoveryBox: RecoveryBoxOp;
   readonly events: EventPorts;

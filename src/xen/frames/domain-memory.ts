@@ -161,6 +161,17 @@ export class DomainMemory implements GuestMemory {
     place.frames.exposed(mfn);
   }
 
+  /** Whether a store needs `open` or `expose` first. */
+  protected isSealed(pfn: Pfn): boolean {
+    const place = this.#seat.place ?? gone(pfn);
+    return place.frames.isSealed(readable(place, pfn));
+  }
+
+  /** Whether it was opened, and not closed. */
+  protected isOpen(pfn: Pfn): boolean {
+    return this.#open === pfn;
+  }
+
   #charge(ns: number): void {
     this.#windows++;
     this.#windowsNs += ns;

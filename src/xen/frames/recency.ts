@@ -16,8 +16,7 @@ export class RecencyTable {
   readonly #entries: Uint16Array;
 
   constructor(memory: MachineMemory, map: MemoryMap) {
-    const words = memory.words(map.recencyMfn, map.recencyFrames);
-    this.#entries = new Uint16Array(words.buffer, words.byteOffset, 2 * words.length);
+    this.#entries = memory.halves(map.recencyMfn, map.recencyFrames);
     memory.touch(map.recencyMfn, map.recencyFrames);
   }
 

@@ -9,7 +9,8 @@ import type { Process } from '../../../src/sim/index.ts';
 import { itWithE2fsprogs, loadImage, mustBeSound, mustPassE2fsck, run, saveImage } from '../../support/e2fsprogs.ts';
 import { ModelFs } from '../../../src/doors/testing/model-fs.ts';
 import { checkProperty, property } from '../../support/property.ts';
-import { type FileCall, contents, fileCall } from '../../../src/doors/testing/file-calls.ts';
+import { contents } from '../../../src/doors/testing/contents.ts';
+import { type FileCall, fileCall } from '../../../src/doors/testing/file-calls.ts';
 import { compareAll, playCalls, readWhole } from '../../../src/doors/testing/play-calls.ts';
 import { emptyImage, GuestDisk, RIO, RIO_WARM_CACHE } from '../../support/guest-disk.ts';
 

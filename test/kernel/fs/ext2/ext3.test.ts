@@ -246,7 +246,9 @@ describe('ext3', () => {
       judge.where,
       [fc.integer({ min: 1, max: 1 << 30 })],
       (seed) => {
-        const result = fsxOn(copyOf(empty), seed as number, playsLaws() ? 5_000 : 2_500, (image) => judgeImage(judge, image, false));
+        const result = fsxOn(copyOf(empty), seed as number, playsLaws() ? 5_000 : 2_500, (image) =>
+          judgeImage(judge, image, false),
+        );
         expect(result.reboots).toBeGreaterThan(0);
         expect(result.reused).toBeGreaterThan(0);
       },

@@ -1,15 +1,29 @@
-// The fault campaign: each fault, its guards, and what it is without them.
+// The check of faults: each fault, its guards, and what it is without them.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { CampaignOptions } from '../../../src/experiment/campaign/options.ts';
-import type { FaultResult } from '../../../src/experiment/campaign/result.ts';
-import { runCampaign, runFaults, timeProtections } from '../../../src/experiment/campaign/campaign.ts';
-import { FAULT, FAULTS, type FaultName } from '../../../src/experiment/campaign/faults.ts';
+import { merged, partsOf } from '../../../src/lab/check.ts';
+import { FAULTS_CHECK } from '../../../src/lab/faults/check.ts';
+import { FAULT, FAULTS, type FaultName } from '../../../src/lab/faults/faults.ts';
+import type { FaultsOptions } from '../../../src/lab/faults/options.ts';
+import { tableOf, type FaultResult, type FaultTable } from '../../../src/lab/faults/table.ts';
+import type { PartResult } from '../../../src/lab/part.ts';
 import type { PageVerdicts } from '../../../src/experiment/judge/page-judge.ts';
 import { property, TIMEOUT_MS } from '../../support/property.ts';
 
-function strike(fault: FaultName, over: Partial<CampaignOptions> = {}): FaultResult {
-  return runFaults({ faults: [fault], runs: 1, seed: 1, without: [], ...over })[0]!;
+/** Cases of a check of faults. */
+function play(options: FaultsOptions, from: number, to: number): PartResult {
+  return FAULTS_CHECK.play({ check: 'faults', options: { ...options }, from, to }, () => true);
+}
+
+function tableOfCases(options: FaultsOptions, from: number, to: number): FaultTable {
+  const { part, counts, ...rest } = play(options, from, to);
+  return tableOf(options, merged([part], [{ part, counts, ...rest }]).counts);
+}
+
+/** All runs of a fault, without the times. */
+function strike(fault: FaultName, over: Partial<FaultsOptions> = {}): FaultResult {
+  const options = { faults: [fault], runs: 1, seed: 1, without: [], ...over };
+  return tableOfCases(options, 0, options.runs).faults[0]!;
 }
 
 /** So many for each fault show both. */
@@ -67,17 +81,17 @@ describe('a fault', () => {
   });
 });
 
-describe('a campaign', () => {
-  it('a campaign is the same for the same seed and another for another', () => {
+describe('a check of faults', () => {
+  it('a check of faults is the same for the same seed and another for another', () => {
     const run = (seed: number): string =>
-      JSON.stringify(runCampaign({ faults: ['wild-store'], runs: 1, seed, without: [] }));
+      JSON.stringify(play({ faults: ['wild-store'], runs: 1, seed, without: [] }, 0, 1).counts);
     const first = run(7);
     expect(run(7)).toBe(first);
     expect(run(8)).not.toBe(first);
   });
 
-  it('a campaign tells what write protection and checksum cost, and that each costs something', () => {
-    const costs = timeProtections(1, []);
+  it('a check of faults tells what write protection and checksum cost, and that each costs something', () => {
+    const { costs } = tableOfCases({ faults: [], runs: 1, seed: 1, without: [] }, 0, 4);
     expect(costs.map(({ off }) => off.join())).toEqual(['', 'writeProtection', 'checksum', 'writeProtection,checksum']);
     const [all, noTraps, noChecksum, neither] = costs;
     expect(noTraps!.workNs).toBeLessThan(all!.workNs);
@@ -89,9 +103,42 @@ describe('a campaign', () => {
     expect(all!.rereadNs - noTraps!.rereadNs).toBeLessThan(all!.rereadNs - noChecksum!.rereadNs);
   });
 
-  it('a campaign has protections off in all of its runs when it is asked to', () => {
+  it('a check of faults has protections off in all of its runs when it is asked to', () => {
     const { protected: kept, unguarded } = strike('bit-flip', { without: ['checksum'] });
     expect(kept.reusedWrongly).toBeGreaterThan(0);
     expect(kept).toEqual(unguarded);
+  });
+
+  it('a check of faults has the same result in one part and in parts, and stops where the budget ends', () => {
+    const options = { faults: ['bit-flip', 'dirty-record'] as const, runs: 2, seed: 5, without: [] };
+    const cases = FAULTS_CHECK.count({ ...options });
+    expect(cases).toBe(2 * 2 + 4);
+    const whole = partsOf('faults', { ...options }, cases, cases);
+    const parts = partsOf('faults', { ...options }, cases, 3);
+    expect(parts).toHaveLength(3);
+    const one = merged(whole, [play(options, 0, cases)]);
+    const three = merged(parts, parts.map(({ from, to }) => play(options, from, to)).reverse());
+    expect(three).toEqual(one);
+    expect(one.verdict).toBe('passed');
+    expect(one.reached).toEqual([
+      { name: 'bit-flip: a wrong page without its guards', value: 2 },
+      { name: 'dirty-record: a wrong page without its guards', value: 2 },
+    ]);
+    const cut = FAULTS_CHECK.play(whole[0]!, (done) => done < 3);
+    expect(cut.done).toBe(3);
+    expect(cut.counts['states']).toBe(6);
+  });
+
+  it('a check of faults names the case that breaks the law', () => {
+    const options = { faults: ['crash', 'bit-flip'] as const, runs: 1, seed: 5, without: ['checksum'] as const };
+    const { violations } = play(options, 0, 2);
+    expect(violations).toMatchObject([
+      {
+        at: 1,
+        law: 'no page is reused wrongly',
+        what: expect.stringMatching(/^bit-flip, run 0: \d+ pages were reused wrongly$/) as string,
+        replay: 'stillwarm check faults --fault bit-flip --runs 1 --seed 5 --without checksum --case 0',
+      },
+    ]);
   });
 });

@@ -1,18 +1,15 @@
 /**
- * `stillwarm campaign`: a guest reads and writes files and dies. A fault strikes it, or what it
- * left in memory, and the next guest reads all files. Each fault has many runs, and the same runs
- * again without the protections that guard against it. The result is four numbers: pages reused
- * rightly, discarded rightly, discarded needlessly, and reused wrongly. The last must be 0 with the
- * protections and more than 0 without them. Some faults strike dirty pages, which the tool stack
- * writes home after the crash. Then the numbers count those pages, and reused means written.
+ * One run of a fault: a guest reads and writes files and dies. The fault strikes it, or what it
+ * left in memory, and the next guest reads all files. The result is what became of each page that
+ * had a name. Some faults strike dirty pages, which the tool stack writes home after the crash.
+ * Then the numbers count those pages, and reused means written.
  *
- * All protections are on, the checksum too. Every run has a disk, a machine and a stream of its
- * own, made from the seed, the fault and the number of the run. The same run is made with the
- * guards on and off.
+ * All protections are on that are not said to be off, the checksum too. Every run has a disk, a
+ * machine and a stream of its own, made from the seed, the fault and the number of the run. The
+ * same run is made with the guards on and off.
  */
 
-import { ARCHS, type Arch } from '../../base/arch.ts';
-import { checkFunction, checkInteger, checkListOf, checkObject, checkOneOf } from '../../base/argument-error.ts';
+import type { Arch } from '../../base/arch.ts';
 import { GuestPanic, ModelError } from '../../base/errno.ts';
 import { Ns, PAGE_SIZE, type Mfn } from '../../base/units.ts';
 import type { MemoryImage } from '../../disk/image/memory-image.ts';
@@ -23,22 +20,13 @@ import { MachineMemory } from '../../machine/memory.ts';
 import { SERVER_2026 } from '../../machine/profiles/server-2026.ts';
 import { RandomStreams, type Process, type RandomStream } from '../../sim/index.ts';
 import { domainOf } from '../../xen/index.ts';
-import { DirtyJudge } from '../judge/dirty-judge.ts';
-import { FAULT, FAULTS, type Fault, type FaultName } from './faults.ts';
-import { PROTECTIONS, type CampaignOptions, type ProtectionName } from './options.ts';
-import type { CampaignResult, FaultResult, ProtectionCost } from './result.ts';
-import { PageJudge, type PageVerdicts } from '../judge/page-judge.ts';
-import type { ProgressListener } from '../guest/progress.ts';
-import { machineMemoryFor } from '../host/host.ts';
-import { Testbed, type Guest } from '../host/testbed.ts';
-
-/** Protections that trap, or read whole pages. */
-const COSTLY: readonly (readonly ProtectionName[])[] = [
-  [],
-  ['writeProtection'],
-  ['checksum'],
-  ['writeProtection', 'checksum'],
-];
+import { DirtyJudge } from '../../experiment/judge/dirty-judge.ts';
+import { FAULT, type Fault, type FaultName } from './faults.ts';
+import { PROTECTIONS, type FaultsOptions, type ProtectionName } from './options.ts';
+import type { ProtectionCost, StruckRun } from './table.ts';
+import { PageJudge, type PageVerdicts } from '../../experiment/judge/page-judge.ts';
+import { machineMemoryFor } from '../../experiment/host/host.ts';
+import { Testbed, type Guest } from '../../experiment/host/testbed.ts';
 
 const GUEST_MEMORY = 12 << 20;
 const FILES = 40;
@@ -55,79 +43,44 @@ const LAST_NS = 40_000;
 const CMD_LINE = 'cachemap=all';
 const RIO_CMD_LINE = `${CMD_LINE} rio=on`;
 
-/**
- * Runs all faults that are asked for, and times the protections.
- * @throws ArgumentError for options that are missing, unknown or out of range
- */
-export function runCampaign(options: CampaignOptions, onProgress: ProgressListener = () => undefined): CampaignResult {
-  checkFunction('onProgress', onProgress);
-  checkObject('options', options);
-  checkListOf('faults', options.faults, FAULTS);
-  checkListOf('without', options.without, PROTECTIONS);
-  checkInteger('runs', options.runs, 1);
-  checkInteger('seed', options.seed, Number.MIN_SAFE_INTEGER);
-  if (options.arch !== undefined) checkOneOf('arch', options.arch, ARCHS);
-  const { runs, seed, without, arch = ARCHS[0] } = options;
-  const trials = options.faults.length * runs;
-  const report = (phase: string, done: number): void => onProgress({ phase, done, total: trials + COSTLY.length });
-  const faults = runFaults(options, ({ phase, done }) => report(phase, done));
-  const costs = timeProtections(seed, without, arch, (done) => report('costs', trials + done));
-  return { schema: 'stillwarm/campaign@1', seed, runs, arch, without, faults, costs };
+/** What runs one after the other take turns in. */
+export interface TestRoom {
+  readonly memory: MachineMemory;
+  /** Each run has a copy. */
+  readonly disk: MemoryImage;
 }
 
-export function runFaults(options: CampaignOptions, onProgress: ProgressListener = () => undefined): FaultResult[] {
-  const { faults, runs, seed, without, arch } = options;
-  const memory = new MachineMemory(machineMemoryFor(GUEST_MEMORY));
-  const disk = campaignDisk();
-  return faults.map((fault, i): FaultResult => {
-    const { guards } = FAULT[fault];
-    const all = { injected: 0, protected: noVerdicts(), unguarded: noVerdicts() };
-    for (let run = 0; run < runs; run++) {
-      onProgress({ phase: fault, done: i * runs + run, total: faults.length * runs });
-      const one = (off: readonly ProtectionName[], sum: PageVerdicts): number => {
-        const trial = new Trial(fault, `${fault}/${run}`, seed, off, memory, disk.clone(), arch);
-        add(sum, trial.run());
-        return trial.injected;
-      };
-      all.injected += one(without, all.protected);
-      if (guards.length > 0) one([...without, ...guards], all.unguarded);
-    }
-    return { fault, guards, ...all, unguarded: guards.length > 0 ? all.unguarded : null };
-  });
+export const testRoom = (): TestRoom => ({
+  memory: new MachineMemory(machineMemoryFor(GUEST_MEMORY)),
+  disk: madeDisk(),
+});
+
+/** @param number the number of the run */
+export function strikeOnce(room: TestRoom, fault: FaultName, number: number, options: FaultsOptions): StruckRun {
+  const { without } = options;
+  const { guards } = FAULT[fault];
+  const trialOf = (off: readonly ProtectionName[]) => new Trial(fault, `${fault}/${number}`, off, room, options);
+  const trial = trialOf(without);
+  const verdicts = trial.run();
+  const unguarded = guards.length > 0 ? trialOf([...without, ...guards]).run() : null;
+  return { injected: trial.injected, protected: verdicts, unguarded };
 }
 
-/**
- * @param without protections that are off in any case
- * @param onProgress called with the number of timings that are done
- */
-export function timeProtections(
-  seed: number,
-  without: readonly ProtectionName[],
-  arch?: Arch,
-  onProgress?: (done: number) => void,
-): ProtectionCost[] {
-  const memory = new MachineMemory(machineMemoryFor(GUEST_MEMORY));
-  const disk = campaignDisk();
-  return COSTLY.map((off, i) => {
-    onProgress?.(i);
-    const trial = new Trial('crash', 'cost', seed, [...without, ...off], memory, disk.clone(), arch);
-    trial.run();
-    return { off, workNs: trial.workNs, rereadNs: trial.rereadNs };
-  });
+/** @param off protections that are off besides those that are off in any case */
+export function timeWithout(room: TestRoom, off: readonly ProtectionName[], options: FaultsOptions): ProtectionCost {
+  const trial = new Trial('crash', 'cost', [...options.without, ...off], room, options);
+  trial.run();
+  return { off, workNs: trial.workNs, rereadNs: trial.rereadNs };
 }
 
 function noVerdicts(): PageVerdicts {
   return { reusedRightly: 0, reusedWrongly: 0, discardedRightly: 0, discardedNeedlessly: 0, notAskedFor: 0 };
 }
 
-function add(sum: PageVerdicts, one: PageVerdicts): void {
-  for (const key of Object.keys(sum) as (keyof PageVerdicts)[]) sum[key] += one[key];
-}
-
 const pathOf = (number: number): string => `/f${number}`;
 
 /** No two of its pages are equal, so a page in another's place is a wrong page. */
-function campaignDisk(): MemoryImage {
+function madeDisk(): MemoryImage {
   const files = Array.from({ length: FILES }, (_, f): [string, TreeNode] => {
     const words = new Uint32Array(((1 + (f % FILE_PAGES)) * PAGE_SIZE) / 4);
     for (let i = 0; i < words.length; i++) words[i] = Math.imul(f * 0x1_0000 + i + 1, 0x9e3779b1);
@@ -150,12 +103,11 @@ class Trial {
   constructor(
     fault: FaultName,
     name: string,
-    seed: number,
     off: readonly ProtectionName[],
-    memory: MachineMemory,
-    image: MemoryImage,
-    arch: Arch | undefined,
+    { memory, disk }: TestRoom,
+    { seed, arch }: { readonly seed: number; readonly arch?: Arch | undefined },
   ) {
+    const image = disk.clone();
     this.#fault = fault;
     this.#judge = new PageJudge(memory, image);
     this.#random = new RandomStreams(seed).stream(name);
@@ -182,10 +134,10 @@ class Trial {
     const { simulation } = this.#testbed;
     if (FAULT[this.#fault].isOfDirtyPages === true) {
       const verdicts = noVerdicts();
-      simulation.runProcess('campaign', this.#rio(verdicts));
+      simulation.runProcess('faults', this.#rio(verdicts));
       return verdicts;
     }
-    simulation.runProcess('campaign', this.#main());
+    simulation.runProcess('faults', this.#main());
     this.#judge.end();
     return this.#judge.verdicts;
   }

@@ -1,4 +1,4 @@
-/** What `stillwarm campaign` is asked: the options of the campaign. */
+/** What `stillwarm check faults` is asked. */
 
 import type { Arch } from '../../base/arch.ts';
 import { DEFAULT_PROTECTIONS, type Protections } from '../../xen/index.ts';
@@ -7,7 +7,7 @@ import type { FaultName } from './faults.ts';
 export type ProtectionName = keyof Protections;
 export const PROTECTIONS = Object.keys(DEFAULT_PROTECTIONS) as readonly ProtectionName[];
 
-export interface CampaignOptions {
+export interface FaultsOptions {
   readonly faults: readonly FaultName[];
   /** Runs of each fault. */
   readonly runs: number;

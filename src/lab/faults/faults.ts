@@ -1,7 +1,7 @@
 /**
- * The faults of a campaign: they strike a dying guest, or what it leaves in memory for the next
- * one. Each fault names the protections that guard against it. Any one of them is enough; without
- * all of them a page is reused wrongly.
+ * The faults: they strike a dying guest, or what it leaves in memory for the next one. Each names
+ * the protections that guard against it. Any one of them is enough; without all of them a page is
+ * reused wrongly.
  *
  * A fault at death uses only what a guest has: its memory and its hypercalls. A fault between
  * guests changes machine memory as hardware does, past all page tables. A seeded stream says where
@@ -26,7 +26,7 @@ import {
 import { type Protections } from '../../xen/index.ts';
 import { CacheMapBatch } from '../../xen/public/index.ts';
 import { DOMAIN_RECORD_BYTES } from '../../xen/records/layouts.ts';
-import type { Guest, Testbed } from '../host/testbed.ts';
+import type { Guest, Testbed } from '../../experiment/host/testbed.ts';
 
 export const FAULTS = [
   'crash',
@@ -77,7 +77,7 @@ export interface Fault {
  */
 const STRIKES = 24;
 /**
- * Stores of a guest that goes wild; they strike anywhere in its memory, 3,072 pages in a campaign.
+ * Stores of a guest that goes wild; they strike anywhere in its memory, 3,072 pages.
  */
 const WILD_STORES = 256;
 

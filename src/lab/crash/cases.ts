@@ -1,0 +1,50 @@
+/**
+ * The cases of the check, in their order: kinds as asked for, steps ascending, crashes ascending.
+ */
+
+import { RandomStreams } from '../../sim/index.ts';
+import type { CrashKind, CrashOptions, Moment } from './options.ts';
+import type { Trace } from './trace.ts';
+
+/** The first crash of a case. */
+export interface Point extends Moment {
+  readonly kind: CrashKind;
+  /** Steps that it stands for; 0 where another point has the step, too. */
+  readonly covers: number;
+}
+
+/** All points, or those of the sample. */
+export function pointsOf(options: CrashOptions, trace: Trace): readonly Point[] {
+  const { kinds, crash, seed, at } = options;
+  if (at !== undefined) return kinds.map((kind) => ({ kind, ...at[0]!, covers: 1 }));
+  const random = new RandomStreams(seed).stream('crash points');
+  const all = kinds.flatMap((kind) => (kind === 'guest' ? guestPoints(trace) : machinePoints(trace, kind)));
+  const torn = all.map((point) => (point.lines === 0 ? point : { ...point, lines: 1 + random.below(point.lines) }));
+  if (crash === 'every' || crash.sample >= torn.length) return torn;
+  const places = torn.map((_, place) => place);
+  random.shuffle(places);
+  return places
+    .slice(0, crash.sample)
+    .sort((a, b) => a - b)
+    .map((place) => torn[place]!);
+}
+
+/** Of a point with `lines`, it is the number of lines before the last one. */
+function machinePoints({ steps, lines }: Trace, kind: CrashKind): Point[] {
+  const points: Point[] = [];
+  for (let step = 0; step <= steps; step++) {
+    points.push({ kind, step, lines: 0, covers: 1 });
+    // Memory is lost with the power, and so is the difference.
+    if (kind === 'hypervisor' && lines[step]! > 1) points.push({ kind, step, lines: lines[step]! - 1, covers: 0 });
+  }
+  return points;
+}
+
+function guestPoints({ guest, lines, ordinals }: Trace): Point[] {
+  return guest.flatMap(({ step, covers }): Point[] => {
+    const whole: Point = { kind: 'guest', step, lines: 0, covers };
+    const own = step + covers - 1;
+    if (!(lines[own]! > 1) || ordinals[own]! < 0) return [whole];
+    return [whole, { kind: 'guest', step: own, lines: lines[own]! - 1, covers: 0 }];
+  });
+}

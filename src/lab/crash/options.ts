@@ -1,0 +1,109 @@
+/** What a run of the crash check is asked for: plain JSON, which is checked here. */
+
+import {
+  ArgumentError,
+  checkArgument,
+  checkInteger,
+  checkKeys,
+  checkListOf,
+  checkObject,
+  checkOneOf,
+  checkText,
+} from '../../base/argument-error.ts';
+import { type Protections, STRATEGIES, type StrategyName } from '../../doors/machine/index.ts';
+import { DEFAULT_PROTECTIONS } from '../../xen/index.ts';
+
+/** What stops: the guest; the hypervisor with everything on it; the power of machine and drive. */
+export const CRASH_KINDS = ['guest', 'hypervisor', 'power'] as const;
+/** What stops. */
+export type CrashKind = (typeof CRASH_KINDS)[number];
+
+/** File systems of a guest's disk. */
+export const FILE_SYSTEMS = ['ext2', 'ext3'] as const;
+/** A file system of a guest's disk. */
+export type FileSystemName = (typeof FILE_SYSTEMS)[number];
+
+/** A step before which something stops. Of a copy, so many lines of 64 bytes are stored first. */
+export interface Moment {
+  readonly step: number;
+  readonly lines: number;
+}
+
+/** What decides the cases of the check. */
+export interface CrashOptions {
+  /** A built-in workload, or one of the caller's. */
+  readonly workload: string;
+  /** ext3 by default. */
+  readonly fs: FileSystemName;
+  /** warm-cache+metadata by default. */
+  readonly strategy: StrategyName;
+  /** All by default. */
+  readonly kinds: readonly CrashKind[];
+  /** Every moment, or so many of them by the seed. Every one by default. */
+  readonly crash: 'every' | { readonly sample: number };
+  /** Of the machine, of the sample and of everything that is chosen. 1 by default. */
+  readonly seed: number;
+  /** Crashes of a case at most: the second and third come in the recovery. 1 by default. */
+  readonly depth: 1 | 2 | 3;
+  /** The one case with these moments, as a replay line has it. By default all cases. */
+  readonly at: readonly Moment[] | undefined;
+  /** Protections that are switched off. None by default. */
+  readonly without: readonly (keyof Protections)[];
+}
+
+const KEYS = Object.keys({
+  ...{ workload: 1, fs: 1, strategy: 1, kinds: 1, crash: 1, seed: 1, depth: 1, at: 1, without: 1 },
+} satisfies Record<keyof CrashOptions, 1>);
+
+/**
+ * The options of a part, with what is by default.
+ * @throws ArgumentError for options that are missing, unknown or of another kind
+ */
+export function crashOptions(options: Readonly<Record<string, unknown>>): CrashOptions {
+  checkObject('options', options);
+  checkKeys('options', options, KEYS);
+  const { workload, fs = 'ext3', strategy = 'warm-cache+metadata', kinds = CRASH_KINDS } = options;
+  const { crash = 'every', seed = 1, depth = 1, at, without = [] } = options;
+  checkText('workload', workload);
+  checkOneOf('fs', fs, FILE_SYSTEMS);
+  checkOneOf('strategy', strategy, STRATEGIES);
+  checkListOf('kinds', kinds, CRASH_KINDS);
+  checkArgument(kinds.length > 0, 'kinds', 'expected one or more');
+  checkArgument(new Set(kinds).size === kinds.length, 'kinds', 'one is there twice');
+  if (crash !== 'every') {
+    checkObject('crash', crash, 'sample');
+    checkInteger('crash.sample', (crash as { sample: number }).sample, 1);
+  }
+  checkInteger('seed', seed, Number.MIN_SAFE_INTEGER);
+  checkOneOf('depth', depth, [1, 2, 3]);
+  checkListOf('without', without, Object.keys(DEFAULT_PROTECTIONS));
+  const moments = at === undefined ? undefined : momentsOf(at);
+  checkArgument(moments === undefined || kinds.length === 1, 'kinds', 'with `at`, expected one');
+  return { workload, fs, strategy, kinds, crash, seed, depth, at: moments, without } as CrashOptions;
+}
+
+/** Moments as a replay line has them: `STEP`, or `STEP:LINES` of a copy, with commas between. */
+export function shownMoments(moments: readonly Moment[]): string {
+  return moments.map(({ step, lines }) => (lines === 0 ? String(step) : `${step}:${lines}`)).join(',');
+}
+
+/** The same from text, or from a list of steps. */
+function momentsOf(at: unknown): readonly Moment[] {
+  const parts = Array.isArray(at) ? at.map(String) : typeof at === 'string' ? at.split(',') : [];
+  if (parts.length < 1 || parts.length > 3) throw new ArgumentError('at: expected STEP[,STEP[,STEP]]');
+  return parts.map((part) => {
+    const [, step, lines = '0'] = /^(\d{1,15})(?::(\d{1,2}))?$/.exec(part) ?? [];
+    if (step === undefined) throw new ArgumentError(`at: ${JSON.stringify(part)} is neither STEP nor STEP:LINES`);
+    return { step: Number(step), lines: Number(lines) };
+  });
+}
+
+/** The line that plays one case alone. */
+export function replayLine(options: CrashOptions, kind: CrashKind, moments: readonly Moment[]): string {
+  const { workload, fs, strategy, seed, without } = options;
+  const off = without.map((name) => ` --without ${name}`).join('');
+  return (
+    `stillwarm check crash --workload ${workload} --fs ${fs} --strategy ${strategy} --seed ${seed} ` +
+    `--kind ${kind} --at ${shownMoments(moments)}${off}`
+  );
+}

@@ -1,0 +1,82 @@
+/** What is crashed: a workload on a small machine, with a model where the workload is built in. */
+
+import { ArgumentError } from '../../base/argument-error.ts';
+import { PAGE_SIZE } from '../../base/units.ts';
+import { files, Machine, type MachineOptions, type Program } from '../../doors/machine/index.ts';
+import { contents } from '../../doors/testing/contents.ts';
+import type { ModelFs } from '../../doors/testing/model-fs.ts';
+import { readEverything } from '../../doors/testing/play-calls.ts';
+import { MachineMemory } from '../../machine/index.ts';
+import type { MachineParts } from '../../doors/machine/machine.ts';
+import type { CrashOptions } from './options.ts';
+import { modelOf, playWorkload, treeOf, WORKLOADS } from './workloads.ts';
+
+/** The smallest guest: with one page less it does not boot. Bytes. */
+const GUEST_MEMORY = 2055 * PAGE_SIZE;
+/** Blocks of an ext3's journal: the fewest that there can be. */
+const JOURNAL_BLOCKS = 1024;
+/** Events after which a workload is said not to end. */
+const EVENT_LIMIT = 1_000_000;
+
+/** Programs of the caller, by name. */
+export type UserWorkloads = ReadonlyMap<string, Program>;
+
+/** One run of a workload. */
+export interface Started {
+  readonly program: Program;
+  /** Says at any moment what is sure; undefined: nothing is known of the program. */
+  readonly model: ModelFs | undefined;
+}
+
+/** A workload, and the machine for it. */
+export class Subject {
+  readonly machine: MachineOptions;
+  readonly hasJournal: boolean;
+  readonly #start: () => Started;
+  /** One for each machine that is alive at a time: to make one costs as much as a boot. */
+  readonly #memories: MachineMemory[] = [];
+
+  /** @throws ArgumentError for an unknown workload */
+  constructor(options: CrashOptions, workloads: UserWorkloads | undefined) {
+    const { workload: name, fs, strategy, seed, without } = options;
+    this.hasJournal = fs === 'ext3';
+    const users = workloads?.get(name);
+    const built = Object.hasOwn(WORKLOADS, name) ? WORKLOADS[name] : undefined;
+    if (users === undefined && built === undefined)
+      throw new ArgumentError(`workload: ${JSON.stringify(name)} is none of ${Object.keys(WORKLOADS).join(', ')}`);
+    const tree = users === undefined ? treeOf(built!) : { hello: contents(5000, 0) };
+    this.#start = () => {
+      if (users !== undefined) return { program: users, model: undefined };
+      const model = modelOf(built!);
+      return { program: (sys) => playWorkload(sys, built!, model, this.hasJournal), model };
+    };
+    this.machine = {
+      disk: files(tree, this.hasJournal ? { journalBlocks: JOURNAL_BLOCKS } : { size: 1 << 20 }),
+      strategy,
+      seed,
+      memory: GUEST_MEMORY,
+      // The one with a volatile cache.
+      drive: 'disk',
+      eventLimit: EVENT_LIMIT,
+      ...(without.length > 0 && { protections: Object.fromEntries(without.map((off) => [off, false])) }),
+    };
+  }
+
+  start(): Started {
+    return this.#start();
+  }
+
+  /** A machine whose guest has read all that there is, and has not begun with the workload. */
+  boot(level: number, parts: Omit<MachineParts, 'left' | 'memory'>): Machine {
+    const machine = Machine.bootWith(this.machine, { ...parts, memory: this.#memories[level] });
+    const { memory } = machine.room;
+    this.#memories[level] ??= new MachineMemory(memory.frameCount * PAGE_SIZE, memory);
+    machine.run((sys) => readEverything(sys));
+    return machine;
+  }
+
+  /** Memory of a machine of this depth, whose contents are of no use any more. */
+  memory(level: number): MachineMemory {
+    return (this.#memories[level] ??= new MachineMemory(this.#memories[0]!.frameCount * PAGE_SIZE));
+  }
+}

@@ -1,0 +1,180 @@
+// The check `crash`: a workload stops at every step, and every law holds afterwards.
+import { describe, expect, it } from 'vitest';
+import { ArgumentError } from '../../../src/base/argument-error.ts';
+import type { Process, Program } from '../../../src/doors/machine/index.ts';
+import { crashCheck, WorkloadError, WORKLOADS } from '../../../src/lab/crash/index.ts';
+import { pointsOf } from '../../../src/lab/crash/cases.ts';
+import { crashOptions } from '../../../src/lab/crash/options.ts';
+import { Subject } from '../../../src/lab/crash/subject.ts';
+import { traceOf } from '../../../src/lab/crash/trace.ts';
+import type { PartResult } from '../../../src/lab/part.ts';
+import { playsLaws, runsFactor } from '../../support/property.ts';
+
+type Options = Record<string, unknown>;
+
+function play(
+  options: Options,
+  from = 0,
+  to = crashCheck.count(options),
+  workloads?: ReadonlyMap<string, Program>,
+): PartResult {
+  return crashCheck.play({ check: 'crash', options, from, to }, () => true, workloads);
+}
+
+/** A sample for `npm test`, and everything in a run of the laws. */
+const crash = (sample: number): Options['crash'] => (playsLaws() ? 'every' : { sample: sample * runsFactor() });
+
+describe('a workload that stops at its steps', () => {
+  for (const workload of Object.keys(WORKLOADS))
+    it(`no law is broken at a step of ${workload}, whatever stops`, () => {
+      for (const fs of ['ext2', 'ext3'])
+        for (const strategy of ['warm-cache+metadata', 'rio+warm-cache']) {
+          const options = { workload, fs, strategy, crash: crash(3) };
+          const { violations, done, counts } = play(options);
+          expect(violations).toEqual([]);
+          expect(done).toBe(counts['states']);
+          expect(done).toBeGreaterThan(0);
+        }
+    });
+
+  it('no law is broken when recoveries are crashed, too', () => {
+    for (const workload of ['rename-over', 'truncate', 'reuse'])
+      for (const strategy of ['warm-cache+metadata', 'rio+warm-cache']) {
+        const { violations, counts } = play({ workload, strategy, crash: crash(2), depth: 3, seed: 5 });
+        expect(violations).toEqual([]);
+        expect(counts['crashes in recoveries']).toBeGreaterThan(0);
+      }
+  });
+
+  it('the steps of a tiny workload are exactly these, and each belongs to a case of each kind', () => {
+    const options: Options = { workload: 'read-only', fs: 'ext2', strategy: 'cold' };
+    const trace = traceOf(new Subject(crashOptions(options), undefined));
+    const { counts, steps, guest } = trace;
+    // `/a` has three pages and `/b` one, all cached before. After the drop, metadata and the pages
+    // of `/a` are read again. Each request has a completion, and an event to and fro.
+    expect(counts).toMatchInlineSnapshot(`
+      {
+        "completion": 4,
+        "event": 8,
+        "hypercall": 4,
+        "request": 4,
+        "store": 130,
+        "word": 53,
+        "xenstore": 0,
+      }
+    `);
+    expect(Object.values(counts).reduce((a, b) => a + b)).toBe(steps);
+    expect(counts.request).toBe(counts.completion);
+    expect(counts.event).toBe(2 * counts.request);
+    expect(guest.reduce((sum, { covers }) => sum + covers, 0)).toBe(steps + 1);
+    for (const kind of ['guest', 'hypervisor', 'power']) {
+      const points = pointsOf(crashOptions({ ...options, kinds: [kind] }), trace);
+      expect(points.reduce((sum, { covers }) => sum + covers, 0)).toBe(steps + 1);
+    }
+    expect(play({ ...options, kinds: ['power'], crash: { sample: 2 } }).counts['steps counted']).toBe(steps + 1);
+  });
+
+  it('a part that is split gives the same in its pieces, and the same again', () => {
+    const options = {
+      workload: 'write-fsync',
+      fs: 'ext3',
+      crash: { sample: 12 },
+      without: ['writeProtection'],
+      seed: 3,
+    };
+    const whole = play(options);
+    const pieces = [play(options, 0, 5), play(options, 5, 6), play(options, 6, 12)];
+    const sum = (pick: (result: PartResult) => Readonly<Record<string, number>>): Record<string, number> => {
+      const total: Record<string, number> = {};
+      for (const piece of pieces)
+        for (const [name, n] of Object.entries(pick(piece))) total[name] = (total[name] ?? 0) + n;
+      return total;
+    };
+    expect(sum(({ counts }) => counts)).toEqual(whole.counts);
+    expect(sum(({ reached }) => reached)).toEqual(whole.reached);
+    expect(pieces.flatMap(({ violations }) => violations)).toEqual(whole.violations);
+    expect(play(options)).toEqual(whole);
+  });
+
+  it('a part ends where its budget ends', () => {
+    const options = { workload: 'append-log', fs: 'ext2', crash: { sample: 12 } };
+    for (const budget of [1, 5, 9]) {
+      const { done, counts } = crashCheck.play({ check: 'crash', options, from: 0, to: 12 }, (n) => n < budget);
+      expect([done, counts['states']]).toEqual([budget, budget]);
+    }
+  });
+});
+
+describe('a workload of the user', () => {
+  const options = { workload: 'mine', fs: 'ext3', crash: { sample: 6 } };
+  const mine = (program: Program): ReadonlyMap<string, Program> => new Map([['mine', program]]);
+  const whyNot = (program: Program): string | undefined => {
+    try {
+      crashCheck.count(options, mine(program));
+    } catch (error) {
+      if (error instanceof WorkloadError) return `${error.reason} ${error.step} ${error.message}`;
+      throw error;
+    }
+    return undefined;
+  };
+
+  it('a program of the user is played on a disk of its own, by the laws that ask for no model', () => {
+    const program: Program = function* (sys): Process {
+      const fd = yield* sys.open('/hello');
+      yield* sys.read(fd, new Uint8Array(5000), 0, 5000);
+      yield* sys.close(fd);
+      yield* sys.unlink('/hello');
+      yield* sys.sync();
+    };
+    const to = crashCheck.count(options, mine(program));
+    const { violations, done } = play(options, 0, to, mine(program));
+    expect([violations, done]).toEqual([[], 6]);
+  });
+
+  it('that throws, does not end, or differs from run to run is named with the step', () => {
+    expect(
+      whyNot(function* (sys): Process {
+        yield* sys.unlink('/hello');
+        throw new Error('no such thing\nand more');
+      }),
+    ).toMatch(/^throws \d+ workload: it throws at step \d+: no such thing$/);
+    let runs = 0;
+    expect(
+      whyNot(function* (sys): Process {
+        yield* sys.mkdir('/d');
+        if (runs++ % 2 === 1) yield* sys.mkdir('/e');
+      }),
+    ).toMatch(/^differs \d+ workload: two runs differ from step \d+ on/);
+    expect(
+      whyNot(function* (): Process {
+        for (;;) yield 1;
+      }),
+    ).toMatch(/^endless \d+ /);
+  });
+});
+
+describe('options of the check', () => {
+  it.each([
+    [{ workload: 'none' }, /^workload: "none" is none of write-fsync, /],
+    [{ workload: 3 }, /^workload: /],
+    [{ workload: 'mixed', fs: 'ext4' }, /^fs: /],
+    [{ workload: 'mixed', kinds: [] }, /^kinds: /],
+    [{ workload: 'mixed', kinds: ['power', 'power'] }, /^kinds: /],
+    [{ workload: 'mixed', crash: { sample: 0 } }, /^crash.sample: /],
+    [{ workload: 'mixed', depth: 4 }, /^depth: /],
+    [{ workload: 'mixed', at: '1', kinds: ['power', 'guest'] }, /^kinds: /],
+    [{ workload: 'mixed', at: '1,x', kinds: ['power'] }, /^at: /],
+    [{ workload: 'mixed', without: ['nothing'] }, /^without: /],
+    [{ workload: 'mixed', sede: 1 }, /^options: /],
+  ])('a mistake is refused: %j', (options, message) => {
+    expect(() => crashCheck.count(options as Options)).toThrow(ArgumentError);
+    expect(() => crashCheck.count(options as Options)).toThrow(message);
+  });
+
+  it('a step that the workload does not have is refused, for each kind', () => {
+    for (const kind of ['guest', 'hypervisor', 'power'])
+      expect(() => play({ workload: 'read-only', fs: 'ext2', kinds: [kind], at: '100000' })).toThrow(
+        /^at: the workload has \d+ steps/,
+      );
+  });
+});

@@ -1,0 +1,20 @@
+// States that a run over all built-in workloads must meet. Otherwise it has not looked there.
+import { expect, it } from 'vitest';
+import { crashCheck, REACHED, WORKLOADS } from '../../../src/lab/crash/index.ts';
+
+it('a run over all built-in workloads meets every state of the list', () => {
+  const reached = new Map<string, number>();
+  const play = (options: Record<string, unknown>): void => {
+    const to = crashCheck.count(options);
+    const { reached: met, violations } = crashCheck.play({ check: 'crash', options, from: 0, to }, () => true);
+    expect(violations).toEqual([]);
+    expect(Object.keys(met)).toEqual([...REACHED]);
+    for (const [name, times] of Object.entries(met)) reached.set(name, (reached.get(name) ?? 0) + times);
+  };
+  for (const workload of Object.keys(WORKLOADS))
+    for (const strategy of ['warm-cache+metadata', 'rio+warm-cache'])
+      play({ workload, strategy, crash: { sample: 12 } });
+  play({ workload: 'reuse', kinds: ['power'], crash: { sample: 30 } });
+  play({ workload: 'truncate', depth: 3, crash: { sample: 2 } });
+  expect(REACHED.filter((name) => reached.get(name) === 0)).toEqual([]);
+});
