@@ -39,7 +39,7 @@ const MANY = 100;
  * Seconds of the processor that tests have: with a mutant, and without, where they must pass. These
  * do not depend on how busy the machine is.
  */
-const MUTANT_S = 50;
+const MUTANT_S = 40;
 const PLAIN_S = 25;
 /** Milliseconds after which a run is given up that waits and computes nothing. */
 const STUCK_MS = 900_000;

@@ -63,6 +63,20 @@ describe('kupdate', () => {
     expect(kernel.stats.pagesDirty).toBe(0);
   });
 
+  it('kupdate looks every 5 s, and not in between', () => {
+    writePages(0, 1);
+    machine.run(sleep(4));
+    writePages(1, 1);
+    const seen: number[] = [];
+    for (let at = 5; at <= 40; at++) {
+      machine.run(sleep(1));
+      seen.push(writes());
+    }
+    const changes = seen.flatMap((count, i) => (count === (seen[i - 1] ?? 0) ? [] : [i]));
+    expect(changes).toHaveLength(2);
+    expect(changes[1]! - changes[0]!).toBe(5);
+  });
+
   it('kupdate has no timer while nothing is dirty', () => {
     machine.run(sys.sync());
     machine.run(sleep(60));
@@ -222,6 +236,29 @@ function makeDirty({ mm, writeback }: Rig, mapping: Mapping, count: number): voi
     writeback.markPageDirty(mapping, pfn);
   }
 }
+
+it('sync empties the cache of the drive after the pages have arrived there, and not before', () => {
+  const given = rig();
+  const { writeback, mapping, start, machine, runFor } = given;
+  makeDirty(given, mapping, 3);
+  let isOver = false;
+  start(
+    (function* (): Process {
+      yield* writeback.sync(mapping);
+      isOver = true;
+    })(),
+  );
+  const taken: number[][] = [];
+  for (let requests = machine.backend!.take(); requests.length > 0; requests = machine.backend!.take()) {
+    taken.push([...new Set(requests.map(({ operation }) => operation))]);
+    for (const { id, operation } of requests) machine.backend!.answer(id, operation, BlkifStatus.ok);
+    expect(isOver).toBe(false);
+    machine.backend!.notify();
+    runFor(0.05);
+  }
+  expect(taken).toEqual([[BlkifOp.write], [BlkifOp.flush]]);
+  expect(isOver).toBe(true);
+});
 
 describe('rounds of 1024 pages', () => {
   /**

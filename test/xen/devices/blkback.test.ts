@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Mfn, PAGE_SIZE, Pfn, SECTOR_SIZE } from '../../../src/base/index.ts';
 import { Provenance } from '../../../src/xen/index.ts';
-import { BlkifOp, BlkifStatus, RING_HEADER } from '../../../src/xen/public/index.ts';
+import { BlkifOp, BlkifStatus, RING_HEADER, SEGMENTS_PER_REQUEST } from '../../../src/xen/public/index.ts';
 import { property } from '../../support/property.ts';
 import { bootMachine, LEAST_PAGES, type MiniGuest, startGuest, type TestMachine } from '../../support/machine.ts';
 
@@ -201,6 +201,17 @@ describe('block back-end', () => {
     machine.simulation.run();
     expect(guest.responses.size).toBe(200);
     expect([...guest.responses.values()].every((status) => status === BlkifStatus.ok)).toBe(true);
+  });
+
+  it('block back-end takes as many segments as a request may have, and refuses one more', () => {
+    const machine = bootMachine();
+    const guest = startGuest(machine);
+    const segments = Array.from({ length: SEGMENTS_PER_REQUEST }, (_, i) => ({ pfn: 100 + i }));
+    const full = guest.request(BlkifOp.read, 0, segments);
+    const tooMany = guest.request(BlkifOp.read, 0, segments, SEGMENTS_PER_REQUEST + 1);
+    machine.simulation.run();
+    expect([guest.responses.get(full), guest.responses.get(tooMany)]).toEqual([BlkifStatus.ok, BlkifStatus.error]);
+    segments.forEach(({ pfn }, block) => expect(guest.page(pfn)).toEqual(machine.disk.block(block)));
   });
 
   it('block back-end tells failures of the device', () => {
