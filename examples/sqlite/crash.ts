@@ -1,7 +1,7 @@
 /**
- * SQLite, crash-tested: its guest crashes at any event of a run, or its machine loses power there.
- * The machine is rebooted by a strategy. Then the database is whole, and has every transfer whose
- * commit had returned. 89 lines of code.
+ * SQLite, crash-tested: its guest crashes at any event or step of a run, its hypervisor does, or
+ * its machine loses power there. The machine is rebooted by a strategy. Then the database is whole,
+ * and has every transfer whose commit had returned. 107 lines of code.
  *
  * The workload moves money between accounts and notes each transfer. So a transaction that is there
  * in part shows: the balances do not add up, or a note is missing.
@@ -9,7 +9,14 @@
 
 import type { Database, Sqlite3Static } from '@sqlite.org/sqlite-wasm';
 // In a project of your own: from 'stillwarm'.
-import { files, Machine, type StrategyName } from '../../src/index.ts';
+import {
+  type Disk,
+  files,
+  type GuestCrashPoint,
+  Machine,
+  type MachineOptions,
+  type StrategyName,
+} from '../../src/index.ts';
 import type { Host } from './vfs.ts';
 
 export const JOURNALS = ['delete', 'wal'] as const;
@@ -19,19 +26,33 @@ export interface CrashTest {
   readonly journal: JournalName;
   /** How the machine is rebooted; `warm-cache+metadata` by default. */
   readonly strategy?: StrategyName;
+  /** ext3 by default. A VFS for ext2 has to sync directories, too. */
+  readonly fs?: 'ext2' | 'ext3';
   /**
    * Share of the drive's cache that is kept when the machine loses power; when it is not given, the
    * guest crashes.
    */
   readonly keep?: number;
+  /** Whether the hypervisor crashes with the guest; the guest alone by default. */
+  readonly hypervisor?: boolean;
+  /** Transfers that are acknowledged before the moment is counted; 0 by default. */
+  readonly before?: number;
+  /** Transfers from then on; 6 by default. */
+  readonly transfers?: number;
+  /** Looks at the disk before the next guest does, and returns the disk if it has changed it. */
+  readonly inspect?: (disk: Disk) => Uint8Array | undefined;
   /** What SQLite's calls reach in place of the machine. */
   readonly hostOf?: (machine: Machine) => Host;
+  /** Boots the machine; `Machine.boot` by default. */
+  readonly boot?: (options: MachineOptions) => Machine;
 }
 
 /** What was there after the reboot. */
 export interface Survival {
   /** Events of the run, up to its crash or its end. */
   readonly events: number;
+  /** Steps, if the moment is a step. */
+  readonly steps: number;
   /** Transfers whose commit had returned. */
   readonly acknowledged: number;
   /** Transfers that are there. */
@@ -40,7 +61,6 @@ export interface Survival {
   readonly problems: readonly string[];
 }
 
-const TRANSFERS = 6;
 const ACCOUNTS = 8;
 const BALANCE = 100;
 const PRAGMAS: Readonly<Record<JournalName, string>> = {
@@ -57,7 +77,7 @@ const TABLES = `BEGIN;
   COMMIT;`;
 
 /**
- * Runs the workload up to an event, at which it crashes, or to its end, behind which it does;
+ * Runs the workload up to a moment, at which it crashes, or to its end, behind which it does;
  * reboots, and looks.
  * @param use what `installGuestVfs` has returned
  * @throws what the VFS or SQLite throws for another reason than the crash
@@ -65,35 +85,49 @@ const TABLES = `BEGIN;
 export function crashSqlite(
   sqlite3: Sqlite3Static,
   use: (machine: Host) => void,
-  event: number,
+  at: GuestCrashPoint,
   test: CrashTest,
 ): Survival {
-  const { journal, strategy = 'warm-cache+metadata', keep, hostOf = (machine: Machine) => machine } = test;
-  const disk = files({}, { size: 8 << 20, journalBlocks: 1024 });
-  const machine = Machine.boot({ disk, memory: 16 << 20, strategy });
+  const { journal, strategy = 'warm-cache+metadata', fs = 'ext3', keep, hypervisor = false } = test;
+  const {
+    before = 0,
+    transfers = 6,
+    inspect,
+    hostOf = (its: Machine) => its,
+    boot = (its: MachineOptions) => Machine.boot(its),
+  } = test;
+  const disk = files({}, fs === 'ext3' ? { size: 8 << 20, journalBlocks: 1024 } : { size: 4 << 20 });
+  // The drive with a volatile cache.
+  const machine = boot({ disk, memory: 10 << 20, strategy, drive: 'disk', steps: 'step' in at });
   use(hostOf(machine));
   const db = open(sqlite3, journal);
   db.exec(TABLES);
-  machine.crashAt({ event });
-  const before = machine.stats.events;
   let acknowledged = 0;
+  for (; acknowledged < before; acknowledged++) transfer(db, acknowledged);
+  const [events, steps] = [machine.stats.events, stepsOf(machine)];
+  machine.crashAt(at);
   try {
-    for (; acknowledged < TRANSFERS; acknowledged++) transfer(db, acknowledged);
+    for (; acknowledged < before + transfers; acknowledged++) transfer(db, acknowledged);
     machine.crash();
   } catch (error) {
     if (machine.state !== 'crashed') throw error;
   }
-  const events = machine.stats.events - before;
+  const ran = { events: machine.stats.events - events, steps: stepsOf(machine) - steps };
   db.close();
   if (keep !== undefined) machine.losePower({ keep });
-  machine.reboot();
+  if (hypervisor) inspect?.(machine.disk);
+  machine.reboot(hypervisor ? { hypervisor: 'warm-vm' } : inspect && { betweenGuests: inspect });
   use(machine);
   const problems: string[] = [];
   const found = check(open(sqlite3, journal), problems);
   if (found < acknowledged) problems.push(`${acknowledged} transfers were acknowledged, ${found} are there`);
   const { mismatches } = machine.verify();
   if (mismatches > 0) problems.push(`${mismatches} cached pages differ from the disk`);
-  return { events, acknowledged, found, problems };
+  return { ...ran, acknowledged, found, problems };
+}
+
+function stepsOf({ stats }: Machine): number {
+  return Object.values(stats.steps ?? {}).reduce((sum, count) => sum + count, 0);
 }
 
 function open(sqlite3: Sqlite3Static, journal: JournalName): Database {

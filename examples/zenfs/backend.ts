@@ -25,9 +25,9 @@ const isLink = (mode: number): boolean => (mode & 0o170000) === 0o120000;
 
 export class GuestFS extends Sync(FileSystem) {
   /** Its `sys` is of the guest that runs now. */
-  readonly machine: Machine;
+  readonly machine: Pick<Machine, 'sys'>;
 
-  constructor(machine: Machine) {
+  constructor(machine: Pick<Machine, 'sys'>) {
     super(0xef53, 'stillwarm');
     this.machine = machine;
   }

@@ -20,6 +20,7 @@ import type * as xen from '../../examples/xen.ts';
 import type * as xenPublic from '../../examples/xen-public.ts';
 import type * as backend from '../../examples/zenfs/backend.ts';
 import type * as git from '../../examples/zenfs/git.ts';
+import type * as gitCrash from '../../examples/zenfs/git-crash.ts';
 import type * as testing from '../../src/doors/testing/index.ts';
 import type * as stillwarm from '../../src/index.ts';
 import type * as wire from '../../src/xen/public/index.ts';
@@ -118,7 +119,7 @@ export const RUNS: Readonly<Record<string, Run<unknown>>> = {
   'sqlite/crash.ts': run<typeof crash>(async ({ crashSqlite, JOURNALS }) => {
     const parts = await sqlite();
     return JOURNALS.map((journal) => {
-      const { acknowledged, found, problems } = crashSqlite(...parts, 300, { journal });
+      const { acknowledged, found, problems } = crashSqlite(...parts, { event: 300 }, { journal });
       return [acknowledged > 0, found >= acknowledged, ...problems];
     });
   }),
@@ -174,6 +175,10 @@ export const RUNS: Readonly<Record<string, Run<unknown>>> = {
       found.push([...log, ...changed, wrong]);
     return found;
   }),
+  'zenfs/git-crash.ts': run<typeof gitCrash>(async ({ crashCommit }) => {
+    const { steps, ...survival } = await crashCommit({ step: 700 });
+    return [steps >= 700, survival];
+  }),
 };
 
 /** What each answers, as JSON. */
@@ -226,4 +231,5 @@ export const ANSWERS: Readonly<Record<string, unknown>> = {
     ['commit 1', 'commit 0', 0],
     ['commit 2', 'commit 1', 'commit 0', 0],
   ],
+  'zenfs/git-crash.ts': [true, { acknowledged: 2, found: 2, problems: [] }],
 };

@@ -14,7 +14,7 @@ const sqlite3 = await sqlite3InitModule();
 Object.assign(sqlite3.config, { warn: () => undefined });
 const use = installGuestVfs(sqlite3);
 
-const crash = (event: number, test: CrashTest): Survival => crashSqlite(sqlite3, use, event, test);
+const crash = (event: number, test: CrashTest): Survival => crashSqlite(sqlite3, use, { event }, test);
 /** Events of a run without a crash. */
 const lengthOf = (test: CrashTest): number => crash(Number.MAX_SAFE_INTEGER, test).events;
 

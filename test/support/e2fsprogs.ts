@@ -59,25 +59,29 @@ export interface Judge extends E2fsprogs {
   readonly where: { readonly name: string; readonly file: string };
 }
 
-export function itWithE2fsprogs(name: string, test: (judge: Judge) => void): void {
+export function itWithE2fsprogs(name: string, test: (judge: Judge) => void | Promise<void>): void {
   const tools = findE2fsprogs();
   it(name, { timeout: TIMEOUT_MS * Math.max(1, runsFactor()) }, ({ task, skip }) => {
     if (tools === undefined) {
       if (process.env['CI'] !== undefined) throw new Error('e2fsprogs is not installed, and in CI nothing is skipped');
       skip('e2fsprogs is not installed');
     } else {
-      inTemporaryDirectory((dir) => test({ ...tools, dir, where: { name, file: task.file.name } }));
+      return inTemporaryDirectory((dir) => test({ ...tools, dir, where: { name, file: task.file.name } }));
     }
   });
 }
 
-/** Calls `use` with a new directory and removes it. */
+/** Calls `use` with a new directory. Removes it after that, or when the promise from it is over. */
 export function inTemporaryDirectory<T>(use: (dir: string) => T): T {
   const dir = mkdtempSync(join(tmpdir(), 'stillwarm-'));
+  const remove = (): void => rmSync(dir, { recursive: true, force: true });
+  let isWaiting = false;
   try {
-    return use(dir);
+    const result = use(dir);
+    isWaiting = result instanceof Promise;
+    return result instanceof Promise ? (result.finally(remove) as T) : result;
   } finally {
-    rmSync(dir, { recursive: true, force: true });
+    if (!isWaiting) remove();
   }
 }
 

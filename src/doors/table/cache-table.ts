@@ -279,6 +279,8 @@ export class CacheTable {
     const found = this.#find(name);
     if (found < 0) return err({ reason: 'absent', frame: undefined });
     const mfn = Mfn(found);
+    const hidden = this.#table.whyNotSetAside(mfn);
+    if (hidden !== Reason.ok) return err({ reason: nameOf(hidden), frame: undefined });
     const reason = this.#table.whyNotReused(mfn, name.generation, block);
     if (reason === Reason.ok) {
       this.#table.setPreserved(mfn, false);

@@ -83,7 +83,7 @@ export interface Refusal {
   readonly reason: RefusalReason;
   /**
    * The frame, which has no name any more and which the caller may use. Undefined when no page of
-   * that inode and index was preserved.
+   * that inode and index was preserved, or when damage hides whether it still waits.
    */
   readonly frame: number | undefined;
 }

@@ -60,6 +60,9 @@ export interface Trace {
   readonly writesMeet: boolean;
 }
 
+/** Domain 0: no guest runs. */
+const NO_GUEST = 0;
+
 /** A watch that only looks. */
 const QUIET = { torn: (): void => undefined };
 
@@ -75,15 +78,26 @@ export function traceOf(subject: Subject): Trace {
     const step = at >= 0 ? at : Math.min(first.hashes.length, second.hashes.length);
     throw new WorkloadError('differs', step, `two runs differ from step ${step} on; it must depend on its guest alone`);
   }
-  return momentsOf(first);
+  const { steps, counts } = first;
+  return {
+    steps: steps.length,
+    counts,
+    lines: Uint8Array.from(steps, (step) => linesOf({ ...step, number: 0 })),
+    isTurn: Uint8Array.from({ length: steps.length + 1 }, (_, n) => {
+      const [before, step] = [steps[n - 1], steps[n]];
+      return before?.kind === step?.kind && before?.what === step?.what ? 0 : 1;
+    }),
+    ...guestMomentsOf(steps),
+    writesMeet: writesMeet(steps),
+  };
 }
 
 interface Recording {
   readonly hashes: readonly number[];
   readonly steps: readonly (Pick<Step, 'isGuests' | 'kind' | 'what' | 'at' | 'size'> & {
     readonly event: number;
-    /** Domain of the guest that runs; undefined: none does. */
-    readonly domid: number | undefined;
+    /** Domain of the guest that runs. */
+    readonly domid: number;
   })[];
   readonly counts: Readonly<Record<StepKind, number>>;
 }
@@ -99,7 +113,7 @@ function record(subject: Subject): Recording {
       throw new WorkloadError('endless', steps.length, `no end after ${MOST_STEPS} steps`);
     const event = machine.room.simulation.eventCount - firstEvent;
     const domain = domainNow(machine.room);
-    steps.push({ ...step, event, domid: domain?.isRunning === true ? domain.domid : undefined });
+    steps.push({ ...step, event, domid: domain?.isRunning === true ? domain.domid : NO_GUEST });
     let hash = Math.imul(STEP_KINDS.indexOf(step.kind) + event, 0x9e3779b1) ^ Math.imul(step.at + 1, 0x85ebca6b);
     hash = Math.imul(hash ^ (step.size | 0), 0xc2b2ae35);
     hashes.push(hash ^ (hash >>> 15));
@@ -130,7 +144,13 @@ function run(machine: Machine, { play }: Started, step: () => number): void {
   }
 }
 
-function momentsOf({ steps, counts }: Recording): Trace {
+/**
+ * Moments at which a guest may die, from the steps of a run.
+ * @param steps each with the events before it, and with the guest that runs; one by default
+ */
+export function guestMomentsOf(
+  steps: readonly { readonly isGuests: boolean; readonly event: number; readonly domid?: number }[],
+): Pick<Trace, 'guest' | 'guestOf' | 'ordinals'> {
   const guest: GuestMoment[] = [];
   const guestOf = new Uint32Array(steps.length + 1);
   const ordinals = new Int32Array(steps.length).fill(-1);
@@ -144,26 +164,15 @@ function momentsOf({ steps, counts }: Recording): Trace {
   };
   for (const [number, { isGuests, event, domid }] of steps.entries()) {
     const before = steps[number - 1];
-    const isAlive = domid !== undefined && domid === before?.domid;
-    if (number > first && before!.event !== event && isAlive) close(number, before.event, undefined);
+    const isAlive = domid !== NO_GUEST && domid === before?.domid;
+    if (before !== undefined && number > first && before.event !== event && isAlive)
+      close(number, before.event, undefined);
     if (!isGuests) continue;
     ordinals[number] = ordinal;
     close(number + 1, event, ordinal++);
   }
   close(steps.length + 1, Infinity, undefined);
-  return {
-    steps: steps.length,
-    counts,
-    lines: Uint8Array.from(steps, (step) => linesOf({ ...step, number: 0 })),
-    isTurn: Uint8Array.from({ length: steps.length + 1 }, (_, n) => {
-      const [before, step] = [steps[n - 1], steps[n]];
-      return before?.kind === step?.kind && before?.what === step?.what ? 0 : 1;
-    }),
-    guest,
-    guestOf,
-    ordinals,
-    writesMeet: writesMeet(steps),
-  };
+  return { guest, guestOf, ordinals };
 }
 
 /** Whether a sector was to be written while a write of it was under way. */

@@ -227,10 +227,8 @@ export class Allowed {
     for (let n = 0; n < layout.ownFrames; n++) {
       if (this.#isTwin(n)) continue;
       if (isGap && this.#events.has('flip')) this.#add(K.flip, n);
-      // What is damaged while a guest runs may be covered by what it does next.
-      const provenance = this.#of(n, T_FLAGS) & S_PROVENANCE;
-      const isDamaged = isGap && this.#events.has('damage') && provenance !== Provenance.none;
-      if (isDamaged || (this.#events.has('early-damage') && provenance === Provenance.clean))
+      const isKnown = (this.#of(n, T_FLAGS) & S_PROVENANCE) !== Provenance.none;
+      if (this.#events.has('early-damage') || (isKnown && isGap && this.#events.has('damage')))
         for (let block = 0; block < scope.blocks; block++)
           if (block !== this.#of(n, s.T_BLOCK)) this.#add(K.damage, n, block);
     }

@@ -28,8 +28,11 @@ export const SCOPES: Readonly<Record<string, Scope>> = {
   kernel: { ...NARROW, pages: 2, guest: 'kernel', events: ['store', 'map', 'reload'] },
   /** Two transfers in flight, also on one frame. */
   transfers: { ...NARROW, transfers: 2, reboots: 1 },
-  /** Frames that change hands, I/O errors, and a disk that another machine writes to. */
-  faults: { ...NARROW, faults: 1, events: ['store', 'hand-over', 'elsewhere', 'io-error', 'reload'] },
+  /**
+   * Frames that change hands, I/O errors, damaged records, and a disk that another machine writes
+   * to.
+   */
+  faults: { ...NARROW, faults: 1, events: ['store', 'hand-over', 'elsewhere', 'io-error', 'early-damage', 'reload'] },
   /** Files that are deleted, and whose inodes are used again. */
   generations: { ...NARROW, files: 2, frames: 1, writers: 1, start: 'warm', events: ['store', 'map', 'unlink'] },
   /** Two files of two pages in the cache of a kernel, which are written and written back. */

@@ -271,8 +271,11 @@ export class World extends StoredWorld {
   flaw(): { readonly law: string; readonly what: string } | undefined {
     // While the guest is gone, preserved frames are not in the index yet.
     if (this.phase === s.Phase.gap || this.phase === s.Phase.left) return undefined;
+    const hasDamage = this.faultsLeft < this.scope.faults && this.scope.events.includes('early-damage');
     for (let n = 0; n < this.layout.frames; n++) {
       const mfn = this.mfn(n);
+      // Of a damaged record nothing is believed.
+      if (hasDamage && !this.running.isWhole(mfn)) continue;
       const problem = flawOf(this.running, mfn);
       if (problem !== undefined) return { law: 'invariant', what: problem };
       // What the other writer believes of a disk that was changed from elsewhere is its own affair.

@@ -177,7 +177,7 @@ export class CacheMap {
     if (mfn === NO_FRAME) return 0;
     switch (op) {
       case CacheMapOp.release:
-        words[result] = this.#release(Mfn(mfn));
+        words[result] = this.#release(Mfn(mfn), words[at + ENTRY_PFN]! as Pfn);
         return cacheMapReleaseNs;
       case CacheMapOp.dirty:
         words[result] = Reason.ok;
@@ -197,8 +197,16 @@ export class CacheMap {
     }
   }
 
-  #release(mfn: Mfn): number {
-    if (!this.#frames.isPreserved(mfn)) return Reason.absent;
+  /** Whether the frame waits to be claimed. One of which only the index says so is lost. */
+  #isSetAside(mfn: Mfn): boolean {
+    const reason = this.#frames.whyNotSetAside(mfn);
+    if (reason === Reason.corruptRecord) this.#refused.corruptRecord++;
+    return reason === OK;
+  }
+
+  #release(mfn: Mfn, pfn: Pfn): number {
+    if (!this.#isSetAside(mfn)) return Reason.absent;
+    if (!this.#frames.isIntact(mfn)) return this.#refuse(mfn, pfn, Reason.corruptRecord);
     this.stats.released++;
     this.#refused.released++;
     this.#frames.eraseName(mfn);
@@ -230,11 +238,10 @@ export class CacheMap {
   #discard(words: Uint32Array, at: number): number {
     const found = this.#frames.findPreservedBlock(this.#owner, this.#device, words[at + ENTRY_BLOCK]!);
     const mfn = Mfn(found);
-    if (found >= 0 && this.#p2m.at(this.#frames.pfnOf(mfn)) === found) {
-      words[at + ENTRY_PFN] = this.#frames.pfnOf(mfn);
-      return this.#release(mfn);
-    }
-    return Reason.absent;
+    const pfn = found < 0 ? 0 : this.#frames.pfnOf(mfn);
+    if (found < 0 || this.#p2m.at(pfn) !== found) return Reason.absent;
+    words[at + ENTRY_PFN] = pfn;
+    return this.#release(mfn, pfn as Pfn);
   }
 
   /**
@@ -277,6 +284,8 @@ export class CacheMap {
     const pfn = this.#frames.pfnOf(mfn);
     // A damaged record may name a page that is not its own: then no guest is asked to give it up.
     if (this.#p2m.at(pfn) !== found) return this.#absent();
+    // What it hides may be in use.
+    if (!this.#isSetAside(mfn)) return ABSENT;
     words[at | 1] = pfn;
     const reason = isChanged ? Reason.diskChanged : this.#frames.whyNotReused(mfn, words[at | 3]!, words[at | 5]!);
     if (reason === OK) {
@@ -284,9 +293,7 @@ export class CacheMap {
       this.#frames.setPreserved(mfn, false);
       return OK;
     }
-    this.#refused[REASON_NAMES[reason]!]++;
-    this.#refuse(mfn, pfn, reason);
-    return reason;
+    return this.#refuse(mfn, pfn, reason);
   }
 
   #absent(): number {
@@ -294,9 +301,11 @@ export class CacheMap {
     return ABSENT;
   }
 
-  #refuse(mfn: Mfn, pfn: Pfn, reason: number): void {
+  #refuse(mfn: Mfn, pfn: Pfn, reason: number): number {
+    this.#refused[REASON_NAMES[reason]!]++;
     if (reason === Reason.corruptRecord || reason === Reason.checksum)
       this.#frames.drop(mfn, this.#owner, pfn, this.#device, reason);
     else this.#frames.eraseName(mfn);
+    return reason;
   }
 }

@@ -117,7 +117,10 @@ export function recordIsIntact(words: Uint32Array, at: number): boolean {
   return (state & S_RESERVED) === 0 && (words[at | 7]! | 0) === checkWord(words, at, state);
 }
 
-/** Replaces the record, in the order given above. All values are unsigned 32-bit. */
+/**
+ * Replaces the whole record, in the order given above. All values are unsigned 32-bit. The only
+ * writer that makes a check word anew: it has written all that the word covers.
+ */
 export function publishRecord(
   words: Uint32Array,
   at: number,
@@ -130,7 +133,7 @@ export function publishRecord(
   pfn: number,
 ): void {
   const old = words[at + W_STATE]!;
-  let weaker = old;
+  let weaker = weakened(words, at, state, block, crc);
   if (
     (old & S_NAMED) !== 0 &&
     ((state & S_NAMED) === 0 ||
@@ -139,13 +142,6 @@ export function publishRecord(
       words[at + W_INDEX] !== index)
   )
     weaker &= ~(S_NAMED | S_PRESERVED);
-  if (
-    (old & S_PROVENANCE) !== 0 &&
-    ((state & S_PROVENANCE) === 0 || words[at + W_BLOCK] !== block || (old & ~state & S_CRC) !== 0)
-  )
-    weaker &= ~(S_PROVENANCE | S_CRC);
-  if ((old & S_DIRTY) !== 0 && ((state & S_DIRTY) === 0 || words[at + W_BLOCK] !== block)) weaker &= ~(S_DIRTY | S_CRC);
-  if ((weaker & S_CRC) !== 0 && words[at + W_CRC] !== crc) weaker &= ~(S_PROVENANCE | S_CRC);
   if (weaker !== old) words[at + W_STATE] = weaker;
   words[at + W_INO] = ino;
   words[at + W_GENERATION] = generation;
@@ -157,26 +153,65 @@ export function publishRecord(
   words[at + W_STATE] = state;
 }
 
+/** The state without the claims that a new state, block or checksum changes or ends. */
+function weakened(words: Uint32Array, at: number, state: number, block: number, crc: number): number {
+  const old = words[at + W_STATE]!;
+  let weaker = old;
+  if (
+    (old & S_PROVENANCE) !== 0 &&
+    ((state & S_PROVENANCE) === 0 || words[at + W_BLOCK] !== block || (old & ~state & S_CRC) !== 0)
+  )
+    weaker &= ~(S_PROVENANCE | S_CRC);
+  if ((old & S_DIRTY) !== 0 && ((state & S_DIRTY) === 0 || words[at + W_BLOCK] !== block)) weaker &= ~(S_DIRTY | S_CRC);
+  if ((weaker & S_CRC) !== 0 && words[at + W_CRC] !== crc) weaker &= ~(S_PROVENANCE | S_CRC);
+  return weaker;
+}
+
+// Writers of parts of a record. They carry the check word on: what they change is taken from it and
+// added anew. So a record that was damaged stays damaged, whatever is stored to it later.
+
+/**
+ * Replaces state, block and checksum, in the order given above. The state is as named and preserved
+ * as before.
+ */
+export function writeProvenance(words: Uint32Array, at: number, state: number, block: number, crc: number): void {
+  const old = words[at]!;
+  const weaker = weakened(words, at, state, block, crc);
+  const check =
+    carriedOn(words[at | 7]!, old, state) +
+    (scatter(block, 18, 0x165667b1) - scatter(words[at | 4]!, 18, 0x165667b1)) +
+    (scatter(crc, 23, 0xd3a2646d) - scatter(words[at | 5]!, 23, 0xd3a2646d));
+  if (weaker !== old) words[at] = weaker;
+  words[at | 4] = block;
+  words[at | 5] = crc;
+  words[at | 7] = check;
+  words[at] = state;
+}
+
 /**
  * Names a record and takes that it is preserved, in the order given above. Returns the state
  * before.
  */
 export function writeName(words: Uint32Array, at: number, ino: number, generation: number, index: number): number {
   const old = words[at]!;
+  const state = (old & ~S_PRESERVED) | S_NAMED;
+  const check =
+    carriedOn(words[at | 7]!, old, state) +
+    (scatter(ino, 5, 0x85ebca6b) - scatter(words[at | 1]!, 5, 0x85ebca6b)) +
+    (scatter(generation, 9, 0xc2b2ae35) - scatter(words[at | 2]!, 9, 0xc2b2ae35)) +
+    (scatter(index, 14, 0x27d4eb2f) - scatter(words[at | 3]!, 14, 0x27d4eb2f));
   if ((old & S_NAMED) !== 0) words[at] = old & ~(S_NAMED | S_PRESERVED);
   words[at | 1] = ino;
   words[at | 2] = generation;
   words[at | 3] = index;
-  const state = (old & ~S_PRESERVED) | S_NAMED;
-  words[at | 7] = checkWord(words, at, state);
+  words[at | 7] = check;
   words[at] = state;
   return old;
 }
 
 /**
  * Takes that a record is named and preserved; its name's words stay, and mean nothing. Returns the
- * state before. The check word is carried on rather than made anew, so that damage done before is
- * not covered up.
+ * state before.
  */
 export function clearName(words: Uint32Array, at: number): number {
   const old = words[at]!;
@@ -188,7 +223,7 @@ export function clearName(words: Uint32Array, at: number): number {
 }
 
 /**
- * Marks a named record as preserved, or takes that. The check word is carried on, and stored first.
+ * Marks a named record as preserved, or takes that. The check word is stored first.
  */
 export function markPreserved(words: Uint32Array, at: number, preserved: boolean): void {
   const old = words[at]!;

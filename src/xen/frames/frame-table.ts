@@ -185,6 +185,18 @@ export class FrameTable extends ProvenanceTable {
     this.observer?.onFrame(preserved ? 'preserved' : 'claimed', mfn, 0, 0, 0);
   }
 
+  /**
+   * Why a frame does not wait to be claimed, or ok. The record of a frame that waits says so, and
+   * the index has it. Where only the index has it, the record is damaged, and its guest may have
+   * given the frame another use. Then the index has it no more.
+   */
+  whyNotSetAside(mfn: Mfn): ReasonCode {
+    if (!this.#names.has(mfn)) return Reason.absent;
+    if (this.isPreserved(mfn)) return Reason.ok;
+    this.#names.unlink(mfn);
+    return Reason.corruptRecord;
+  }
+
   /** Why a named frame cannot be carried over a restart, or ok. */
   whyNotCarried(mfn: Mfn): ReasonCode {
     const provenance = this.provenanceOf(mfn);
@@ -198,7 +210,7 @@ export class FrameTable extends ProvenanceTable {
    */
   whyNotReused(mfn: Mfn, generation: number, block: number): ReasonCode {
     const { protections } = this;
-    if (!this.isIntact(mfn)) return Reason.corruptRecord;
+    if (!this.isIntact(mfn) || !this.isNamed(mfn)) return Reason.corruptRecord;
     if (protections.generation && !this.hasGeneration(mfn, generation)) return Reason.generation;
     const provenance = this.provenanceOf(mfn);
     if (protections.provenance && provenance !== Provenance.clean) return Reason.dirty;

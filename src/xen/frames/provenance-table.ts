@@ -22,10 +22,10 @@ import type { Protections } from '../protections.ts';
 import type { DeviceTable } from '../records/devices.ts';
 import { FrameIndex, hashPlace } from './frame-index.ts';
 import * as record from './frame-record.ts';
-import { deviceOfState, identityOf } from './frame-record.ts';
+import { deviceOfState, identityOf, recordIsIntact } from './frame-record.ts';
 import { type FrameObserver, RecordTable, type TableMemory, type TablePlace } from './record-table.ts';
 import { NO_FRAME, type P2mList } from './p2m.ts';
-import { FrameEvent, nextProvenance, PROVENANCE_NAMES, Provenance } from './provenance.ts';
+import { FrameEvent, isEdge, nextProvenance, PROVENANCE_NAMES, Provenance } from './provenance.ts';
 
 // Constants of this file: see hot-paths 3.
 const { RECORD_WORDS, W_STATE, W_BLOCK, W_CRC } = record;
@@ -74,6 +74,14 @@ export class ProvenanceTable extends RecordTable {
   stored(mfn: Mfn): void {
     this.log(mfn);
     this.move(mfn, FrameEvent.stored, 0);
+    if (this.isProtected(mfn) && !this.isWhole(mfn)) this.#lose(mfn);
+  }
+
+  /** Of a damaged record nothing is believed. The frame is no longer protected. */
+  #lose(mfn: Mfn): void {
+    this.blocks.unlink(mfn);
+    const state = this.state(mfn) & ~(S_PROVENANCE | S_PROTECTED | S_CRC | S_DIRTY);
+    this.setState(mfn * RECORD_WORDS, state >>> 0, 0, 0);
   }
 
   /**
@@ -234,7 +242,9 @@ export class ProvenanceTable extends RecordTable {
     const at = mfn * RECORD_WORDS;
     const old = this.words[at + W_STATE]!;
     const from = (old & S_PROVENANCE) as Provenance;
-    const to = nextProvenance(from, event);
+    // Where the edge does not exist, a damaged record says what is not so. Nothing is known then.
+    const isBelieved = isEdge(from, event) || recordIsIntact(this.words, at);
+    const to = isBelieved ? nextProvenance(from, event) : Provenance.none;
     if (from === Provenance.none && to === Provenance.none) return;
     this.blocks.unlink(mfn);
     if (to === Provenance.none) this.clearProvenance(at, old);

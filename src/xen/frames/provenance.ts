@@ -9,7 +9,7 @@
  * | writing(b) | its bytes are being written to block b, nothing else is in flight, and it is write-protected |
  *
  * One transition function. An edge that is not in the table is a defect of the back-end or of the
- * frame table.
+ * frame table, unless the record was damaged.
  */
 
 import { assert } from '../../base/assert.ts';
@@ -74,6 +74,11 @@ const TABLE = Int8Array.from([
   ...[1, 3, 0, X, X, 0, 0, 0], // clean
   ...[X, X, 0, 2, 0, 0, 0, X], // writing
 ]);
+
+/** Whether the edge exists. */
+export function isEdge(from: Provenance, event: FrameEvent): boolean {
+  return TABLE[from * EVENTS + event] !== X;
+}
 
 /** @throws InvariantViolation on an edge that does not exist */
 export function nextProvenance(from: Provenance, event: FrameEvent): Provenance {

@@ -14,7 +14,7 @@ import type { MachineMemory } from '../../machine/memory.ts';
 import type { Protections } from '../protections.ts';
 import type { MemoryMap } from '../records/layouts.ts';
 import * as record from './frame-record.ts';
-import { deviceOfState, ownerOfState, publishRecord, recordIsIntact } from './frame-record.ts';
+import { deviceOfState, ownerOfState, recordIsIntact, writeProvenance } from './frame-record.ts';
 import type { LogDirty } from './log-dirty.ts';
 import type { Provenance, ProvenanceName } from './provenance.ts';
 
@@ -157,10 +157,13 @@ export class RecordTable {
     return (state & S_DIRTY) !== 0 && (state & (S_PROTECTED | S_CRC)) === 0;
   }
 
-  /** Whether a store to a dirty frame, which is not open, is refused. */
+  /**
+   * Whether a store to a dirty frame, which is not open, is refused. A record that is damaged
+   * refuses none: the page may be no dirty one, and its guest shall not die of that.
+   */
   refusesStores(mfn: Mfn): boolean {
     const state = this.state(mfn);
-    return (state & S_DIRTY) !== 0 && (state & this.dirtyProtectBit) !== 0;
+    return (state & S_DIRTY) !== 0 && (state & this.dirtyProtectBit) !== 0 && this.isWhole(mfn);
   }
 
   /** Whether the record may be believed; always true with the record check switched off. */
@@ -215,20 +218,8 @@ export class RecordTable {
   }
 
   protected setState(at: number, state: number, block: number, crc: number): void {
-    const words = this.words;
     this.noteProtection(at / RECORD_WORDS, state);
-    const pfn = words[at + W_PFN]!;
-    publishRecord(
-      words,
-      at,
-      state,
-      words[at + W_INO]!,
-      words[at + W_GENERATION]!,
-      words[at + W_INDEX]!,
-      block,
-      crc,
-      pfn,
-    );
+    writeProvenance(this.words, at, state, block, crc);
   }
 
   /**

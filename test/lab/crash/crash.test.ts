@@ -107,7 +107,7 @@ describe('a workload that stops at its steps', () => {
         "hypercall": 4,
         "request": 4,
         "store": 130,
-        "word": 101,
+        "word": 53,
         "xenstore": 0,
       }
     `);

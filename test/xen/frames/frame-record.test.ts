@@ -25,6 +25,7 @@ import {
   publishRecord,
   recordIsIntact,
   writeName,
+  writeProvenance,
 } from '../../../src/xen/frames/frame-record.ts';
 import { property } from '../../support/property.ts';
 
@@ -68,6 +69,23 @@ function stored(words: Words): Uint32Array {
   const record = Uint32Array.from([...words, 0]);
   record[W_CHECK] = checkWord(record, 0, words[W_STATE]);
   return record;
+}
+
+/**
+ * To a reader that ignores the check word: what the state claims was true before or is true after.
+ */
+function expectHonest(before: Words, words: Uint32Array, after: Words): void {
+  const claims = (w: Uint32Array | Words) => ({
+    name: (w[W_STATE] & S_NAMED) === 0 ? undefined : [w[W_INO], w[W_GENERATION], w[W_INDEX]],
+    provenance: (w[W_STATE] & S_PROVENANCE) === 0 ? undefined : [w[W_STATE] & S_PROVENANCE, w[W_BLOCK]],
+    dirty: (w[W_STATE] & S_DIRTY) === 0 ? undefined : w[W_BLOCK],
+    crc: (w[W_STATE] & S_CRC) === 0 ? undefined : w[W_CRC],
+  });
+  const [old, now, next] = [claims(before), claims(words), claims(after)];
+  if (now.name !== undefined) expect([old.name, next.name]).toContainEqual(now.name);
+  if (now.provenance !== undefined) expect([old.provenance, next.provenance]).toContainEqual(now.provenance);
+  if (now.dirty !== undefined) expect([old.dirty, next.dirty]).toContainEqual(now.dirty);
+  if (now.crc !== undefined) expect([old.crc, next.crc]).toContainEqual(now.crc);
 }
 
 class Cut extends Error {}
@@ -137,19 +155,7 @@ describe('publication', () => {
         if (!(error instanceof Cut)) throw error;
       }
       if (recordIsIntact(words, 0)) expect([[...stored(before)], [...stored(after)]]).toContainEqual([...words]);
-      // And to a reader that ignores the check word: what the state claims was true before or is
-      // true after.
-      const claims = (w: Uint32Array | Words) => ({
-        name: (w[W_STATE] & S_NAMED) === 0 ? undefined : [w[W_INO], w[W_GENERATION], w[W_INDEX]],
-        provenance: (w[W_STATE] & S_PROVENANCE) === 0 ? undefined : [w[W_STATE] & S_PROVENANCE, w[W_BLOCK]],
-        dirty: (w[W_STATE] & S_DIRTY) === 0 ? undefined : w[W_BLOCK],
-        crc: (w[W_STATE] & S_CRC) === 0 ? undefined : w[W_CRC],
-      });
-      const [old, now, next] = [claims(before), claims(words), claims(after)];
-      if (now.name !== undefined) expect([old.name, next.name]).toContainEqual(now.name);
-      if (now.provenance !== undefined) expect([old.provenance, next.provenance]).toContainEqual(now.provenance);
-      if (now.dirty !== undefined) expect([old.dirty, next.dirty]).toContainEqual(now.dirty);
-      if (now.crc !== undefined) expect([old.crc, next.crc]).toContainEqual(now.crc);
+      expectHonest(before, words, after);
       expect([before[W_PFN], after[W_PFN]]).toContain(words[W_PFN]);
     },
     { numRuns: 2000 },
@@ -196,17 +202,53 @@ describe('publication', () => {
   });
 
   property(
-    'a publication of the end of a name does not cover up damage done before',
+    'a publication of a part of a record does not cover up damage done before, not even where it stores',
     record,
     fc.nat(7),
     u32,
-    (before, at, damage) => {
-      const words = stored(before);
-      fc.pre(at !== W_STATE && at !== W_CHECK && damage !== words[at]);
-      words[at] = damage;
-      clearName(words, 0);
-      expect(recordIsIntact(words, 0)).toBe(false);
+    few,
+    (before, at, damage, value) => {
+      const writers: ((words: Uint32Array) => unknown)[] = [
+        (words) => clearName(words, 0),
+        (words) => writeName(words, 0, value, 1, value),
+        (words) => markPreserved(words, 0, true),
+        (words) => writeProvenance(words, 0, (words[W_STATE]! ^ S_CRC) >>> 0, value, value),
+      ];
+      fc.pre(damage !== stored(before)[at]);
+      for (const write of writers) {
+        const words = stored(before);
+        words[at] = damage;
+        write(words);
+        expect(recordIsIntact(words, 0)).toBe(false);
+      }
     },
+  );
+
+  property(
+    'a publication of a provenance is that of the whole record, and cut after any store it shows the old record, the new one or an invalid one',
+    record,
+    record,
+    fc.nat(5),
+    (before, [next, , , , block, crc], stores) => {
+      const name = S_NAMED | S_PRESERVED;
+      const state = ((next & ~name) | (before[W_STATE] & name)) >>> 0;
+      const after: Words = [...before];
+      after[W_STATE] = state;
+      after[W_BLOCK] = block;
+      after[W_CRC] = crc;
+      const whole = stored(before);
+      writeProvenance(whole, 0, state, block, crc);
+      expect([...whole]).toEqual([...stored(after)]);
+      const words = stored(before);
+      try {
+        writeProvenance(cutAfter(words, stores), 0, state, block, crc);
+      } catch (error) {
+        if (!(error instanceof Cut)) throw error;
+      }
+      if (recordIsIntact(words, 0)) expect([[...stored(before)], [...whole]]).toContainEqual([...words]);
+      expectHonest(before, words, after);
+    },
+    { numRuns: 2000 },
   );
 
   property(
