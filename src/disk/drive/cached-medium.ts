@@ -138,7 +138,7 @@ export class CachedMedium {
    * A layer over the medium: writes to it leave the medium as it is. It holds until the next write.
    */
   layer(): ImageStore {
-    return new OverlayImage(this.#image);
+    return new OverlayImage(this.#image, this.#destaged);
   }
 
   /**

@@ -159,15 +159,19 @@ export class Medium {
   readonly blocks: number;
   readonly #counts = new ChangeCounts();
   readonly #below: readonly Extent[];
+  readonly #destaged: WriteAccount | undefined;
   #drives = 0;
 
   /**
    * @param below the medium that shows through where nothing was written to this one; its changes
    * are changes of this one
+   * @param destaged changes of `below` that are none to readers of this one, who have found the
+   * bytes in a cache before
    */
-  constructor(sizeBytes: number, below: readonly Extent[] = []) {
+  constructor(sizeBytes: number, below: readonly Extent[] = [], destaged?: WriteAccount) {
     this.blocks = blocksOf(sizeBytes);
     this.#below = below;
+    this.#destaged = destaged;
   }
 
   /** @internal Another drive keeps its bytes here from now on. Returns how many did before. */
@@ -182,7 +186,10 @@ export class Medium {
 
   /** How many changes there were, wherever. */
   get total(): number {
-    return this.#below.reduce((sum, { medium }) => sum + medium.total, this.#counts.total);
+    return this.#below.reduce(
+      (sum, { medium }) => sum + medium.total - (this.#destaged?.on(medium) ?? 0),
+      this.#counts.total,
+    );
   }
 
   /**
@@ -215,7 +222,7 @@ export class Medium {
   /** @internal Changes of these blocks so far. */
   changesIn(first: number, blocks: number): number {
     return extentsOf(this.#below, first, blocks).reduce(
-      (sum, below) => sum + below.medium.changesIn(below.first, below.blocks),
+      (sum, below) => sum + below.medium.changesIn(below.first, below.blocks) - (this.#destaged?.in([below]) ?? 0),
       this.#counts.in(first, blocks),
     );
   }

@@ -10,7 +10,7 @@
 
 import { checkObject, checkRange } from '../../base/argument-error.ts';
 import { copyBytes } from '../../base/bytes.ts';
-import { type Extent, Medium, type Writer } from './backing-store.ts';
+import { type Extent, Medium, type WriteAccount, type Writer } from './backing-store.ts';
 import { checkTransfer, type ImageStore, type ViewableImage } from './image-store.ts';
 
 const GRANULE_BYTES = 4096;
@@ -26,12 +26,16 @@ export class OverlayImage implements ImageStore {
 
   /**
    * @param below must not change while this is used
+   * @param destaged writes to it that are no change to readers of this one; none by default
    * @throws ArgumentError for what is no image
    */
-  constructor(below: Pick<ImageStore, 'size' | 'read'> & Partial<Pick<ImageStore, 'extents'>>) {
+  constructor(
+    below: Pick<ImageStore, 'size' | 'read'> & Partial<Pick<ImageStore, 'extents'>>,
+    destaged?: WriteAccount,
+  ) {
     checkObject('below', below, 'size', 'read');
     this.size = below.size;
-    this.#medium = new Medium(below.size, below.extents);
+    this.#medium = new Medium(below.size, below.extents, destaged);
     this.#below = below;
     this.#viewBelow = below;
   }

@@ -12,7 +12,7 @@
  * Longer than other files: each call of a user is a method here, and all of them ask the one state.
  */
 
-import { ArgumentError, checkArgument, checkBytes, checkObject } from '../../base/argument-error.ts';
+import { ArgumentError, checkArgument, checkObject } from '../../base/argument-error.ts';
 import { GuestPanic } from '../../base/errno.ts';
 import type { Ns } from '../../base/units.ts';
 import type { ImageStore } from '../../disk/image/image-store.ts';
@@ -24,7 +24,7 @@ import type { Process } from '../../sim/index.ts';
 import { prefetchFiles } from '../../workload/prefetch.ts';
 import { blockingCalls, type BlockingSyscalls } from './blocking-calls.ts';
 import { CacheJudge } from './cache-judge.ts';
-import { Disk, image } from './disk.ts';
+import { Disk } from './disk.ts';
 import { chanceOf, Remains, type RemainsOptions } from './machine-bytes.ts';
 import { DEFAULTS, makeRoom, type RoomParts } from './make-room.ts';
 import {
@@ -36,10 +36,11 @@ import {
   type MachineOptions,
   type MachineReboot,
 } from './options.ts';
-import { GuestCrash, processesOf, type Program, ProgramRun, type ResultsOf } from './program-run.ts';
-import { errorOfBoot, NAME, namingDisk, ofCaller, rebooting, replaceDisk } from './reboots.ts';
+import { GuestEnd } from './guest-end.ts';
+import { processesOf, type Program, ProgramRun, type ResultsOf } from './program-run.ts';
+import { changeDisk, domainNow, errorOfBoot, NAME, namingDisk, rebooting, reportOf } from './reboots.ts';
 import type { MachineReport, MachineState, MachineStats, RebootReport, Verification } from './results.ts';
-import { StepCounter, type StepWatch } from './steps.ts';
+import type { StepCounter, StepWatch } from './steps.ts';
 
 /** What a machine is busy with: what says so of its state. */
 const RUNS = 'a program runs';
@@ -50,7 +51,7 @@ const IS_PAST = 'the next crash point was asked for: this machine is gone';
 export interface MachineParts extends Pick<RoomParts, 'left' | 'memory'> {
   /** Looks at the machine before each step of a run. */
   readonly watch?: ((machine: Machine) => StepWatch) | undefined;
-  /** Whether the steps of reboots count, too, and the watch looks at them. */
+  /** Whether the steps and events of reboots count, too: the guest may crash in a reboot. */
   readonly countsReboots?: boolean | undefined;
   /** Whether the guest's own steps alone count, for runs that end at one of them. */
   readonly guestStepsOnly?: boolean | undefined;
@@ -70,15 +71,8 @@ export class Machine {
   #guest: VmmGuest | undefined;
   #sys: BlockingSyscalls | undefined;
   #busy: typeof RUNS | typeof REBOOTS | typeof IS_PAST | undefined;
-  /** After which event the guest crashes. */
-  #crashPoint: number | undefined;
-  /** Events of runs since a crash point was named. */
-  #events = 0;
-  /** Undefined: the machine counts no steps. */
-  readonly #steps: StepCounter | undefined;
+  readonly #end: GuestEnd;
   readonly #countsReboots: boolean;
-  /** The guest has crashed in this event, and what runs on is its end. */
-  #cut: GuestCrash | undefined;
 
   private constructor(options: MachineOptions, { left, memory, ...watching }: MachineParts = {}) {
     const { strategy = DEFAULTS.strategy, eventLimit = DEFAULTS.eventLimit } = options;
@@ -87,11 +81,12 @@ export class Machine {
     this.#eventLimit = eventLimit;
     const { watch, countsReboots = false, guestStepsOnly = false } = watching;
     this.#countsReboots = countsReboots;
-    this.#steps =
-      watch !== undefined || guestStepsOnly || options.steps === true
-        ? new StepCounter(watch?.(this), () => this.#dieAtStep(), guestStepsOnly)
-        : undefined;
-    const parts = { left, memory, steps: this.#steps };
+    const counts = watch !== undefined || guestStepsOnly || options.steps === true;
+    this.#end = new GuestEnd(
+      () => domainNow(this.#room),
+      counts ? { watch: watch?.(this), guestStepsOnly } : undefined,
+    );
+    const parts = { left, memory, steps: this.#end.steps };
     const { room, partition } = makeRoom(options, (...reuse) => this.#judge.reused(...reuse), parts);
     this.#room = room;
     this.#partition = partition;
@@ -154,7 +149,7 @@ export class Machine {
       guest: guest?.kernel.stats,
       hypercalls: hypercalls && { count: hypercalls.count, ns: hypercalls.ns },
       drive: drive.counters,
-      steps: this.#steps?.counts,
+      steps: this.steps?.counts,
     };
   }
 
@@ -207,12 +202,9 @@ export class Machine {
    * was not booted with `steps: true`, and when no guest runs
    */
   crashAt(options: GuestCrashPoint): void {
-    checkCrashPoint(options, this.#steps !== undefined);
+    checkCrashPoint(options, this.steps !== undefined);
     this.#mustRun();
-    const isEvent = 'event' in options;
-    this.#events = 0;
-    this.#crashPoint = isEvent ? options.event : undefined;
-    this.#steps?.aim(isEvent ? undefined : { step: options.step, lines: options.lines ?? 0 });
+    this.#end.aim(options);
   }
 
   /**
@@ -289,7 +281,12 @@ export class Machine {
 
   /** @internal The steps of its runs; undefined when it counts none. */
   get steps(): StepCounter | undefined {
-    return this.#steps;
+    return this.#end.steps;
+  }
+
+  /** @internal Whether the guest has crashed where `crashAt` said, in the last run or reboot. */
+  get isCut(): boolean {
+    return this.#end.cut !== undefined;
   }
 
   /** @internal The machine that it was made from goes on: it cannot be used any more. */
@@ -322,43 +319,45 @@ export class Machine {
     const problems: string[] = [];
     let changed = 0;
     const change = (): void => {
-      if (betweenGuests !== undefined) changed = this.#changeDisk(betweenGuests);
+      if (betweenGuests === undefined) return;
+      changed = changeDisk(this.#room, () => betweenGuests(this.disk));
+      if (changed > 0) this.#judge.diskChanged();
     };
-    this.#crashPoint = undefined;
-    this.#steps?.aim(undefined);
     this.#sys = undefined;
     this.#guest = undefined;
     this.#room.configure(NAME, STRATEGY[strategy].cmdLine);
     this.#busy = REBOOTS;
-    if (this.#countsReboots) this.#steps?.start();
+    if (this.#countsReboots) this.#end.begin();
+    else this.#end.aim(undefined);
     try {
       const plan = { state: this.#state, strategy, hypervisor, reads, problems, change };
-      this.#room.simulation.runProcess('reboot', rebooting(this.#room, plan));
+      const process = rebooting(this.#room, plan);
+      if (this.#countsReboots) this.#end.runReboot(this.#room.simulation, process, hypervisor === undefined);
+      else this.#room.simulation.runProcess('reboot', process);
       this.#started();
     } catch (error) {
-      this.#fail();
-      throw errorOfBoot(error);
+      if (error !== this.#end.cut) {
+        this.#fail();
+        throw errorOfBoot(error);
+      }
+      // The guest has crashed in its shutdown, or in its boot. That is what the next reboot finds.
+      this.#state = 'crashed';
+      throw error;
     } finally {
       this.#becomeIdle();
     }
-    const { domain, kernel } = this.#running();
-    const continued = kernel === old;
+    const guest = this.#running();
+    const continued = guest.kernel === old;
     // A guest that goes on has the strategy with which it was booted.
     if (!continued) this.#strategy = strategy;
-    if (!continued && STRATEGY[strategy].prefetch) domain.environment.spawn('prefetch', prefetchFiles(kernel.syscalls));
-    const { preserved, refused, dirty } = domain.stats;
-    const report: RebootReport = {
-      strategy: this.#strategy,
-      hypervisor,
-      continued,
-      ns: this.now - before,
-      preserved,
-      refused: { ...refused },
-      written: dirty.written,
-      changed,
-      problems,
-    };
+    if (!continued && STRATEGY[strategy].prefetch)
+      guest.domain.environment.spawn('prefetch', prefetchFiles(guest.kernel.syscalls));
+    const report = reportOf(guest, {
+      ...{ strategy: this.#strategy, hypervisor, continued, ns: this.now - before, changed, problems },
+    });
     this.#reboots.push(report);
+    // The reboot went on without the guest, and booted another one.
+    if (this.#end.cut !== undefined && this.#countsReboots) throw this.#end.cut;
     return report;
   }
 
@@ -388,16 +387,6 @@ export class Machine {
     };
   }
 
-  /** Asks what the disk is to hold, and sees to it. Returns how many blocks have changed. */
-  #changeDisk(change: NonNullable<MachineReboot['betweenGuests']>): number {
-    const next = ofCaller(() => change(this.disk));
-    if (next === undefined) return 0;
-    if (!(next instanceof Disk)) checkBytes('betweenGuests', next);
-    const changed = replaceDisk(this.#room, next instanceof Disk ? next : image(next));
-    if (changed > 0) this.#judge.diskChanged();
-    return changed;
-  }
-
   #contents(): Pick<ImageStore, 'size' | 'read'> {
     return partOf(this.#room.drive.contents, this.#partition);
   }
@@ -425,7 +414,7 @@ export class Machine {
 
   /** A machine of a past crash point stays that. */
   #becomeIdle(): void {
-    this.#steps?.stop();
+    this.#end.stop();
     if (this.#busy !== IS_PAST) this.#busy = undefined;
   }
 
@@ -460,39 +449,21 @@ export class Machine {
   #begin(processes: readonly Process<unknown>[], name: string): ProgramRun {
     const run = new ProgramRun(this.#room.simulation, this.#running(), name, processes, this.#eventLimit);
     this.#busy = RUNS;
-    this.#cut = undefined;
-    this.#steps?.start();
+    this.#end.begin();
     return run;
   }
 
   #step(run: ProgramRun): void {
     if (this.#busy === IS_PAST) this.#mustBeIdle();
-    if (this.#events++ === this.#crashPoint) this.#die(undefined);
     try {
-      run.step();
-      if (this.#steps?.isDue === true) this.#dieAtStep();
+      this.#end.dispatch(() => {
+        run.step();
+      });
     } catch (error) {
-      // What the guest's own code makes of its end is of no account.
-      if (this.#cut !== undefined) throw this.#cut;
-      if (error instanceof GuestPanic) this.#state = 'crashed';
+      if (error instanceof GuestPanic || error === this.#end.cut) this.#state = 'crashed';
       // What the disk throws ends the machine: the drive never answers that request.
       else if (!(error instanceof ArgumentError)) this.#fail();
       throw error;
     }
-    if (this.#cut !== undefined) throw this.#cut;
-  }
-
-  /** Before a step, or behind the event that it belongs to. */
-  #dieAtStep(): never {
-    this.#die(this.#steps!.target);
-  }
-
-  /** Nothing of the guest runs any more. What it was about to do is left undone. */
-  #die(step: number | undefined): never {
-    this.#steps?.stop();
-    this.#cut = new GuestCrash(this.#events - 1, step);
-    this.#running().kernel.crash();
-    this.#state = 'crashed';
-    throw this.#cut;
   }
 }

@@ -1,6 +1,6 @@
 /** What each way of rebooting a machine does, with its one guest and its disk. */
 
-import { ArgumentError, checkArgument } from '../../base/argument-error.ts';
+import { ArgumentError, checkArgument, checkBytes } from '../../base/argument-error.ts';
 import { equalBytes } from '../../base/bytes.ts';
 import { ModelError } from '../../base/errno.ts';
 import { InputError } from '../../base/input-error.ts';
@@ -8,14 +8,14 @@ import { Ns, PAGE_SIZE, SECTOR_SIZE, SECTORS_PER_PAGE } from '../../base/units.t
 import { UserError } from '../../base/user-error.ts';
 import type { Writer } from '../../disk/image/backing-store.ts';
 import { HypervisorReboot } from '../../experiment/host/hypervisor-reboot.ts';
-import type { VmmMachine } from '../../experiment/host/machine-room.ts';
+import type { VmmGuest, VmmMachine } from '../../experiment/host/machine-room.ts';
 import { STRATEGY, type StrategyName, type VmmStrategyName } from '../../experiment/host/strategies.ts';
 import type { Process } from '../../sim/index.ts';
 import { prefetchList } from '../../workload/prefetch.ts';
-import { domainOf } from '../../xen/index.ts';
-import type { Disk } from './disk.ts';
+import { type Domain, domainOf } from '../../xen/index.ts';
+import { Disk, image } from './disk.ts';
 import { chanceOf } from './machine-bytes.ts';
-import type { MachineState } from './results.ts';
+import type { MachineState, RebootReport } from './results.ts';
 
 /** The machine's guest. */
 export const NAME = 'guest0';
@@ -24,7 +24,7 @@ export const NAME = 'guest0';
 class CallersError extends Error {}
 
 /** Calls a function of the caller's while the machine reboots. */
-export function ofCaller<T>(act: () => T): T {
+function ofCaller<T>(act: () => T): T {
   try {
     return act();
   } catch (cause) {
@@ -80,21 +80,27 @@ export function rebooting(room: VmmMachine, plan: RebootPlan): Process {
   return switchOn(room, plan);
 }
 
-/** A hypervisor is made from what memory holds, and the guest boots. */
+/**
+ * A hypervisor is made from what memory holds, and the guest boots. A guest that was suspended
+ * there has no program any more, and its domain is taken down.
+ */
 function* switchOn(room: VmmMachine, { hypervisor, problems, change }: RebootPlan): Process {
   room.guests.clear();
   change();
   const { problem } = yield* room.bootHypervisor();
   if (hypervisor !== undefined && problem !== undefined) problems.push(problem);
+  const { lost } = yield* room.resumeGuests();
+  problems.push(...lost.map(({ reason }) => reason));
   yield* room.start();
 }
 
 /** The next guest takes the place of one that runs, or has crashed. */
 function* rebootGuest(room: VmmMachine, { state, strategy, reads, change }: RebootPlan): Process {
-  const { kernel, domain } = room.guests.get(NAME)!;
   const { cmdLine, preserve, writeDirty, prefetch } = STRATEGY[strategy];
   if (state === 'crashed') yield Ns(room.guestCosts.crashDetectNs);
-  else yield* kernel.shutdown();
+  else yield* room.guests.get(NAME)!.kernel.shutdown();
+  // One that has crashed in its boot is no guest yet.
+  const domain = domainNow(room)!;
   const next = yield* domainOf(
     room.toolstack.restartDomain(domain, {
       preserve,
@@ -107,11 +113,37 @@ function* rebootGuest(room: VmmMachine, { state, strategy, reads, change }: Rebo
   yield* room.boot(room.configs[0]!, next);
 }
 
+/** The domain of the machine's guest, whether it runs or has stopped; undefined: there is none. */
+export function domainNow({ toolstack }: VmmMachine): Domain | undefined {
+  return toolstack.list.domains.find(({ name }) => name === NAME);
+}
+
 /** The hypervisor is rebooted under a guest that runs. */
 function* rebootHypervisor(room: VmmMachine, how: VmmStrategyName, { problems }: RebootPlan): Process {
   const reboot = new HypervisorReboot(room);
   yield* reboot.run(how);
   problems.push(...reboot.reasons.values());
+}
+
+/** What a reboot has done that ended with this guest. */
+export function reportOf(
+  { domain: { stats } }: VmmGuest,
+  how: Omit<RebootReport, 'preserved' | 'refused' | 'written'>,
+): RebootReport {
+  const { preserved, refused, dirty } = stats;
+  return { ...how, preserved, refused: { ...refused }, written: dirty.written };
+}
+
+/**
+ * Asks the caller what the disk is to hold, and sees to it.
+ * @returns how many blocks have changed
+ */
+export function changeDisk(room: VmmMachine, ask: () => unknown): number {
+  const next = ofCaller(ask);
+  if (next === undefined) return 0;
+  if (next instanceof Disk) return replaceDisk(room, next);
+  checkBytes('betweenGuests', next);
+  return replaceDisk(room, image(next));
 }
 
 /**
@@ -120,7 +152,7 @@ function* rebootHypervisor(room: VmmMachine, how: VmmStrategyName, { problems }:
  * @returns how many blocks of 4 KiB that were
  * @throws ArgumentError for contents of another size
  */
-export function replaceDisk({ drive, hypervisor, configs }: VmmMachine, { contents }: Disk): number {
+function replaceDisk({ drive, hypervisor, configs }: VmmMachine, { contents }: Disk): number {
   const { device } = configs[0]!;
   const bytes = device.sectorCount * SECTOR_SIZE;
   const isWhole = contents.size - (contents.size % SECTOR_SIZE) === bytes;

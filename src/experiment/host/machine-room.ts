@@ -327,7 +327,8 @@ export class VmmMachine extends Host {
       if (left.get(config.name) !== 'suspended') continue;
       const outcome = yield* resumeDomain(this.hypervisor, this.toolstack.list, config);
       if (!outcome.ok) {
-        lost.push({ domid: before.get(config.name)!.domain.domid, name: config.name, reason: outcome.reason.why });
+        const { record } = this.hypervisor.left.find((domain) => domain.record.name === config.name)!;
+        lost.push({ domid: record.domid, name: config.name, reason: outcome.reason.why });
         continue;
       }
       const guest = before.get(config.name);

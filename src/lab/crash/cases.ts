@@ -2,7 +2,7 @@
  * The cases of the check, in their order: kinds as asked for, steps ascending, crashes ascending.
  */
 
-import { RandomStreams } from '../../sim/index.ts';
+import { type RandomStream, RandomStreams } from '../../sim/index.ts';
 import type { CrashKind, CrashOptions, Moment } from './options.ts';
 import type { Trace } from './trace.ts';
 
@@ -21,12 +21,22 @@ export function pointsOf(options: CrashOptions, trace: Trace): readonly Point[] 
   const all = kinds.flatMap((kind) => (kind === 'guest' ? guestPoints(trace) : machinePoints(trace, kind)));
   const torn = all.map((point) => (point.lines === 0 ? point : { ...point, lines: 1 + random.below(point.lines) }));
   if (crash === 'every' || crash.sample >= torn.length) return torn;
-  const places = torn.map((_, place) => place);
+  return sampleOf(torn, crash.sample, trace, random);
+}
+
+/**
+ * Half of a sample is at steps that differ from the one before. Long runs of equal steps, as when a
+ * table is cleared, take all of an even sample.
+ */
+function sampleOf(points: readonly Point[], size: number, { isTurn }: Trace, random: RandomStream): readonly Point[] {
+  const places = points.map((_, place) => place);
   random.shuffle(places);
-  return places
-    .slice(0, crash.sample)
+  const turns = places.filter((place) => isTurn[points[place]!.step] === 1).slice(0, Math.floor(size / 2));
+  const chosen = new Set([...turns, ...places]);
+  return [...chosen]
+    .slice(0, size)
     .sort((a, b) => a - b)
-    .map((place) => torn[place]!);
+    .map((place) => points[place]!);
 }
 
 /** Of a point with `lines`, it is the number of lines before the last one. */

@@ -88,7 +88,7 @@ export class Player {
 
   /** Power or hypervisor: one run of the workload. */
   #along(cases: readonly Case[], goesOn: (done: number) => boolean): number {
-    const { program, model } = this.#subject.start();
+    const { play, model } = this.#subject.start();
     let done = 0;
     let isLooking = false;
     let first = 0;
@@ -117,7 +117,7 @@ export class Player {
     first = machine.steps!.total;
     isLooking = true;
     try {
-      machine.run(program);
+      play(machine);
       visit(machine, this.#trace.steps, 0);
     } catch (error) {
       if (!(error instanceof Enough)) throw error;
@@ -134,24 +134,25 @@ export class Player {
       () => playing!,
       'hypervisor',
       (look) => {
-        const { program, model } = this.#subject.start();
+        const { play, model } = this.#subject.start();
         let isLooking = false;
+        const looks = (its: Machine): boolean => (isLooking ||= its.isCut);
         const machine = this.#subject.boot(0, {
           ...(look === undefined
             ? { guestStepsOnly: true }
             : {
                 countsReboots: true,
                 watch: (its: Machine) => ({
-                  before: (at: Step) => (isLooking ? look(its, at, 0) : 0),
+                  before: (at: Step) => (looks(its) ? look(its, at, 0) : 0),
                   torn: (at: Step, torn: number) => {
-                    if (isLooking) look(its, at, torn);
+                    if (looks(its)) look(its, at, torn);
                   },
                 }),
               }),
         });
         this.#aim(machine, one.point, look === undefined);
         try {
-          machine.run(program);
+          play(machine);
           machine.crash();
         } catch (error) {
           if (!(error instanceof GuestCrash)) throw error;
@@ -159,7 +160,8 @@ export class Player {
         playing ??= { of: one, sure: model?.sure(), history: historyOf(machine), moments: [{ step, lines }] };
         if (look === undefined) this.#crashed(machine, 'guest');
         isLooking = true;
-        machine.reboot();
+        // The tool stack that reboots the hypervisor goes on without the guest, and boots another.
+        if (machine.state === 'crashed') machine.reboot();
         return machine;
       },
     );

@@ -23,7 +23,8 @@ export type UserWorkloads = ReadonlyMap<string, Program>;
 
 /** One run of a workload. */
 export interface Started {
-  readonly program: Program;
+  /** Plays it to its end. */
+  readonly play: (machine: Machine) => void;
   /** Says at any moment what is sure; undefined: nothing is known of the program. */
   readonly model: ModelFs | undefined;
 }
@@ -32,6 +33,8 @@ export interface Started {
 export class Subject {
   readonly machine: MachineOptions;
   readonly hasJournal: boolean;
+  /** Whether the machine is rebooted in it. */
+  readonly reboots: boolean;
   readonly #start: () => Started;
   /** One for each machine that is alive at a time: to make one costs as much as a boot. */
   readonly #memories: MachineMemory[] = [];
@@ -44,11 +47,17 @@ export class Subject {
     const built = Object.hasOwn(WORKLOADS, name) ? WORKLOADS[name] : undefined;
     if (users === undefined && built === undefined)
       throw new ArgumentError(`workload: ${JSON.stringify(name)} is none of ${Object.keys(WORKLOADS).join(', ')}`);
+    this.reboots = users === undefined && built!.reboot !== undefined;
     const tree = users === undefined ? treeOf(built!) : { hello: contents(5000, 0) };
     this.#start = () => {
-      if (users !== undefined) return { program: users, model: undefined };
+      if (users !== undefined) return { play: (machine) => void machine.run(users), model: undefined };
       const model = modelOf(built!);
-      return { program: (sys) => playWorkload(sys, built!, model, this.hasJournal), model };
+      return {
+        play: (machine) => {
+          playWorkload(machine, built!, model, this.hasJournal);
+        },
+        model,
+      };
     };
     this.machine = {
       disk: files(tree, this.hasJournal ? { journalBlocks: JOURNAL_BLOCKS } : { size: 1 << 20 }),
@@ -68,9 +77,10 @@ export class Subject {
 
   /** A machine whose guest has read all that there is, and has not begun with the workload. */
   boot(level: number, parts: Omit<MachineParts, 'left' | 'memory'>): Machine {
-    const machine = Machine.bootWith(this.machine, { ...parts, memory: this.#memories[level] });
-    const { memory } = machine.room;
-    this.#memories[level] ??= new MachineMemory(memory.frameCount * PAGE_SIZE, memory);
+    const memory = this.#memories[level];
+    const machine = Machine.bootWith(this.machine, { countsReboots: this.reboots, ...parts, memory });
+    const its = machine.room.memory;
+    this.#memories[level] ??= new MachineMemory(its.frameCount * PAGE_SIZE, its);
     machine.run((sys) => readEverything(sys));
     return machine;
   }

@@ -7,6 +7,7 @@
 
 import { ArgumentError } from '../../base/argument-error.ts';
 import type { Machine } from '../../doors/machine/index.ts';
+import { domainNow } from '../../doors/machine/reboots.ts';
 import { linesOf, type Step } from '../../doors/machine/steps.ts';
 import { type StepKind, STEP_KINDS } from '../../sim/index.ts';
 import type { Started, Subject } from './subject.ts';
@@ -48,6 +49,8 @@ export interface Trace {
   readonly counts: Readonly<Record<StepKind, number>>;
   /** Of each step, the lines of the CPU cache that it stores: 1 for what is stored at once. */
   readonly lines: Uint8Array;
+  /** Of each step and of the end, 1 where it is of another kind than the step before. */
+  readonly isTurn: Uint8Array;
   /** Moments for the guest, in their order. The last one is the end. */
   readonly guest: readonly GuestMoment[];
   /** By step, the place in `guest`. */
@@ -57,6 +60,9 @@ export interface Trace {
   /** Whether a page was stored to, or written again, while it was being written. */
   readonly writesMeet: boolean;
 }
+
+/** Domain 0: no guest runs. */
+const NO_GUEST = 0;
 
 /** A watch that only looks. */
 const QUIET = { torn: (): void => undefined };
@@ -78,6 +84,10 @@ export function traceOf(subject: Subject): Trace {
     steps: steps.length,
     counts,
     lines: Uint8Array.from(steps, (step) => linesOf({ ...step, number: 0 })),
+    isTurn: Uint8Array.from({ length: steps.length + 1 }, (_, n) => {
+      const [before, step] = [steps[n - 1], steps[n]];
+      return before?.kind === step?.kind && before?.what === step?.what ? 0 : 1;
+    }),
     ...guestMomentsOf(steps),
     writesMeet: writesMeet(steps),
   };
@@ -85,7 +95,11 @@ export function traceOf(subject: Subject): Trace {
 
 interface Recording {
   readonly hashes: readonly number[];
-  readonly steps: readonly (Pick<Step, 'isGuests' | 'kind' | 'what' | 'at' | 'size'> & { readonly event: number })[];
+  readonly steps: readonly (Pick<Step, 'isGuests' | 'kind' | 'what' | 'at' | 'size'> & {
+    readonly event: number;
+    /** Domain of the guest that runs. */
+    readonly domid: number;
+  })[];
   readonly counts: Readonly<Record<StepKind, number>>;
 }
 
@@ -99,7 +113,8 @@ function record(subject: Subject): Recording {
     if (steps.length === MOST_STEPS)
       throw new WorkloadError('endless', steps.length, `no end after ${MOST_STEPS} steps`);
     const event = machine.room.simulation.eventCount - firstEvent;
-    steps.push({ ...step, event });
+    const domain = domainNow(machine.room);
+    steps.push({ ...step, event, domid: domain?.isRunning === true ? domain.domid : NO_GUEST });
     let hash = Math.imul(STEP_KINDS.indexOf(step.kind) + event, 0x9e3779b1) ^ Math.imul(step.at + 1, 0x85ebca6b);
     hash = Math.imul(hash ^ (step.size | 0), 0xc2b2ae35);
     hashes.push(hash ^ (hash >>> 15));
@@ -115,9 +130,9 @@ function record(subject: Subject): Recording {
   return { hashes, steps, counts: counts as Record<StepKind, number> };
 }
 
-function run(machine: Machine, { program }: Started, step: () => number): void {
+function run(machine: Machine, { play }: Started, step: () => number): void {
   try {
-    machine.run(program);
+    play(machine);
   } catch (error) {
     if (error instanceof WorkloadError) throw error;
     const [line = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
@@ -133,10 +148,10 @@ function run(machine: Machine, { program }: Started, step: () => number): void {
 
 /**
  * Moments at which a guest may die, from the steps of a run.
- * @param steps each with the events before it
+ * @param steps each with the events before it, and with the guest that runs; one by default
  */
 export function guestMomentsOf(
-  steps: readonly { readonly isGuests: boolean; readonly event: number }[],
+  steps: readonly { readonly isGuests: boolean; readonly event: number; readonly domid?: number }[],
 ): Pick<Trace, 'guest' | 'guestOf' | 'ordinals'> {
   const guest: GuestMoment[] = [];
   const guestOf = new Uint32Array(steps.length + 1);
@@ -149,8 +164,11 @@ export function guestMomentsOf(
     guest.push({ step: first, covers: end - first, ordinal: own, event });
     first = end;
   };
-  for (const [number, { isGuests, event }] of steps.entries()) {
-    if (number > first && steps[number - 1]!.event !== event) close(number, steps[number - 1]!.event, undefined);
+  for (const [number, { isGuests, event, domid }] of steps.entries()) {
+    const before = steps[number - 1];
+    const isAlive = domid !== NO_GUEST && domid === before?.domid;
+    if (before !== undefined && number > first && before.event !== event && isAlive)
+      close(number, before.event, undefined);
     if (!isGuests) continue;
     ordinals[number] = ordinal;
     close(number + 1, event, ordinal++);

@@ -6,7 +6,7 @@
  */
 
 import { ModelError } from '../../base/errno.ts';
-import type { FileTree, Process, Syscalls } from '../../doors/machine/index.ts';
+import type { FileTree, Machine, MachineReboot, Process, Syscalls } from '../../doors/machine/index.ts';
 import { contents } from '../../doors/testing/contents.ts';
 import type { FileCall } from '../../doors/testing/file-calls.ts';
 import { ModelFs } from '../../doors/testing/model-fs.ts';
@@ -20,6 +20,8 @@ export interface Workload {
   /** Bytes of the files that are there at first. */
   readonly files: Readonly<Record<string, number>>;
   readonly calls: readonly FileCall[];
+  /** A reboot in order behind these calls, and the calls after it. By default there is none. */
+  readonly reboot?: { readonly how: MachineReboot; readonly then: readonly FileCall[] };
 }
 
 const create = (path: string): FileCall => ({ do: 'create', path, exclusive: false });
@@ -30,6 +32,12 @@ const on = (what: 'read' | 'fsync' | 'fsyncDirectory' | 'unlink' | 'mkdir', path
   ...{ do: what, path },
 });
 const SYNC: FileCall = { do: 'sync' };
+/** One page is dirty at the reboot, and one is clean. */
+const REBOOTED: Pick<Workload, 'files' | 'calls'> = {
+  files: { a: 4096, b: 4096 },
+  calls: [on('read', '/a'), on('read', '/b'), write('/a', 100, 600, 12)],
+};
+const THEN: readonly FileCall[] = [on('read', '/a'), write('/b', 0, 300, 13), on('fsync', '/b')];
 
 /** The workloads by name. */
 export const WORKLOADS: Readonly<Record<string, Workload>> = {
@@ -96,6 +104,12 @@ export const WORKLOADS: Readonly<Record<string, Workload>> = {
       ...[on('unlink', '/d/b'), write('/a', 200, 9000, 11), { do: 'writeOut', path: '/a' } as const],
     ],
   },
+  /** The guest is rebooted in order, by its strategy. */
+  reboot: { ...REBOOTED, reboot: { how: {}, then: THEN } },
+  /** The hypervisor is rebooted in order, and the guest goes on. */
+  'hand-over-vm': { ...REBOOTED, reboot: { how: { hypervisor: 'warm-vm' }, then: THEN } },
+  /** The hypervisor is rebooted in order, and the next guest has the cache. */
+  'hand-over-cache': { ...REBOOTED, reboot: { how: { hypervisor: 'warm-cache+metadata' }, then: THEN } },
 };
 
 /** What the disk holds at first. */
@@ -118,11 +132,20 @@ export function modelOf({ files }: Workload): ModelFs {
 const SAVING: readonly FileCall['do'][] = ['fsync', 'fsyncDirectory', 'sync'];
 
 /**
- * Plays a workload in a guest, beside its model. What a call changes is unsure in the model as soon
- * as the call begins. What it saves is sure when the call has returned.
+ * Plays a workload on a machine, beside its model. What a call changes is unsure in the model as
+ * soon as the call begins. What it saves is sure when the call has returned.
  * @throws Error of one line where guest and model differ
  */
-export function* playWorkload(sys: Syscalls, { calls }: Workload, model: ModelFs, hasJournal: boolean): Process {
+export function playWorkload(machine: Machine, { calls, reboot }: Workload, model: ModelFs, hasJournal: boolean): void {
+  machine.run((sys) => playCalls(sys, calls, model, hasJournal));
+  if (reboot === undefined) return;
+  const { continued } = machine.reboot(reboot.how);
+  // A guest that shuts down writes all it has.
+  if (!continued) model.sync();
+  machine.run((sys) => playCalls(sys, reboot.then, model, hasJournal));
+}
+
+function* playCalls(sys: Syscalls, calls: readonly FileCall[], model: ModelFs, hasJournal: boolean): Process {
   for (const one of calls) {
     const kind = { hasJournal };
     const saves = SAVING.includes(one.do);

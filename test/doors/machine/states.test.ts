@@ -223,6 +223,7 @@ describe('a machine', () => {
       'domain',
       'room',
       'steps',
+      'isCut',
     ];
     const all = Object.getOwnPropertyNames(Machine.prototype).filter((name) => !internal.includes(name));
     expect(all.sort()).toEqual(

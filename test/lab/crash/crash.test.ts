@@ -1,7 +1,8 @@
 // The check `crash`: a workload stops at every step, and every law holds afterwards.
 import { describe, expect, it } from 'vitest';
 import { ArgumentError } from '../../../src/base/argument-error.ts';
-import type { Process, Program } from '../../../src/doors/machine/index.ts';
+import type { Machine, Process, Program, RebootReport } from '../../../src/doors/machine/index.ts';
+import type { Step } from '../../../src/doors/machine/steps.ts';
 import { crashCheck, WorkloadError, WORKLOADS } from '../../../src/lab/crash/index.ts';
 import { pointsOf } from '../../../src/lab/crash/cases.ts';
 import { crashOptions } from '../../../src/lab/crash/options.ts';
@@ -29,13 +30,60 @@ describe('a workload that stops at its steps', () => {
     it(`no law is broken at a step of ${workload}, whatever stops`, () => {
       for (const fs of ['ext2', 'ext3'])
         for (const strategy of ['warm-cache+metadata', 'rio+warm-cache']) {
-          const options = { workload, fs, strategy, crash: crash(3) };
+          // A reboot has tens of thousands of steps.
+          const sample = WORKLOADS[workload]!.reboot === undefined ? 3 : 1;
+          const options = { workload, fs, strategy, crash: crash(sample) };
           const { violations, done, counts } = play(options);
           expect(violations).toEqual([]);
           expect(done).toBe(counts['states']);
           expect(done).toBeGreaterThan(0);
         }
     });
+
+  for (const [workload, hypervisor] of [
+    ['reboot', undefined],
+    ['hand-over-vm', 'warm-vm'],
+    ['hand-over-cache', 'warm-cache+metadata'],
+  ] as const)
+    it(`${workload} reboots in order, by ${String(hypervisor)}, and a guest that is dying boots again`, () => {
+      const subject = new Subject(crashOptions({ workload }), undefined);
+      const trace = traceOf(subject);
+      const machine = subject.boot(0, {});
+      subject.start().play(machine);
+      const reboot = machine.report().reboots[0]!;
+      expect([reboot.hypervisor, reboot.continued, reboot.problems]).toEqual([
+        hypervisor,
+        hypervisor === 'warm-vm',
+        [],
+      ]);
+      // The reboot itself is most of the steps, and belongs to cases of each kind.
+      expect(trace.steps).toBeGreaterThan(10_000);
+      expect(trace.guest.reduce((sum, { covers }) => sum + covers, 0)).toBe(trace.steps + 1);
+    });
+
+  it('what was handed over outlives a crash of the hypervisor before the next one has begun with it', () => {
+    const found = ['hand-over-cache', 'hand-over-vm'].map((workload) => {
+      const subject = new Subject(crashOptions({ workload }), undefined);
+      const reports: RebootReport[] = [];
+      let isLooking = false;
+      let copies = 0;
+      const before = (machine: Machine, { what, isGuests }: Step): number => {
+        // The record that is handed over is two copies or more, and is marked before it is read.
+        if (isLooking && what === 'word' && copies > 1 && !isGuests)
+          reports.push(machine.afterHypervisorCrash({ memory: subject.memory(1) }).report().reboots[0]!);
+        copies = what === 'copy' ? copies + 1 : 0;
+        return 0;
+      };
+      const machine = subject.boot(0, {
+        watch: (its) => ({ before: (step) => before(its, step), torn: () => undefined }),
+      });
+      isLooking = true;
+      subject.start().play(machine);
+      return reports;
+    });
+    expect(found[0]!.map(({ preserved }) => preserved)).toContain(12);
+    expect(found[1]!.flatMap(({ problems }) => problems)).toContain('its program is not where its registers say');
+  });
 
   it('no law is broken when recoveries are crashed, too', () => {
     for (const workload of ['rename-over', 'truncate', 'reuse'])

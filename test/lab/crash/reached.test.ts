@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { crashCheck, REACHED, WORKLOADS } from '../../../src/lab/crash/index.ts';
 
-it('a run over all built-in workloads meets every state of the list', () => {
+it('a run over all built-in workloads that do not reboot meets every state of the list', () => {
   const reached = new Map<string, number>();
   const play = (options: Record<string, unknown>): void => {
     const to = crashCheck.count(options);
@@ -11,7 +11,7 @@ it('a run over all built-in workloads meets every state of the list', () => {
     expect(Object.keys(met)).toEqual([...REACHED]);
     for (const [name, times] of Object.entries(met)) reached.set(name, (reached.get(name) ?? 0) + times);
   };
-  for (const workload of Object.keys(WORKLOADS))
+  for (const [workload] of Object.entries(WORKLOADS).filter(([, { reboot }]) => reboot === undefined))
     for (const strategy of ['warm-cache+metadata', 'rio+warm-cache'])
       play({ workload, strategy, crash: { sample: 12 } });
   play({ workload: 'reuse', kinds: ['power'], crash: { sample: 30 } });
