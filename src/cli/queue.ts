@@ -17,7 +17,7 @@ import { version } from './version.ts';
 /** What --queue was tried with. */
 const PACKAGES = 'bullmq@6.7.0 ioredis@6.0.0';
 /** How long a Redis may take to answer at first, ms. */
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 4000;
 /** Most that a lost connection waits before it is tried again, ms. */
 const RETRY_MS = 1000;
 /** Tries of a command, about a second each, before it is given up. */

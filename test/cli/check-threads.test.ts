@@ -122,17 +122,17 @@ export default function* () { yield door; yield* [2, 3]; yield last; }`;
     [
       'hangs.mjs',
       'export default function* () { for (;;); }',
-      /hangs\.mjs: no end: counting its cases did nothing for 2 s$/,
+      /hangs\.mjs: no end: counting its cases did nothing for 1 s$/,
     ],
-    ['waits.mjs', 'for (;;);', /waits\.mjs: no end: its import did nothing for 2 s$/],
+    ['waits.mjs', 'for (;;);', /waits\.mjs: no end: its import did nothing for 1 s$/],
     [
       'hangs-once.mjs',
       'import { isMainThread, workerData } from "node:worker_threads";\nexport default function* () { yield 1; if (workerData.name === "check") for (;;); }',
-      /hangs-once\.mjs: no end: cases 0 to 0 did nothing for 2 s$/,
+      /hangs-once\.mjs: no end: cases 0 to 0 did nothing for 1 s$/,
     ],
   ])('the mistake of %s is one line that names the file and the place', (name, text, message) => {
     write(name, text);
-    const patience = message.source.includes('no end') ? '2s' : '50s';
+    const patience = message.source.includes('no end') ? '1s' : '50s';
     const { status, out, err } = check(`--workload ${name} --patience ${patience} --jobs 2`);
     expect({ status, out }).toEqual({ status: 2, out: '' });
     expect(err).toMatch(/^stillwarm: [^\n]*\n$/);

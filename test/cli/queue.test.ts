@@ -204,7 +204,7 @@ describe('what a queue is asked for', () => {
     const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
     const { status, err } = await run(`check double --queue redis://${address}`);
     expect(status).toBe(2);
-    expect(err).toBe(`stillwarm: --queue: cannot reach redis://${address}: no answer for 10 s\n`);
+    expect(err).toBe(`stillwarm: --queue: cannot reach redis://${address}: no answer for 4 s\n`);
     server.close();
   });
 

@@ -129,6 +129,7 @@ export class WriteAccount implements Writer {
     this.#with = other;
   }
 
+  /** @internal Notes changes of these blocks of a medium. */
   wrote(medium: Medium, first: number, blocks: number): void {
     let counts = this.#counts.get(medium);
     if (counts === undefined) this.#counts.set(medium, (counts = new ChangeCounts()));

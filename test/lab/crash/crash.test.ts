@@ -25,19 +25,21 @@ function play(
 /** A sample for `npm test`, and everything in a run of the laws. */
 const crash = (sample: number): Options['crash'] => (playsLaws() ? 'every' : { sample: sample * runsFactor() });
 
+const ALL = ['ext2', 'ext3'].flatMap((fs) =>
+  ['warm-cache+metadata', 'rio+warm-cache'].map((strategy) => [fs, strategy] as const),
+);
+
 describe('a workload that stops at its steps', () => {
   for (const workload of Object.keys(WORKLOADS))
     it(`no law is broken at a step of ${workload}, whatever stops`, () => {
-      for (const fs of ['ext2', 'ext3'])
-        for (const strategy of ['warm-cache+metadata', 'rio+warm-cache']) {
-          // A reboot has tens of thousands of steps.
-          const sample = WORKLOADS[workload]!.reboot === undefined ? 3 : 1;
-          const options = { workload, fs, strategy, crash: crash(sample) };
-          const { violations, done, counts } = play(options);
-          expect(violations).toEqual([]);
-          expect(done).toBe(counts['states']);
-          expect(done).toBeGreaterThan(0);
-        }
+      // A reboot has tens of thousands of steps.
+      const sample = WORKLOADS[workload]!.reboot === undefined ? 3 : 1;
+      for (const [fs, strategy] of playsLaws() ? ALL : sample === 1 ? ALL.slice(3) : [ALL[0]!, ALL[3]!]) {
+        const { violations, done, counts } = play({ workload, fs, strategy, crash: crash(sample) });
+        expect(violations).toEqual([]);
+        expect(done).toBe(counts['states']);
+        expect(done).toBeGreaterThan(0);
+      }
     });
 
   for (const [workload, hypervisor] of [
