@@ -3,7 +3,14 @@
  *
  * @module stillwarm/disk
  */
-export { type BackingStore, type Extent, type Medium, noteChange, type Writer } from './image/backing-store.ts';
+export {
+  type BackingStore,
+  type Extent,
+  type Medium,
+  noteChange,
+  type WriteAccount,
+  type Writer,
+} from './image/backing-store.ts';
 export type { BlockDevice, BlockOp, BlockRequest, Segment } from './drive/block-device.ts';
 export { Drive, type DriveCounters, type DriveOptions } from './drive/drive.ts';
 export type { DrivePort } from './drive/drive-port.ts';

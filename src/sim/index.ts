@@ -17,6 +17,7 @@ export {
   WaitQueue,
 } from './simulation.ts';
 
+export { STEP_KINDS, type StepKind, type StepObserver } from './steps.ts';
 /** @internal */
 export * from './completion.ts';
 /** @internal */
