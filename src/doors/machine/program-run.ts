@@ -19,9 +19,10 @@ export class GuestCrash extends Error {
   override readonly name = 'GuestCrash';
   /** Events that were dispatched before it, counted as `crashAt` counts. */
   readonly event: number;
-  /** The step before which it was to crash; undefined: it was to crash at an event. */
+  /** Number of the step before which it was to crash; undefined: it was to crash at an event. */
   readonly step: number | undefined;
 
+  /** @param step number of the step, if it was to crash at one */
   constructor(event: number, step?: number) {
     super(step === undefined ? `the guest has crashed after event ${event}` : `the guest has crashed at step ${step}`);
     this.event = event;
