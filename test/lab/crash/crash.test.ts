@@ -22,7 +22,10 @@ function play(
   return crashCheck.play({ check: 'crash', options, from, to }, () => true, workloads);
 }
 
-/** A sample for `npm test`, and a larger one in a run of the laws. `stillwarm check crash` plays every step. */
+/**
+ * A sample for `npm test`, and a larger one in a run of the laws. The command plays every step with
+ * `--crash every`.
+ */
 const crash = (sample: number): Options['crash'] => ({ sample: sample * runsFactor() * (playsLaws() ? 8 : 1) });
 
 const ALL = ['ext2', 'ext3'].flatMap((fs) =>
