@@ -16,7 +16,7 @@ import { machineMemoryFor } from '../../src/experiment/host/host.ts';
 import { MachineMemory } from '../../src/machine/memory.ts';
 import { SERVER_2026 } from '../../src/machine/profiles/server-2026.ts';
 
-export { pattern, smallImage } from '../../src/lab/fuzz/specimens.ts';
+export { bytesOf, imageOf, pattern, smallImage } from '../../src/lab/fuzz/specimens.ts';
 
 /**
  * The disk as an experiment wants it. Throws UserError when the oracle cannot make sense of the

@@ -57,8 +57,6 @@ export interface Trace {
   readonly guestOf: Uint32Array;
   /** Of a guest's own step, its number among these; -1 of others. */
   readonly ordinals: Int32Array;
-  /** Whether a page was stored to, or written again, while it was being written. */
-  readonly writesMeet: boolean;
 }
 
 /** Domain 0: no guest runs. */
@@ -89,7 +87,6 @@ export function traceOf(subject: Subject): Trace {
       return before?.kind === step?.kind && before?.what === step?.what ? 0 : 1;
     }),
     ...guestMomentsOf(steps),
-    writesMeet: writesMeet(steps),
   };
 }
 
@@ -175,18 +172,4 @@ export function guestMomentsOf(
   }
   close(steps.length + 1, Infinity, undefined);
   return { guest, guestOf, ordinals };
-}
-
-/** Whether a sector was to be written while a write of it was under way. */
-function writesMeet(steps: Recording['steps']): boolean {
-  const inFlight = new Map<number, number>();
-  for (const { kind, what, at, size } of steps) {
-    if (what !== 'write') continue;
-    if (kind === 'completion') inFlight.delete(at);
-    else if (kind === 'request') {
-      for (const [sector, sectors] of inFlight) if (at < sector + sectors && sector < at + size) return true;
-      inFlight.set(at, size);
-    }
-  }
-  return false;
 }

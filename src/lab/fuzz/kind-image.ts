@@ -6,7 +6,7 @@
  */
 
 import { defineLayout, getField, PAGE_SIZE } from '../../base/index.ts';
-import { MemoryImage } from '../../disk/image/memory-image.ts';
+import type { MemoryImage } from '../../disk/image/memory-image.ts';
 import { DIRENT, EXT2_SUPERBLOCK_OFFSET, GROUP_DESCRIPTOR, INODE, SUPERBLOCK } from '../../format/ext2.ts';
 import { JBD_HEADER, JBD_REVOKE, JBD_SUPERBLOCK, JBD_TAG } from '../../format/jbd.ts';
 import { OracleExt2 } from '../../experiment/judge/oracle-ext2.ts';
@@ -15,7 +15,7 @@ import { drawBytes, editedBytes, type Specimen, type Structure } from './bytes.t
 import { type Kind, must, once, refusedFor, TAKEN, type Verdict } from './kind.ts';
 import { fuzzMemory, FuzzMachine } from './machine.ts';
 import { changeEverything, readEverything } from './programs.ts';
-import { smallImage } from './specimens.ts';
+import { bytesOf, imageOf, smallImage } from './specimens.ts';
 
 /** Two lives take some thousands of events. */
 const MOST_EVENTS = 200_000;
@@ -32,18 +32,6 @@ const POINTERS = defineLayout('block pointers', PAGE_SIZE, [
   { name: 'block', width: 4, count: PAGE_SIZE / 4, meaning: 'a block' },
 ]);
 const BITMAP = defineLayout('bitmap', 64, [{ name: 'bits', width: 1, count: 64, meaning: 'a bit an object' }]);
-
-function bytesOf(image: MemoryImage): Uint8Array {
-  const bytes = new Uint8Array(image.size);
-  image.read(0, bytes, 0, image.size);
-  return bytes;
-}
-
-function imageOf(bytes: Uint8Array): MemoryImage {
-  const image = new MemoryImage(bytes.length);
-  image.write(0, bytes, 0, bytes.length);
-  return image;
-}
 
 /** Superblock, descriptor, bitmaps, inodes, directories and maps of blocks. */
 function structuresOf(bytes: Uint8Array): Structure[] {

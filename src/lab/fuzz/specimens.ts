@@ -1,6 +1,6 @@
 /** Trees and images of which specimens are made: small, with everything that a reader meets. */
 
-import type { MemoryImage } from '../../disk/image/memory-image.ts';
+import { MemoryImage } from '../../disk/image/memory-image.ts';
 import { makeExt2 } from '../../disk/mkfs/mkfs.ts';
 import { directory, file, sparse, symlink, type Tree, tree, type TreeNode } from '../../disk/mkfs/tree.ts';
 
@@ -35,3 +35,17 @@ export function smallTree(): Tree {
 
 /** @param journalBlocks blocks of a journal; none when not given */
 export const smallImage = (journalBlocks?: number): MemoryImage => makeExt2(smallTree(), { journalBlocks });
+
+/** All bytes of an image. */
+export function bytesOf(image: MemoryImage): Uint8Array {
+  const bytes = new Uint8Array(image.size);
+  image.read(0, bytes, 0, image.size);
+  return bytes;
+}
+
+/** An image of these bytes. */
+export function imageOf(bytes: Uint8Array): MemoryImage {
+  const image = new MemoryImage(bytes.length);
+  image.write(0, bytes, 0, bytes.length);
+  return image;
+}

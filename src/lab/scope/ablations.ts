@@ -29,7 +29,7 @@ export interface Ablation {
 }
 
 /** One frame, one page, two blocks. */
-const SMALL: Scope = {
+export const SMALL: Scope = {
   ...DEFAULT_SCOPE,
   files: 1,
   pages: 1,

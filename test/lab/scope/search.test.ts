@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Allowed } from '../../../src/lab/scope/allowed.ts';
+import { SMALL } from '../../../src/lab/scope/ablations.ts';
 import { DEFAULT_SCOPE, type Scope, scopeOptions } from '../../../src/lab/scope/options.ts';
 import { perform } from '../../../src/lab/scope/perform.ts';
 import { search } from '../../../src/lab/scope/search.ts';
@@ -10,21 +11,8 @@ import type { Without } from '../../../src/lab/scope/stored-world.ts';
 import { World } from '../../../src/lab/scope/world.ts';
 import { property } from '../../support/property.ts';
 
-const TINY: Scope = {
-  ...DEFAULT_SCOPE,
-  files: 1,
-  pages: 1,
-  frames: 1,
-  blocks: 2,
-  writers: 1,
-  transfers: 1,
-  reboots: 1,
-  faults: 0,
-  start: 'blank',
-  events: ['store'],
-};
-const TWO_FRAMES: Scope = { ...TINY, frames: 2 };
-const THREE_FRAMES: Scope = { ...TINY, frames: 3, blocks: 1, events: [] };
+const TWO_FRAMES: Scope = { ...SMALL, frames: 2 };
+const THREE_FRAMES: Scope = { ...SMALL, frames: 3, blocks: 1, events: [] };
 
 function searchIn(scope: Scope, more: { symmetry?: boolean; states?: number } = {}, without: Without = {}) {
   return search(scopeOptions({ ...scope, ...more }), without);
@@ -67,7 +55,7 @@ function statesUpToFrames(scope: Scope, symmetry: boolean): Set<string> {
 
 describe('the search of a scope', () => {
   it.each([
-    ['one frame and one page', TINY, 1098, 3392, 14],
+    ['one frame and one page', SMALL, 1098, 3392, 14],
     ['three frames that can have one name', THREE_FRAMES, 1754, 7872, 29],
   ])('a search of %s ends, and counts its states, transitions and depth', (_, scope, states, transitions, depth) => {
     expect(searchIn(scope)).toMatchObject({ states, transitions, depth, isComplete: true, violation: undefined });
@@ -112,7 +100,7 @@ describe('a record that is damaged at any moment', () => {
     ['kernel', ['map']],
     ['any', ['store', 'reload']],
   ] as const)('a damaged record is never believed again: guest `%s`, and %s', (guest, more) => {
-    const scope: Scope = { ...TINY, pages: 2, faults: 1, guest, events: ['early-damage', ...more] };
+    const scope: Scope = { ...SMALL, pages: 2, faults: 1, guest, events: ['early-damage', ...more] };
     const { violation, isComplete } = searchIn(scope);
     expect(violation).toBeUndefined();
     expect(isComplete).toBe(true);
@@ -153,7 +141,7 @@ describe('a state', () => {
   );
 
   it('a state that another hypervisor made from the bytes goes on in the small machine', () => {
-    const scope: Scope = { ...TINY, start: 'warm', events: ['reload'] };
+    const scope: Scope = { ...SMALL, start: 'warm', events: ['reload'] };
     const { reused, isComplete } = searchIn(scope);
     expect(isComplete).toBe(true);
     expect(reused).toBeGreaterThan(0);

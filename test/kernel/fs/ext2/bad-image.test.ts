@@ -9,24 +9,12 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { getField, ModelError, PAGE_SIZE, putField, UserError, type Layout } from '../../../../src/base/index.ts';
 import { DIRENT, GROUP_DESCRIPTOR, INODE, SUPERBLOCK } from '../../../../src/format/ext2.ts';
-import { MemoryImage } from '../../../../src/disk/index.ts';
+import type { MemoryImage } from '../../../../src/disk/index.ts';
 import { JOURNAL_BLOCKS, JOURNAL_INO } from '../../../support/journal-image.ts';
 import { property } from '../../../support/property.ts';
-import { diskOf, runSmall, smallImage } from '../../../support/small-disk.ts';
+import { bytesOf, diskOf, imageOf, runSmall, smallImage } from '../../../support/small-disk.ts';
 
 const LIMIT = 4 << 20;
-
-function bytesOf(image: MemoryImage): Uint8Array {
-  const bytes = new Uint8Array(image.size);
-  image.read(0, bytes, 0, image.size);
-  return bytes;
-}
-
-function imageOf(bytes: Uint8Array): MemoryImage {
-  const image = new MemoryImage(bytes.length);
-  image.write(0, bytes, 0, bytes.length);
-  return image;
-}
 
 /** A good image, and where its structures lie. */
 class Subject {
