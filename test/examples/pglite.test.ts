@@ -13,7 +13,7 @@ import type { CrashCase, CrashResult } from '../support/pglite/crash.ts';
 import { casesOf } from '../support/product.ts';
 
 /** After so much of the host's time a worker is terminated: some fifty times what it takes. */
-const LIMIT_MS = 280_000;
+const LIMIT_MS = 60_000;
 /** Moments of the transaction that the laws play. */
 const MOMENTS = 24;
 

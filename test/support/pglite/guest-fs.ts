@@ -40,6 +40,7 @@ interface Emscripten {
 
 export class GuestFilesystem extends BaseFilesystem {
   readonly #machine: Machine;
+  #module: object = {};
   /** Calls of fsync that have reached the guest. */
   syncs = 0;
 
@@ -58,6 +59,7 @@ export class GuestFilesystem extends BaseFilesystem {
     emscriptenOpts.preRun = [
       ...(emscriptenOpts.preRun ?? []),
       (module) => {
+        this.#module = module;
         const { FS } = module as unknown as Emscripten;
         Object.assign(FS.lookupPath(PGlite.paths.PGDATA).node.mount.type.stream_ops, { fsync });
       },
@@ -115,11 +117,25 @@ export class GuestFilesystem extends BaseFilesystem {
     return length;
   }
 
+  /**
+   * The guest has ended, and PostgreSQL with it. PGlite swallows the error and enters PostgreSQL
+   * again, which may wait for ever for a lock of its own. So each of its functions throws from now
+   * on.
+   */
+  #end(error: unknown): never {
+    const ended = (): never => {
+      throw error;
+    };
+    const entries = Object.entries(this.#module).filter(([, each]) => typeof each === 'function');
+    Object.assign(this.#module, Object.fromEntries(entries.map(([name]) => [name, ended])));
+    throw error;
+  }
+
   #call<T>(act: (sys: Machine['sys']) => T): T {
     try {
       return act(this.#machine.sys);
     } catch (error) {
-      if (!(error instanceof ModelError)) throw error;
+      if (!(error instanceof ModelError)) this.#end(error);
       throw Object.assign(new Error(error.message), { code: ERRNO[error.code] ?? ERRNO['EIO'] });
     }
   }
