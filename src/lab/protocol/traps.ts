@@ -80,6 +80,6 @@ export class Traps {
     // It is called with `new`, too, and has the methods of none.
     return function () {
       return spring();
-    } as () => never;
+    };
   }
 }
