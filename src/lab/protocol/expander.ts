@@ -1,0 +1,210 @@
+/** Looks at one state after the other: its laws, its steps, and the states behind them. */
+
+import { nameOf, Refusal } from './calls.ts';
+import type { CheckedModel, Move, State } from './model.ts';
+import { Stepper } from './stepper.ts';
+import { checkAlike } from './symmetry.ts';
+import type { Traps } from './traps.ts';
+import { Visited } from './visited.ts';
+
+/** So many first times each step is taken twice, and each guard and law asked twice. */
+const TWICE = 16;
+
+export interface ExpanderOptions {
+  readonly states: number;
+  readonly symmetry: boolean;
+  readonly reduction: boolean;
+}
+
+export class Expander {
+  readonly model: CheckedModel;
+  readonly stepper: Stepper;
+  readonly visited = new Visited();
+  readonly isSymmetric: boolean;
+  transitions = 0;
+  readonly #most: number;
+  /** By group: how often it was taken. */
+  readonly #taken: number[];
+  /** By move: how often it was taken, up to TWICE. */
+  readonly #twice: number[];
+  /** By `sometimes` law: in how many states it held. */
+  readonly #held: number[];
+  /** Moves that can be taken from the state that was looked at last. */
+  readonly #enabled: Move[] = [];
+  /** The state that was looked at last. The functions of the protocol have left it as it was. */
+  #state: State = {};
+
+  constructor(model: CheckedModel, traps: Traps, { states, symmetry }: ExpanderOptions) {
+    this.model = model;
+    this.isSymmetric = symmetry && model.alike.length > 0;
+    this.stepper = new Stepper(model, traps, symmetry);
+    this.#most = states;
+    this.#taken = model.groups.map(() => 0);
+    this.#twice = model.moves.map(() => 0);
+    this.#held = model.sometimes.map(() => 0);
+  }
+
+  /** Takes up the first state. */
+  begin(): void {
+    const { stepper } = this;
+    stepper.begin();
+    this.visited.add(stepper.words, stepper.length, -1, -1);
+  }
+
+  /** A fresh copy of a state. */
+  stateOf(number: number): State {
+    return this.stepper.stateOf(this.visited.words, this.visited.startOf(number));
+  }
+
+  /** Steps to a state. */
+  depthOf(number: number): number {
+    let depth = 0;
+    for (let at = this.visited.parentOf(number); at >= 0; at = this.visited.parentOf(at)) depth++;
+    return depth;
+  }
+
+  /** How often what was reached, by name. */
+  reached(): { readonly reached: Record<string, number>; readonly unreached: readonly string[] } {
+    const { groups, sometimes } = this.model;
+    const steps = groups.map((name, i) => [name, this.#taken[i]!] as const);
+    const held = sometimes.map(({ name }, i) => [name, this.#held[i]!] as const);
+    const unreached = steps.filter(([, times]) => times === 0).map(([name]) => name);
+    return { reached: Object.fromEntries([...steps, ...held]), unreached };
+  }
+
+  /**
+   * Asks all laws and guards in a state.
+   * @returns the laws that it breaks
+   * @throws Refusal
+   */
+  look(number: number): readonly string[] {
+    const { model, stepper, visited } = this;
+    const at = visited.startOf(number);
+    const { words } = visited;
+    const state = stepper.stateOf(words, at);
+    this.#state = state;
+    const broken = this.#ask(state, words[at]!);
+    if (number < TWICE) this.#askAgain(state, number, broken);
+    this.#enabled.length = 0;
+    let isStuck = true;
+    for (const move of model.moves) {
+      if (!stepper.isEnabled(move, state, words, at)) continue;
+      this.#enabled.push(move);
+      if (move.event === undefined) isStuck = false;
+    }
+    if (isStuck && !(model.done !== undefined && stepper.calls.holds(model.done, state, 'done')))
+      broken.push('deadlock');
+    stepper.encodeAs(state, words, at, 'a law or a guard');
+    if (!visited.isAt(number, stepper.words, stepper.length)) this.#findCulprit(number);
+    if (this.isSymmetric) checkAlike(this, number);
+    return broken;
+  }
+
+  /**
+   * Takes all steps from the state that was looked at last.
+   * @returns false when there were more states than allowed
+   */
+  expand(number: number): boolean {
+    const enabled = this.#enabled;
+    const last = enabled.length - 1;
+    for (let i = 0; i <= last; i++)
+      if (!this.#take(enabled[i]!, number, i === last ? this.#state : this.stateOf(number))) return false;
+    return true;
+  }
+
+  #take(move: Move, number: number, state: State): boolean {
+    const { stepper, visited } = this;
+    stepper.take(move, state, visited.words, visited.startOf(number));
+    if (this.#twice[move.number]! < TWICE) this.takeAgain(move, number);
+    this.transitions++;
+    this.#taken[move.group]!++;
+    if (visited.count < this.#most) {
+      visited.add(stepper.words, stepper.length, number, move.number);
+      return true;
+    }
+    return visited.find(stepper.words, stepper.length) >= 0;
+  }
+
+  /**
+   * Takes a step once more, and compares.
+   * @throws Refusal when it has led elsewhere
+   */
+  takeAgain(move: Move, number: number): void {
+    const { stepper, visited } = this;
+    this.#twice[move.number]!++;
+    const first = stepper.words.slice(0, stepper.length);
+    const state = this.stateOf(number);
+    const at = visited.startOf(number);
+    const isEnabled = stepper.isEnabled(move, state, visited.words, at);
+    stepper.take(move, this.stateOf(number), visited.words, at);
+    if (!isEnabled || stepper.length !== first.length || first.some((word, i) => word !== stepper.words[i]))
+      throw new Refusal(
+        'differs',
+        nameOf(move),
+        'twice from the same state, it does not do the same: it knows more than the state',
+      );
+  }
+
+  #ask(state: State, bits: number): string[] {
+    const { always, sometimes, neverAfter } = this.model;
+    const { calls } = this.stepper;
+    const broken: string[] = [];
+    for (let i = 0; i < always.length; i++) {
+      const { name, holds } = always[i]!;
+      if (!calls.holds(holds, state, name)) broken.push(name);
+    }
+    for (let i = 0; i < sometimes.length; i++) {
+      const { name, holds } = sometimes[i]!;
+      if (calls.holds(holds, state, name)) this.#held[i]!++;
+    }
+    for (let i = 0; i < neverAfter.length; i++) {
+      const { name, after, never } = neverAfter[i]!;
+      // Asked for its side effects, which it must not have: what it says is among the bits.
+      calls.holds(after, state, `${name}: after`);
+      if ((bits & (1 << i)) !== 0 && calls.holds(never, state, `${name}: never`)) broken.push(name);
+    }
+    return broken;
+  }
+
+  /** @throws Refusal when a law or guard does not say the same again */
+  #askAgain(state: State, number: number, broken: readonly string[]): void {
+    const held = [...this.#held];
+    const again = this.#ask(state, this.visited.words[this.visited.startOf(number)]!);
+    const before = held.map((times, i) => this.#held[i]! - times);
+    this.#held.splice(0, held.length, ...held);
+    const name = [...again, ...broken].find((each) => again.includes(each) !== broken.includes(each));
+    if (name !== undefined) throw new Refusal('differs', name, 'it does not say the same twice of the same state');
+    // What held the first time was counted, and what holds now must be the same.
+    const odd = before.findIndex((times, i) => times > 0 && held[i] === 0);
+    if (odd >= 0)
+      throw new Refusal('differs', this.model.sometimes[odd]!.name, 'it does not say the same twice of the same state');
+  }
+
+  /** Finds the law or guard that has changed the state. */
+  #findCulprit(number: number): never {
+    const { model, stepper, visited } = this;
+    const at = visited.startOf(number);
+    const { words } = visited;
+    const { calls } = stepper;
+    const suspects: [string, (state: State) => unknown][] = [
+      ...[...model.always, ...model.sometimes].map(({ name, holds }) => [name, holds] as [string, typeof holds]),
+      ...model.neverAfter.flatMap(({ name, after, never }): [string, typeof after][] => [
+        [`${name}: after`, after],
+        [`${name}: never`, never],
+      ]),
+      ...model.moves.map((move): [string, (state: State) => boolean] => [
+        `${nameOf(move)}: when`,
+        (state) => calls.isEnabled(move, state),
+      ]),
+      ...(model.done === undefined ? [] : [['done', model.done] as [string, typeof model.done]]),
+    ];
+    for (const [name, test] of suspects) {
+      const state = this.stateOf(number);
+      calls.holds(test, state, name);
+      stepper.encodeAs(state, words, at, name);
+      if (!visited.isAt(number, stepper.words, stepper.length))
+        throw new Refusal('changes the state', name, 'it may only look at the state, and changes it');
+    }
+    throw new Refusal('changes the state', 'a law or a guard', 'it may only look at the state, and changes it');
+  }
+}

@@ -1,0 +1,50 @@
+/** Which parts of the state still grew when a search ended at its bound. */
+
+import type { Plain } from './api.ts';
+import type { Expander } from './expander.ts';
+
+const SAMPLE = 500;
+
+interface Extent {
+  /** Numbers and texts. */
+  readonly size: number;
+  /** Greatest absolute value of a number. */
+  readonly greatest: number;
+}
+
+/** @param cut the first state whose steps were not all taken */
+export function grewOf(expander: Expander, cut: number): string[] {
+  const early = extents(expander, 0, Math.max(1, cut >> 2));
+  const late = extents(expander, cut, expander.visited.count);
+  return [...late].flatMap(([part, { size, greatest }]) => {
+    const before = early.get(part) ?? { size: 0, greatest: 0 };
+    if (size > before.size)
+      return [`${part} held up to ${before.size} numbers and texts at first, and ${size} in the end`];
+    if (greatest > before.greatest)
+      return [`a number in ${part} was ${before.greatest} at most at first, and is ${greatest} in the end`];
+    return [];
+  });
+}
+
+function extents(expander: Expander, from: number, to: number): Map<string, Extent> {
+  const found = new Map<string, Extent>();
+  const stride = Math.max(1, Math.floor((to - from) / SAMPLE));
+  for (let number = from; number < to; number += stride)
+    for (const [part, value] of Object.entries(expander.stateOf(number))) {
+      const { size, greatest } = found.get(part) ?? { size: 0, greatest: 0 };
+      const here = extentOf(value);
+      found.set(part, { size: Math.max(size, here.size), greatest: Math.max(greatest, here.greatest) });
+    }
+  return found;
+}
+
+function extentOf(value: Plain): Extent {
+  if (typeof value === 'number') return { size: 1, greatest: Math.abs(value) };
+  if (typeof value !== 'object' || value === null) return { size: 1, greatest: 0 };
+  return Object.values(value)
+    .map((each: Plain) => extentOf(each))
+    .reduce((a, b) => ({ size: a.size + b.size, greatest: Math.max(a.greatest, b.greatest) }), {
+      size: 1,
+      greatest: 0,
+    });
+}

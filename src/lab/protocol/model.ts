@@ -1,0 +1,201 @@
+/** A protocol's model as one list of moves and lists of laws, with its mistakes named. */
+
+import { ArgumentError, checkFunction, checkInteger, checkKeys, checkList, checkObject } from '../../base/index.ts';
+import type { Alike, AnyProtocol, Event, Holds, Model, NeverAfter, Plain, Step, Touches } from './api.ts';
+
+/** States are of a type that their protocol alone knows. */
+export type State = Record<string, Plain>;
+
+/** One step of an actor with its value, or an event. */
+export interface Move {
+  readonly number: number;
+  /** Empty for an event. */
+  readonly actor: string;
+  /** With its value in brackets, where it has one. */
+  readonly label: string;
+  /** Number of its step or event: steps that differ by their value have one. */
+  readonly group: number;
+  readonly each: Plain;
+  readonly step: Step<State> | undefined;
+  readonly event: Event<State> | undefined;
+  /** Where it is counted how often an event happened: a word of the header; 0 for none. */
+  readonly counter: number;
+  readonly most: number;
+  readonly touches: Touches<State> | undefined;
+}
+
+export interface NamedLaw {
+  readonly name: string;
+  readonly holds: Holds<State>;
+}
+
+export interface CheckedModel {
+  readonly initial: State;
+  readonly moves: readonly Move[];
+  /** Names of steps and events, by group. */
+  readonly groups: readonly string[];
+  /** Words before a state: the bits of `neverAfter`, and how often each event happened. */
+  readonly header: number;
+  readonly always: readonly NamedLaw[];
+  readonly sometimes: readonly NamedLaw[];
+  readonly neverAfter: readonly (NeverAfter<State> & { readonly name: string })[];
+  readonly done: Holds<State> | undefined;
+  readonly reads: readonly string[] | undefined;
+  readonly alike: readonly Alike<State>[];
+}
+
+const NEVER_AFTER_MAX = 30;
+const MOST_MAX = 1000;
+const EACH_MAX = 10_000;
+
+const entriesOf = <T>(place: string, value: Readonly<Record<string, T>> | undefined): [string, T][] => {
+  if (value === undefined) return [];
+  checkObject(place, value);
+  return Object.entries(value);
+};
+
+/** @throws ArgumentError that names the place in the protocol */
+export function checkProtocolObject(it: AnyProtocol): void {
+  checkObject('protocol', it, 'name', 'what', 'build');
+  checkKeys('protocol', it, ['name', 'what', 'faults', 'build']);
+  for (const key of ['name', 'what'] as const)
+    if (typeof it[key] !== 'string' || it[key] === '') throw new ArgumentError(`protocol.${key}: expected a text`);
+  checkFunction('protocol.build', it.build);
+  for (const [name, fault] of entriesOf('protocol.faults', it.faults)) {
+    const place = `protocol.faults.${name}`;
+    checkObject(place, fault, 'what', 'breaks', 'within');
+    checkInteger(`${place}.within`, fault.within, 0);
+    if (typeof fault.breaks !== 'string') throw new ArgumentError(`${place}.breaks: expected the name of a law`);
+  }
+}
+
+/** @throws ArgumentError that names the place in the model */
+export function checkModel(model: Model<State>): CheckedModel {
+  checkObject('model', model, 'initial', 'actors', 'laws');
+  checkKeys('model', model, ['initial', 'actors', 'events', 'laws', 'alike']);
+  checkObject('model.initial', model.initial);
+  if (Array.isArray(model.initial)) throw new ArgumentError('model.initial: expected a record, got a list');
+  const moves: Move[] = [];
+  const groups: string[] = [];
+  for (const [actor, steps] of entriesOf('model.actors', model.actors))
+    for (const [name, step] of entriesOf(`model.actors.${actor}`, steps)) {
+      const place = `model.actors.${actor}.${name}`;
+      checkObject(place, step, 'do');
+      checkKeys(place, step, ['each', 'when', 'do', 'touches']);
+      checkFunction(`${place}.do`, step.do);
+      checkFunction(`${place}.when`, step.when, true);
+      const touches = touchesOf(place, model.initial, step.touches);
+      const group = groups.push(`${actor}.${name}`) - 1;
+      for (const [each, label] of valuesOf(place, name, step.each))
+        moves.push({
+          number: moves.length,
+          actor,
+          label,
+          group,
+          each,
+          step,
+          event: undefined,
+          counter: 0,
+          most: 0,
+          touches,
+        });
+    }
+  if (moves.length === 0) throw new ArgumentError('model.actors: there is no step');
+  let counters = 0;
+  for (const [name, event] of entriesOf('model.events', model.events)) {
+    const place = `model.events.${name}`;
+    checkObject(place, event, 'survives');
+    checkKeys(place, event, ['survives', 'most', 'when', 'then']);
+    partsOf(`${place}.survives`, model.initial, event.survives);
+    checkFunction(`${place}.when`, event.when, true);
+    checkFunction(`${place}.then`, event.then, true);
+    const most = event.most ?? 1;
+    if (most !== Infinity) checkInteger(`${place}.most`, most, 1, MOST_MAX);
+    const counter = most === Infinity ? 0 : ++counters;
+    const group = groups.push(name) - 1;
+    moves.push({
+      number: moves.length,
+      actor: '',
+      label: name,
+      group,
+      each: 0,
+      step: undefined,
+      event,
+      counter,
+      most,
+      touches: undefined,
+    });
+  }
+  return { initial: model.initial, moves, groups, header: 1 + counters, ...lawsOf(model), alike: alikeOf(model) };
+}
+
+function lawsOf({ laws, initial }: Model<State>) {
+  checkObject('model.laws', laws);
+  checkKeys('model.laws', laws, ['always', 'sometimes', 'neverAfter', 'done', 'reads']);
+  const named = (kind: 'always' | 'sometimes'): NamedLaw[] =>
+    entriesOf(`model.laws.${kind}`, laws[kind]).map(([name, holds]) => {
+      checkFunction(`model.laws.${kind}.${name}`, holds);
+      return { name, holds };
+    });
+  const neverAfter = entriesOf('model.laws.neverAfter', laws.neverAfter).map(([name, law]) => {
+    const place = `model.laws.neverAfter.${name}`;
+    checkObject(place, law, 'after', 'never');
+    checkFunction(`${place}.after`, law.after);
+    checkFunction(`${place}.never`, law.never);
+    return { name, after: law.after, never: law.never };
+  });
+  if (neverAfter.length > NEVER_AFTER_MAX)
+    throw new ArgumentError(
+      `model.laws.neverAfter: there are ${neverAfter.length}, and at most ${NEVER_AFTER_MAX} are possible`,
+    );
+  checkFunction('model.laws.done', laws.done, true);
+  const reads = laws.reads === undefined ? undefined : partsOf('model.laws.reads', initial, laws.reads);
+  const found = { always: named('always'), sometimes: named('sometimes'), neverAfter };
+  const names = Object.values(found).flatMap((list) => list.map(({ name }) => name));
+  for (const name of names)
+    if (name === 'deadlock' || names.indexOf(name) !== names.lastIndexOf(name))
+      throw new ArgumentError(`model.laws: ${name} is the name of another law`);
+  return { ...found, done: laws.done?.bind(laws), reads };
+}
+
+function alikeOf({ alike }: Model<State>): readonly Alike<State>[] {
+  if (alike === undefined) return [];
+  checkList('model.alike', alike, 'count', 'swap');
+  let orders = 1;
+  alike.forEach(({ count, swap }, n) => {
+    checkInteger(`model.alike[${n}].count`, count, 2, 6);
+    checkFunction(`model.alike[${n}].swap`, swap);
+    for (let i = 2; i <= count; i++) orders *= i;
+  });
+  if (orders > 5040)
+    throw new ArgumentError(`model.alike: ${orders} orders of all things, and at most 5040 are possible`);
+  return alike;
+}
+
+function valuesOf(place: string, name: string, each: Step<State>['each']): [Plain, string][] {
+  if (each === undefined) return [[0, name]];
+  if (typeof each === 'number') checkInteger(`${place}.each`, each, 1, EACH_MAX);
+  else checkList(`${place}.each`, each);
+  const values = typeof each === 'number' ? Array.from({ length: each }, (_, n) => n) : each;
+  if (values.length === 0 || values.length > EACH_MAX)
+    throw new ArgumentError(`${place}.each: expected 1 to ${EACH_MAX} values, got ${values.length}`);
+  return values.map((value) => [value, `${name}(${typeof value === 'string' ? value : JSON.stringify(value)})`]);
+}
+
+function partsOf(place: string, initial: State, parts: unknown): readonly string[] {
+  checkList(place, parts);
+  for (const part of parts as readonly unknown[])
+    if (typeof part !== 'string' || !Object.hasOwn(initial, part))
+      throw new ArgumentError(
+        `${place}: ${String(part)} is no part of initial; there are ${Object.keys(initial).join(', ')}`,
+      );
+  return parts as readonly string[];
+}
+
+function touchesOf(place: string, initial: State, touches: Touches<State> | undefined): Touches<State> | undefined {
+  if (touches === undefined) return undefined;
+  checkObject(`${place}.touches`, touches, 'reads', 'writes');
+  partsOf(`${place}.touches.reads`, initial, touches.reads);
+  partsOf(`${place}.touches.writes`, initial, touches.writes);
+  return touches;
+}

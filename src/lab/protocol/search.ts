@@ -1,0 +1,161 @@
+/**
+ * The search: all states of a protocol, breadth first, until a law is broken or a bound is reached.
+ * The first state that breaks a law lies at the end of a shortest history.
+ */
+
+import { ArgumentError, checkInteger, checkKeys, checkObject } from '../../base/index.ts';
+import type { AnyProtocol, Coverage, Outcome, Problem, SearchOptions } from './api.ts';
+import { Refusal } from './calls.ts';
+import { Expander } from './expander.ts';
+import { grewOf } from './growth.ts';
+import { historyOf, type Named } from './history.ts';
+import { checkModel, checkProtocolObject, type CheckedModel } from './model.ts';
+import { Traps } from './traps.ts';
+
+/** States after which no new one is taken up, by default. */
+export const DEFAULT_STATES = 5_000_000;
+const STATES_MAX = 2 ** 30;
+
+const OPTIONS = ['faults', 'states', 'depth', 'symmetry', 'reduction'] as const;
+
+/**
+ * Searches all states of a protocol.
+ * @throws ArgumentError that names the place in the protocol, or the option
+ */
+export function search(protocol: AnyProtocol, options: SearchOptions = {}): Outcome {
+  checkProtocolObject(protocol);
+  checkObject('options', options);
+  checkKeys('options', options, OPTIONS);
+  const { faults = [], states = DEFAULT_STATES, depth = Infinity } = options;
+  checkInteger('options.states', states, 1, STATES_MAX);
+  if (depth !== Infinity) checkInteger('options.depth', depth, 0, STATES_MAX);
+  const known = Object.keys(protocol.faults ?? {});
+  for (const fault of faults)
+    if (!known.includes(fault))
+      throw new ArgumentError(
+        `options.faults: ${fault} is none of ${known.length > 0 ? known.join(', ') : 'no faults'}`,
+      );
+  const named: Named = { protocol: protocol.name, faults };
+  const traps = new Traps();
+  traps.set();
+  try {
+    const model = built(protocol, faults, traps);
+    if (model instanceof Refusal) return refusedAtOnce(model);
+    const { symmetry = true, reduction = true } = options;
+    return searchModel(model, named, traps, { states, depth, symmetry, reduction });
+  } finally {
+    traps.clear();
+  }
+}
+
+function built(protocol: AnyProtocol, faults: readonly string[], traps: Traps): CheckedModel | Refusal {
+  let model: unknown;
+  try {
+    model = protocol.build((fault: string) => faults.includes(fault));
+  } catch (error) {
+    const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    if (traps.hit === undefined) return new Refusal('throws', 'build', `it throws ${text.split('\n')[0]!}`);
+  }
+  if (traps.hit !== undefined)
+    return new Refusal('asks the host', 'build', `it calls ${traps.hit}: a protocol has no clock and no chance`);
+  return checkModel(model as Parameters<typeof checkModel>[0]);
+}
+
+const problemOf = ({ kind, where, message }: Refusal): Problem => ({ kind, where, what: message });
+
+function refusedAtOnce(refusal: Refusal): Outcome {
+  const coverage = { depth: 0, frontier: 0, grew: [] };
+  const nothing = {
+    states: 0,
+    transitions: 0,
+    depth: 0,
+    reached: {},
+    unreached: [],
+    broken: [],
+    isShortest: true,
+    coverage,
+  };
+  return { ...nothing, verdict: 'refused', problem: problemOf(refusal) };
+}
+
+interface Bounds {
+  readonly states: number;
+  readonly depth: number;
+  readonly symmetry: boolean;
+  readonly reduction: boolean;
+}
+
+function searchModel(model: CheckedModel, named: Named, traps: Traps, bounds: Bounds): Outcome {
+  let expander: Expander;
+  try {
+    expander = new Expander(model, traps, bounds);
+    expander.begin();
+  } catch (error) {
+    if (error instanceof Refusal) return refusedAtOnce(error);
+    throw error;
+  }
+  const { visited } = expander;
+  let depth = 0;
+  /** The first state of the next depth. */
+  let next = 1;
+  let state = 0;
+  /** The first state whose steps were not all taken; -1 while there is none. */
+  let cut = -1;
+  let bound: Coverage['bound'];
+  let broken: readonly string[] = [];
+  let refusal: Refusal | undefined;
+  try {
+    for (; state < visited.count && broken.length === 0; state++) {
+      if (state === next) {
+        depth++;
+        next = visited.count;
+      }
+      if (cut < 0 && depth >= bounds.depth) {
+        cut = state;
+        bound = 'depth';
+      }
+      broken = expander.look(state);
+      if (broken.length > 0) break;
+      if (cut >= 0 || expander.expand(state)) continue;
+      cut = state;
+      bound = 'states';
+    }
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    refusal = error;
+  }
+  const cutAt = cut < 0 ? visited.count : cut;
+  const seen = { states: visited.count, transitions: expander.transitions, ...expander.reached() };
+  const grew = bound === 'states' ? grewOf(expander, cutAt) : [];
+  const coverage = {
+    depth: cut < 0 ? depth : expander.depthOf(cut),
+    frontier: visited.count - cutAt,
+    ...(bound && { bound }),
+    grew,
+  };
+  const common = { ...seen, depth: expander.depthOf(visited.count - 1), isShortest: true, coverage };
+  if (refusal !== undefined)
+    return { ...common, broken: [], verdict: 'refused', problem: explained(refusal, expander, named, state) };
+  if (broken.length > 0) {
+    try {
+      return { ...common, broken, verdict: 'violated', counterexample: historyOf(expander, named, state, broken[0]!) };
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      return { ...common, broken: [], verdict: 'refused', problem: explained(error, expander, named, state) };
+    }
+  }
+  if (bound !== undefined) return { ...common, broken, verdict: 'partial' };
+  const never = model.sometimes.map(({ name }) => name).filter((name) => seen.reached[name] === 0);
+  return { ...common, broken: never, verdict: never.length > 0 ? 'violated' : 'passed' };
+}
+
+/** A problem with the history to the state in which it showed. */
+function explained(refusal: Refusal, expander: Expander, named: Named, state: number): Problem {
+  try {
+    return { ...problemOf(refusal), history: historyOf(expander, named, state, refusal.kind) };
+  } catch (error) {
+    // The way there is no better.
+    if (error instanceof Refusal) return problemOf(refusal);
+    throw error;
+  }
+}

@@ -1,0 +1,183 @@
+/** Takes single steps: from the words of a state to those of the next. */
+
+import { Calls, nameOf, Refusal } from './calls.ts';
+import type { CheckedModel, Move, State } from './model.ts';
+import type { Traps } from './traps.ts';
+import { Codec, flawOf, NotPlain, TooLong, WORDS_MAX } from './words.ts';
+
+export class Stepper {
+  readonly model: CheckedModel;
+  readonly calls: Calls;
+  readonly #codec = new Codec();
+  /** The first state, encoded behind a header. */
+  readonly #initial: Int32Array;
+  /** Least words among all orders of what is alike. */
+  #least = new Int32Array(0);
+  #leastLength = 0;
+  readonly #isSymmetric: boolean;
+
+  constructor(model: CheckedModel, traps: Traps, isSymmetric: boolean) {
+    this.model = model;
+    this.calls = new Calls(traps);
+    this.#isSymmetric = isSymmetric && model.alike.length > 0;
+    this.#encode(model.initial, 'initial');
+    this.#initial = this.#codec.words.slice(0, this.#codec.length);
+  }
+
+  /** The words of the state that was made last. */
+  get words(): Int32Array {
+    return this.#codec.words;
+  }
+
+  get length(): number {
+    return this.#codec.length;
+  }
+
+  /** Makes the first state. */
+  begin(): void {
+    this.orderLast(this.beginInOrder());
+  }
+
+  /** The same without reordering what is alike. @returns the state */
+  beginInOrder(): State {
+    const state = this.stateOf(this.#initial, 0);
+    this.#encode(state, 'initial');
+    this.#codec.words.fill(0, 0, this.model.header);
+    this.#remember(state, 0);
+    return state;
+  }
+
+  /** A fresh state from words with a header. */
+  stateOf(words: Int32Array, at: number): State {
+    return this.#codec.decode(words, at + this.model.header) as State;
+  }
+
+  /** Whether a move can be taken. */
+  isEnabled(move: Move, state: State, words: Int32Array, at: number): boolean {
+    if (move.counter !== 0 && words[at + move.counter]! >= move.most) return false;
+    return this.calls.isEnabled(move, state);
+  }
+
+  /**
+   * Makes the state behind a move.
+   * @param state is changed; it is as `words` has it
+   */
+  take(move: Move, state: State, words: Int32Array, at: number): void {
+    const after = this.takeInOrder(move, state, words, at);
+    if (this.#isSymmetric) this.#order(after);
+  }
+
+  /** The same without reordering what is alike. @returns the state */
+  takeInOrder(move: Move, state: State, words: Int32Array, at: number): State {
+    let after = state;
+    if (move.event === undefined) this.calls.take(move, state);
+    else this.calls.happen(move, move.event, state, (after = this.stateOf(this.#initial, 0)));
+    this.#encode(after, move);
+    const { words: made } = this.#codec;
+    const { header } = this.model;
+    for (let i = 0; i < header; i++) made[i] = words[at + i]!;
+    if (move.counter !== 0) made[move.counter]!++;
+    if (this.model.neverAfter.length > 0) this.#remember(after, made[0]!);
+    return after;
+  }
+
+  /** Encodes a state as it is, behind a header of another. */
+  encodeAs(state: State, words: Int32Array, at: number, where: string): void {
+    this.#encode(state, where);
+    for (let i = 0; i < this.model.header; i++) this.#codec.words[i] = words[at + i]!;
+  }
+
+  /** Brings the state that was encoded last into the least of its orders. */
+  orderLast(state: State): void {
+    if (this.#isSymmetric) this.#order(state);
+  }
+
+  /** Sets the bits of what has held. */
+  #remember(state: State, bits: number): void {
+    const { neverAfter } = this.model;
+    let all = bits;
+    for (let i = 0; i < neverAfter.length; i++) {
+      const law = neverAfter[i]!;
+      if ((all & (1 << i)) === 0 && this.calls.holds(law.after, state, `${law.name}: after`)) all |= 1 << i;
+    }
+    this.#codec.words[0] = all;
+  }
+
+  #encode(state: State, where: Move | string): void {
+    try {
+      this.#codec.encode(state, this.model.header);
+    } catch (error) {
+      this.#refuse(error, state, typeof where === 'string' ? where : nameOf(where));
+    }
+  }
+
+  #refuse(error: unknown, state: State, where: string): never {
+    if (error instanceof TooLong) {
+      const parts = Object.keys(state).map((part) => [part, sizeOf(state[part])] as const);
+      const [part, size] = parts.reduce((a, b) => (b[1] > a[1] ? b : a));
+      throw new Refusal(
+        'unbounded',
+        where,
+        `the state grows beyond ${WORDS_MAX} numbers and texts, most of them in ${part}, which holds ${size}`,
+      );
+    }
+    if (error instanceof NotPlain)
+      throw new Refusal('not plain data', where, flawOf(state, 'state') ?? 'the state is no plain data');
+    throw error;
+  }
+
+  #order(state: State): void {
+    const header = this.#codec.words.slice(0, this.model.header);
+    this.#keep();
+    this.#orders(state, 0);
+    this.#codec.words.set(this.#least.subarray(0, this.#leastLength));
+    this.#codec.words.set(header);
+    this.#codec.length = this.#leastLength;
+  }
+
+  /** Goes through the orders of the n-th kind of what is alike, and of those behind it. */
+  #orders(state: State, n: number): void {
+    const alike = this.model.alike[n];
+    if (alike === undefined) {
+      this.#encode(state, 'alike: swap');
+      if (this.#isLess()) this.#keep();
+      return;
+    }
+    // Heap's algorithm: one exchange leads from each order to the next.
+    const generate = (k: number): void => {
+      if (k === 1) return this.#orders(state, n + 1);
+      for (let i = 0; i < k; i++) {
+        generate(k - 1);
+        if (i < k - 1) this.calls.swap(alike, state, k % 2 === 0 ? i : 0, k - 1);
+      }
+    };
+    generate(alike.count);
+  }
+
+  #isLess(): boolean {
+    const { words, length } = this.#codec;
+    if (length !== this.#leastLength) return length < this.#leastLength;
+    for (let i = this.model.header; i < length; i++)
+      if (words[i] !== this.#least[i]) return words[i]! < this.#least[i]!;
+    return false;
+  }
+
+  #keep(): void {
+    const { words, length } = this.#codec;
+    if (this.#least.length < length) this.#least = new Int32Array(words.length);
+    this.#least.set(words.subarray(0, length));
+    this.#leastLength = length;
+  }
+}
+
+/** How many numbers and texts a value holds. */
+function sizeOf(value: unknown): number {
+  let size = 0;
+  const walk = (each: unknown, depth: number): void => {
+    size++;
+    if (typeof each !== 'object' || each === null || depth > 64) return;
+    for (const key of Object.keys(each)) walk((each as Record<string, unknown>)[key], depth + 1);
+  };
+  walk(value, 0);
+  return size;
+}

@@ -1,0 +1,85 @@
+/**
+ * Traps: while a protocol is searched, whatever asks the host for time, chance or a turn of the
+ * event loop throws, and is remembered. All is put back afterwards.
+ */
+
+/** What is trapped: the path from the global object. */
+const TRAPPED: readonly (readonly string[])[] = [
+  ['Date'],
+  ['Date', 'now'],
+  ['Math', 'random'],
+  ['performance', 'now'],
+  ['crypto', 'getRandomValues'],
+  ['crypto', 'randomUUID'],
+  ['process', 'hrtime'],
+  ['setTimeout'],
+  ['setInterval'],
+  ['setImmediate'],
+  ['queueMicrotask'],
+  ['requestAnimationFrame'],
+  ['fetch'],
+];
+
+/** Thrown by a trap. */
+export class Trapped extends Error {}
+
+interface Saved {
+  readonly holder: object;
+  readonly key: string;
+  /** Undefined when the property was inherited. */
+  readonly was: PropertyDescriptor | undefined;
+}
+
+/** Traps that are set, until they are put back. */
+export class Traps {
+  /** What was asked for first. */
+  hit: string | undefined;
+  readonly #saved: Saved[] = [];
+
+  /** Sets the traps. */
+  set(): void {
+    // eslint-disable-next-line no-restricted-globals -- it is what a protocol must not ask
+    const root: object = globalThis;
+    // Holders first: Date itself is among what is replaced.
+    const found = TRAPPED.flatMap((path) => {
+      const holder = path.length === 1 ? root : (Reflect.get(root, path[0]!) as unknown);
+      const isThere = (typeof holder === 'object' || typeof holder === 'function') && holder !== null;
+      const key = path.at(-1)!;
+      return isThere && key in holder ? [{ holder, key, name: path.join('.') }] : [];
+    });
+    for (const { holder, key, name } of found) {
+      const was = Reflect.getOwnPropertyDescriptor(holder, key);
+      if (was?.configurable === false) continue;
+      const value = this.#trap(name);
+      if (
+        Reflect.defineProperty(holder, key, {
+          value,
+          configurable: true,
+          writable: true,
+          enumerable: was?.enumerable ?? false,
+        })
+      )
+        this.#saved.push({ holder, key, was });
+    }
+  }
+
+  /** Puts everything back. */
+  clear(): void {
+    for (const { holder, key, was } of this.#saved.reverse()) {
+      if (was === undefined) Reflect.deleteProperty(holder, key);
+      else Reflect.defineProperty(holder, key, was);
+    }
+    this.#saved.length = 0;
+  }
+
+  #trap(name: string): () => never {
+    const spring = (): never => {
+      this.hit ??= name;
+      throw new Trapped(`${name} was called`);
+    };
+    // It is called with `new`, too, and has the methods of none.
+    return function () {
+      return spring();
+    } as () => never;
+  }
+}

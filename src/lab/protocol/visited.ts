@@ -1,0 +1,129 @@
+/**
+ * The states that a search has found: their words, one behind the other, and by which step each was
+ * found first. States are compared by their words: the hash only says where to look.
+ */
+
+const LEAST_WORDS = 1 << 14;
+const LEAST_SLOTS = 1 << 12;
+
+/** Before the words of a state: its number, and how many words it has. */
+const HEAD = 2;
+
+export class Visited {
+  /** States, in the order in which they were found. */
+  count = 0;
+  /** The words of all states. It is replaced when it grows. */
+  words = new Int32Array(LEAST_WORDS);
+  #used = 0;
+  /** Two words a slot: the hash, and where the state begins; 0 where there is none. */
+  #slots = new Int32Array(2 * LEAST_SLOTS);
+  #starts = new Int32Array(LEAST_SLOTS);
+  #parents = new Int32Array(LEAST_SLOTS);
+  #moves = new Int32Array(LEAST_SLOTS);
+
+  /** Adds a state unless it is there. @returns its number, or -1 - number when it was there */
+  add(words: Int32Array, length: number, parent: number, move: number): number {
+    const hash = hashOf(words, length);
+    const slot = this.#slotOf(words, length, hash);
+    const known = this.#slots[slot + 1]!;
+    if (known !== 0) return -1 - this.words[known - HEAD]!;
+    const state = this.count++;
+    if (state === this.#parents.length) this.#growStates();
+    while (this.#used + HEAD + length > this.words.length) this.words = grown(this.words);
+    const start = this.#used + HEAD;
+    const own = this.words;
+    own[start - 2] = state;
+    own[start - 1] = length;
+    for (let i = 0; i < length; i++) own[start + i] = words[i]!;
+    this.#used = start + length;
+    this.#starts[state] = start;
+    this.#parents[state] = parent;
+    this.#moves[state] = move;
+    this.#slots[slot] = hash;
+    this.#slots[slot + 1] = start;
+    if (4 * this.count > this.#slots.length) this.#growSlots();
+    return state;
+  }
+
+  /** The number of a state; -1 when it is not there. */
+  find(words: Int32Array, length: number): number {
+    const start = this.#slots[this.#slotOf(words, length, hashOf(words, length)) + 1]!;
+    return start === 0 ? -1 : this.words[start - HEAD]!;
+  }
+
+  /** Where the words of a state begin. */
+  startOf(state: number): number {
+    return this.#starts[state]!;
+  }
+
+  /** Whether a state has these words. */
+  isAt(state: number, words: Int32Array, length: number): boolean {
+    return this.#isSame(this.#starts[state]!, words, length);
+  }
+
+  /** The state from which it was found; -1 for the first. */
+  parentOf(state: number): number {
+    return this.#parents[state]!;
+  }
+
+  /** The move by which it was found. */
+  moveOf(state: number): number {
+    return this.#moves[state]!;
+  }
+
+  #isSame(start: number, words: Int32Array, length: number): boolean {
+    const own = this.words;
+    if (own[start - 1] !== length) return false;
+    for (let i = 0; i < length; i++) if (own[start + i] !== words[i]) return false;
+    return true;
+  }
+
+  /** Its slot, or the empty one where it would be. */
+  #slotOf(words: Int32Array, length: number, hash: number): number {
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    let slot = (hash << 1) & mask;
+    for (;;) {
+      const known = slots[slot + 1]!;
+      if (known === 0) return slot;
+      if (slots[slot] === hash && this.#isSame(known, words, length)) return slot;
+      slot = (slot + 2) & mask;
+    }
+  }
+
+  #growSlots(): void {
+    const old = this.#slots;
+    const slots = new Int32Array(2 * old.length);
+    const mask = slots.length - 1;
+    for (let i = 0; i < old.length; i += 2) {
+      if (old[i + 1] === 0) continue;
+      let slot = (old[i]! << 1) & mask;
+      while (slots[slot + 1] !== 0) slot = (slot + 2) & mask;
+      slots[slot] = old[i]!;
+      slots[slot + 1] = old[i + 1]!;
+    }
+    this.#slots = slots;
+  }
+
+  #growStates(): void {
+    this.#starts = grown(this.#starts);
+    this.#parents = grown(this.#parents);
+    this.#moves = grown(this.#moves);
+  }
+}
+
+function grown(old: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
+  const more = new Int32Array(2 * old.length);
+  more.set(old);
+  return more;
+}
+
+function hashOf(words: Int32Array, length: number): number {
+  let hash = length;
+  for (let i = 0; i < length; i++) {
+    hash = Math.imul(hash ^ words[i]!, 0x9e3779b1);
+    hash ^= hash >>> 15;
+  }
+  hash = Math.imul(hash ^ (hash >>> 13), 0x85ebca6b);
+  return hash ^ (hash >>> 16);
+}
