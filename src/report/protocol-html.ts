@@ -23,11 +23,13 @@ export function protocolPage(histories: readonly History[]): string {
   const isGood = histories.length === 0;
   const verdict = isGood
     ? 'No law broke, so there is no history.'
-    : `${counted(histories.length, 'history breaks', 'histories break')} a law`;
+    : histories.length === 1
+      ? sentence(endOf(histories[0]!))
+      : `${counted(histories.length, 'history', 'histories')} of what goes wrong`;
   const main = html`<header>
 <p class="program">stillwarm</p>
 <h1>${isGood ? 'No history' : heading}</h1>
-${isGood ? '' : html`<p class="headline">How the protocol gets from its initial state to one that breaks a law, in as few steps as it can.</p>`}
+${isGood ? '' : html`<p class="headline">The shortest way from the first state to one in which something is wrong, step by step.</p>`}
 ${renderVerdict(verdict, isGood)}
 ${histories.length < 2 ? '' : renderList(histories, names.length > 1)}
 </header>
@@ -52,10 +54,14 @@ const faultsOf = ({ faults }: History): string =>
     : `with the ${faults.length === 1 ? 'fault' : 'faults'} ${faults.map(printable).join(', ')}`;
 
 /** What is wrong with the last state. */
-const endOf = ({ law }: History): string =>
-  law === 'deadlock' ? 'a deadlock: no step is left' : `breaks the law “${printable(law)}”`;
+const endOf = ({ law, end }: History): string =>
+  end !== undefined
+    ? printable(end)
+    : law === 'deadlock'
+      ? 'a deadlock: no step is left'
+      : `breaks the law “${printable(law)}”`;
 
-const sentence = (text: string): string => `${text[0]!.toUpperCase()}${text.slice(1)}`;
+const sentence = (text: string): string => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`;
 
 function renderHistory(history: History, n: number): Markup {
   const id = `h${n + 1}`;

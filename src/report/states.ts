@@ -1,8 +1,8 @@
 /**
  * States of plain data as the places of a table, and what changes from one to the next.
  *
- * 1. A place is the way to a value that has no parts. A short list of such values is one, too, if
- *    it is short in all states: a queue that moves up is easier to read as a whole.
+ * 1. A place is the way to a value that has no parts. A list of such values is a place, too, if it
+ *    is short in all states. A queue that moves up is easier to read as a whole.
  * 2. The table has each place that any of the states has, once. Within a record, names have the
  *    order in which the states show them first.
  * 3. A place that a state does not have has no value there. Values are JSON, so a text is never

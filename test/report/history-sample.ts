@@ -84,7 +84,7 @@ export const STUCK: History = {
 
 const EVIL = `<img src=x onerror="alert(1)"></script><script>alert('2')</script>&amp;\u202e`;
 
-/** Names that are markup, or endless, or of no letters; 200 steps of a dozen actors; a deep state. */
+/** Names that are markup, or endless, or empty; 200 steps of many actors; a deep state. */
 export const HOSTILE: History = {
   protocol: `${EVIL} ${'long'.repeat(60)}`,
   faults: [EVIL, 'x'.repeat(300)],
@@ -101,11 +101,11 @@ export const HOSTILE: History = {
 
 function hostileState(n: number): History['initial'] {
   let deep: History['initial'] = { [EVIL]: n };
-  for (let depth = 0; depth < 40; depth++) deep = depth % 2 === 0 ? { [`level ${depth}`]: deep } : [deep, depth];
+  for (let depth = 0; depth < 20; depth++) deep = depth % 2 === 0 ? { [`level ${depth}`]: deep } : [deep, depth];
   return {
     [EVIL]: EVIL,
     deep,
-    text: 'y'.repeat(2000 + n),
+    text: 'y'.repeat(n < 100 ? 900 : 901),
     ['__proto__']: 'a name of every object',
     '': { '': n % 3, ' ': null, '0': [], constructor: n },
     list: Array.from({ length: n % 9 }, (_, each) => each * n),

@@ -34,7 +34,7 @@ const BESIDE = 16;
 /** Room for the name of an actor, units. */
 const NAME = 230;
 
-/** Steps and events in their order. A part that belongs to the n-th, from 1, has `data-step="n"`. */
+/** Steps and events in their order. What belongs to the n-th, from 1, has `data-step="n"`. */
 export function sequenceChart({ id, title, description, rows, end }: SequenceChart): Chart {
   const actors = [...new Set(rows.flatMap(({ actor }) => actor ?? []))];
   const spacing = (WIDTH - GUTTER) / Math.max(1, actors.length);
@@ -130,7 +130,7 @@ function bar(y: number, label: string): string[] {
 const WIDE = 27;
 
 const roomOf = (value: string): number =>
-  [...value].reduce((room, letter) => room + (letter < '\u0300' ? widthOf(letter) : WIDE), 0);
+  Array.from(value).reduce((room, letter) => room + (letter < '\u0300' ? widthOf(letter) : WIDE), 0);
 
 /** The beginning of a text that fits into a place. */
 function cut(value: string, room: number): string {

@@ -1,6 +1,6 @@
 /**
- * The script of a page of steps. It fills in only what the page has already: the value that a place
- * has at a step is the last one that the list of steps gives it. It sends no request.
+ * The script of a page of steps. It fills in only what the page has already: a place has the value
+ * that the list of steps gave it last. It sends no request.
  *
  * 1. One history is shown. The list at the top, and the end of the address, choose it.
  * 2. The arrow keys and the buttons go a step forward or back, Home and End to the first and last.
