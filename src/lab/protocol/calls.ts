@@ -1,7 +1,7 @@
 /** Calls of a protocol's functions. Whatever is wrong with one is a Refusal that names it. */
 
-import type { Alike, Event, ProblemKind } from './api.ts';
-import type { Asked, Called, Move, State } from './model.ts';
+import type { Alike, ProblemKind } from './api.ts';
+import type { Asked, Called, CalledEvent, Move, State } from './model.ts';
 import { Trapped, type Traps } from './traps.ts';
 
 /** Thrown where a protocol turns out to be unfit: it ends a search. */
@@ -78,11 +78,11 @@ export class Calls {
       this.#thrown(error, move.act);
     }
     if (this.#traps.hit !== undefined) this.#trapped(move.act);
-    if (answer !== undefined) returned(answer, move.act);
+    if (answer !== undefined) throw returned(answer, move.act);
   }
 
   /** Has an event happen: `fresh` is the first state, into which goes what survives of `state`. */
-  happen(move: Move, event: Event<State>, state: State, fresh: State): void {
+  happen(move: Move, event: CalledEvent, state: State, fresh: State): void {
     for (const part of event.survives) {
       const value = state[part];
       // A part that a step has deleted.
@@ -98,7 +98,7 @@ export class Calls {
       this.#thrown(error, move.act);
     }
     if (this.#traps.hit !== undefined) this.#trapped(move.act);
-    if (answer !== undefined) returned(answer, move.act);
+    if (answer !== undefined) throw returned(answer, move.act);
   }
 
   /** Exchanges two things that are alike. */
@@ -132,9 +132,9 @@ function notBoolean(answer: unknown, { name }: Called): never {
   throw new Refusal('not a boolean', name, `it returns ${kindOf(answer)}, and neither true nor false`);
 }
 
-function returned(answer: unknown, { name }: Called): never {
+function returned(answer: unknown, { name }: Called): Refusal {
   quiet(answer);
-  throw new Refusal(
+  return new Refusal(
     'returns',
     name,
     `it returns ${kindOf(answer)}: a step changes the state that it is given, at once`,

@@ -6,6 +6,16 @@ import type { Alike, AnyProtocol, Event, Holds, Model, Plain, Step, Touches } fr
 /** States are of a type that their protocol alone knows. */
 export type State = Record<string, Plain>;
 
+/** A step whose function may return something all the same. */
+export interface CalledStep extends Omit<Step<State>, 'do'> {
+  do(state: State, each: Plain): unknown;
+}
+
+/** An event whose function may return something all the same. */
+export interface CalledEvent extends Omit<Event<State>, 'then'> {
+  then?(state: State): unknown;
+}
+
 /** One step of an actor with its value, or an event. */
 export interface Move {
   readonly number: number;
@@ -16,8 +26,8 @@ export interface Move {
   /** Number of its step or event: steps that differ by their value have one. */
   readonly group: number;
   readonly each: Plain;
-  readonly step: Step<State> | undefined;
-  readonly event: Event<State> | undefined;
+  readonly step: CalledStep | undefined;
+  readonly event: CalledEvent | undefined;
   /** Where it is counted how often an event happened: a word of the header; 0 for none. */
   readonly counter: number;
   readonly most: number;

@@ -148,13 +148,13 @@ function searchModel(model: CheckedModel, named: Named, traps: Traps, cells: Int
   };
   const common = { ...seen, depth: expander.depthOf(visited.count - 1), isShortest: true, coverage };
   if (refusal !== undefined)
-    return { ...common, broken: [], verdict: 'refused', problem: explained(refusal, expander, named, state) };
+    return { ...common, broken: [], verdict: 'refused', problem: explained(refusal, expander, named, state, traps) };
   if (broken.length > 0) {
     try {
       return { ...common, broken, verdict: 'violated', counterexample: historyOf(expander, named, state, broken[0]!) };
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      return { ...common, broken: [], verdict: 'refused', problem: explained(error, expander, named, state) };
+      return { ...common, broken: [], verdict: 'refused', problem: explained(error, expander, named, state, traps) };
     }
   }
   if (bound !== undefined) return { ...common, broken, verdict: 'partial' };
@@ -163,7 +163,9 @@ function searchModel(model: CheckedModel, named: Named, traps: Traps, cells: Int
 }
 
 /** A problem with the history to the state in which it showed. */
-function explained(refusal: Refusal, expander: Expander, named: Named, state: number): Problem {
+function explained(refusal: Refusal, expander: Expander, named: Named, state: number, traps: Traps): Problem {
+  // What it asked the host for was asked: the way there may do without.
+  traps.hit = undefined;
   try {
     return { ...problemOf(refusal), history: historyOf(expander, named, state, refusal.kind) };
   } catch (error) {
