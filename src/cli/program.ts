@@ -4,7 +4,7 @@
  */
 
 import { fstatSync, writeSync } from 'node:fs';
-import { isMainThread, workerData } from 'node:worker_threads';
+import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import { askHost, asInputError } from '../base/index.ts';
 import { runReboot } from '../experiment/guest/reboot.ts';
 import { PAPER_RUNS } from '../experiment/paper/runs.ts';
@@ -37,7 +37,7 @@ export function start(entry: URL, checks: readonly CheckEntry[]): void {
   const input = workerData as PoolInput | WorkerInput | ProtocolInput | typeof PLAYER;
   if (input.role === 'pool') runPool(input, experimentsOf(checks));
   else if (input.role === 'worker') runWorker(input, checks);
-  else if (input.role === 'protocol') runProtocol(input);
+  else if (input.role === 'protocol') runProtocol(input, (message) => parentPort!.postMessage(message));
 }
 
 function runProgram(entry: URL, checks: readonly CheckEntry[]): void {

@@ -1,8 +1,17 @@
 /** The object that `stillwarm check protocol --json` prints. */
 
+import type { Row } from '../../lab/protocol/check.ts';
 import { version } from '../version.ts';
-import type { Checked } from './protocol.ts';
 import type { ProtocolResult } from './protocol-result.ts';
+
+/** What was found of one protocol. */
+export interface Checked {
+  /** As the user knows the file. */
+  readonly file: string;
+  readonly protocol: string;
+  readonly what: string;
+  readonly rows: readonly { readonly row: Row; readonly ms: number }[];
+}
 
 export function protocolResult(checked: readonly Checked[]): ProtocolResult {
   return {

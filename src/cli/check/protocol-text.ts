@@ -3,7 +3,7 @@
 import { counted, grouped } from '../../base/index.ts';
 import type { History, Outcome, Plain } from '../../lab/protocol/api.ts';
 import { renderTable } from '../kit/table.ts';
-import type { Checked } from './protocol.ts';
+import type { Checked } from './protocol-result-of.ts';
 
 /**
  * The text, ended by a newline: a table, then what is wrong and the histories.

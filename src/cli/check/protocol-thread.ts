@@ -1,6 +1,5 @@
 /** The thread that searches a user's protocol: it is ended when the protocol does not return. */
 
-import { parentPort } from 'node:worker_threads';
 import { ArgumentError, InputError } from '../../base/index.ts';
 import type { AnyProtocol } from '../../lab/protocol/api.ts';
 import { rowOf, rowsOf, type Row } from '../../lab/protocol/check.ts';
@@ -31,16 +30,18 @@ export type ProtocolMessage =
   | { readonly kind: 'done' }
   | { readonly kind: 'failed'; readonly error: PlainError };
 
-export function runProtocol(input: ProtocolInput): void {
-  search(input).then(
+/** @param tell tells the thread of the program */
+export function runProtocol(input: ProtocolInput, tell: (message: ProtocolMessage) => void): void {
+  search(input, tell).then(
     () => tell({ kind: 'done' }),
     (error: unknown) => tell({ kind: 'failed', error: plain(error) }),
   );
 }
 
-const tell = (message: ProtocolMessage): void => parentPort!.postMessage(message);
-
-async function search({ path, file, fault, states, depth, cells }: ProtocolInput): Promise<void> {
+async function search(
+  { path, file, fault, states, depth, cells }: ProtocolInput,
+  tell: (message: ProtocolMessage) => void,
+): Promise<void> {
   const protocol = (await loadDefault(path, 0)) as AnyProtocol;
   try {
     const faults = rowsOf(protocol);

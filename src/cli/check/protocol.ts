@@ -3,7 +3,6 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Worker } from 'node:worker_threads';
 import { askHost, InputError, printableJson, shellWord, UserError } from '../../base/index.ts';
 import { checkOutputs, replaceFile, type OutputFile } from '../../experiment/guest/output-file.ts';
 import type { Row } from '../../lab/protocol/check.ts';
@@ -12,25 +11,17 @@ import { parseCommand } from '../kit/args.ts';
 import { commandHelp } from '../kit/help.ts';
 import type { ValuesOf } from '../kit/option-kinds.ts';
 import { revive } from '../kit/plain-error.ts';
+import { threadFor } from '../kit/threads.ts';
 import type { CheckIo } from './io.ts';
 import { CHECK_PROTOCOL, PROTOCOL_NAME } from './options.ts';
 import { renderProtocols } from './protocol-text.ts';
-import { protocolResult } from './protocol-result-of.ts';
+import { protocolResult, type Checked } from './protocol-result-of.ts';
 import type { ProtocolInput, ProtocolMessage } from './protocol-thread.ts';
 
 /** Between two looks at what a thread does, ms. */
 const LOOK_MS = 100;
 /** Least time that a thread has to begin, and to import the file, ms. */
 const IMPORT_MS = 20_000;
-
-/** What was found of one protocol. */
-export interface Checked {
-  /** As the user knows the file. */
-  readonly file: string;
-  readonly protocol: string;
-  readonly what: string;
-  readonly rows: readonly { readonly row: Row; readonly ms: number }[];
-}
 
 type Given = ValuesOf<typeof CHECK_PROTOCOL.options>;
 
@@ -98,7 +89,7 @@ async function checkOne(file: string, path: string, options: Given, entry: URL):
   const { fault, states, depth, patience } = options;
   const cells = new Int32Array(new SharedArrayBuffer(8));
   const input: ProtocolInput = { role: 'protocol', path, file, fault, states, depth, cells };
-  const worker = new Worker(entry, { workerData: input });
+  const worker = threadFor(entry, input);
   const rows: { row: Row; ms: number }[] = [];
   let [protocol, what] = ['', ''];
   let functions: readonly string[] = [];

@@ -72,6 +72,10 @@ export function threadsOf<All extends RunsByName>(entry: URL, experiments: All):
   };
 }
 
+/** One thread of the program, for work that has a role of its own. */
+export const threadFor = (entry: URL, input: { readonly role: string }): Worker =>
+  new Worker(entry, { workerData: input });
+
 /** As many threads as there are cores, memory and files for, if each touches so many bytes. */
 export const threadsFor = (bytes: number): number =>
   Math.max(

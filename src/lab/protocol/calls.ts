@@ -149,7 +149,7 @@ const kindOf = (value: unknown): string =>
 
 const articled = (kind: string): string => (kind === 'undefined' ? kind : `${kind === 'object' ? 'an' : 'a'} ${kind}`);
 
-/** A promise that is refused by nobody must not end the process. */
+/** A promise that nothing waits for must not end the process when it is refused. */
 function quiet(value: unknown): void {
   if (isThenable(value)) value.then(undefined, () => undefined);
 }

@@ -25,7 +25,7 @@ export class Expander {
   /** States in the orders in which steps have led to them, where some things are alike. */
   readonly #met = new Visited();
   transitions = 0;
-  /** Whether steps were left out that matter to nobody. */
+  /** Whether steps were left out that do not matter. */
   isReduced = false;
   readonly #reduction: Reduction | undefined;
   readonly #most: number;

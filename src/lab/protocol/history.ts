@@ -24,7 +24,7 @@ export function historyOf(expander: Expander, { protocol, faults }: Named, end: 
   return { protocol, faults, law, initial, steps, replay: replayOf(protocol, faults) };
 }
 
-/** The command line for a protocol of a file. Who knows the file puts it in the place of the name. */
+/** The command line for a protocol of a file. The name stands where the file is to be put. */
 const replayOf = (protocol: string, faults: readonly string[]): string =>
   ['stillwarm check protocol', shellWord(protocol), ...faults.flatMap((fault) => ['--fault', shellWord(fault)])].join(
     ' ',

@@ -4,7 +4,6 @@
  *
  * @module stillwarm/protocol
  */
-export { ArgumentError } from '../../base/argument-error.ts';
 export {
   type Alike,
   type AnyProtocol,

@@ -1,11 +1,11 @@
 /**
- * Partial-order reduction: where the steps of one actor provably do not matter to anybody else, they
+ * Partial-order reduction: where the steps of one actor provably do not matter to the others, they
  * alone are taken, and the others later. What is proved comes from `touches`, and that is compared
  * with what the functions do.
  *
  * The steps of an actor that can be taken in a state are enough when all of this holds.
- * - No law reads what they write, and no step of another actor reads or writes it. They read nothing
- *   that a step of another actor writes.
+ * - No law reads what they write, and no step of another actor reads or writes it. They read
+ *   nothing that a step of another actor writes.
  * - No event asks for the state with `when`, and what they write survives none.
  * - The other steps of the actor cannot be taken, and stay so until the actor moves: their guards
  *   have read nothing that another actor writes.
@@ -139,8 +139,9 @@ export class Reduction {
 
 /** A state that remembers which of its parts were looked at. */
 function watched(state: State, read: Set<string>): State {
-  const look = (part: string | symbol): void =>
-    void (typeof part === 'string' && Object.hasOwn(state, part) && read.add(part));
+  const look = (part: string | symbol): void => {
+    if (typeof part === 'string' && Object.hasOwn(state, part)) read.add(part);
+  };
   return new Proxy(state, {
     get: (of, part) => {
       look(part);

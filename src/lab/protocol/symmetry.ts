@@ -1,15 +1,24 @@
-/** Whether what a protocol calls alike is alike: asked of states and of the same in another order. */
+/** Whether what a protocol calls alike is alike: asked of states, and of them in another order. */
 
 import { Refusal } from './calls.ts';
-import type { Expander } from './expander.ts';
-import type { State } from './model.ts';
+import type { CheckedModel, State } from './model.ts';
+import type { Stepper } from './stepper.ts';
+import type { Visited } from './visited.ts';
 
 /** So many first states are asked, and of the others one of STRIDE. */
 const FIRST = 100;
 const STRIDE = 100;
 
+/** A search, as far as it matters here. */
+export interface Searched {
+  readonly model: CheckedModel;
+  readonly stepper: Stepper;
+  readonly visited: Visited;
+  stateOf(number: number): State;
+}
+
 /** @throws Refusal that names the law or step that tells the two orders apart */
-export function checkAlike(expander: Expander, number: number): void {
+export function checkAlike(expander: Searched, number: number): void {
   if (number >= FIRST && number % STRIDE !== 0) return;
   const { model } = expander;
   const answers = answersOf(expander, expander.stateOf(number));
@@ -29,7 +38,7 @@ export function checkAlike(expander: Expander, number: number): void {
 }
 
 /** What each law says of a state. */
-function answersOf({ model, stepper: { calls } }: Expander, state: State): (readonly [string, boolean])[] {
+function answersOf({ model, stepper: { calls } }: Searched, state: State): (readonly [string, boolean])[] {
   const asked = [
     ...model.always,
     ...model.sometimes,
@@ -44,7 +53,7 @@ function answersOf({ model, stepper: { calls } }: Expander, state: State): (read
  * is does not matter: of two actors that are alike, one does in one order what the other does in
  * the other.
  */
-function stepsOf({ model, stepper, visited }: Expander, state: State, number: number): Map<string, string> {
+function stepsOf({ model, stepper, visited }: Searched, state: State, number: number): Map<string, string> {
   const found = new Map<string, string>();
   stepper.encodeAs(state, visited.words, visited.startOf(number), 'alike: swap');
   const words = stepper.words.slice(0, stepper.length);
@@ -58,11 +67,11 @@ function stepsOf({ model, stepper, visited }: Expander, state: State, number: nu
 }
 
 /**
- * Takes away the steps and events that can be taken from one of the first `count` states in an
- * order that was not searched: those of an actor that is like another.
+ * Takes away the steps and events that can be taken in an order that was not searched: those of an
+ * actor that is like another. It looks at the first `count` states.
  * @param missing numbers of their groups
  */
-export function dropAlike(expander: Expander, count: number, missing: Set<number>): void {
+export function dropAlike(expander: Searched, count: number, missing: Set<number>): void {
   const { model, stepper, visited } = expander;
   const drop = (state: State, at: number): void => {
     for (const move of model.moves)
@@ -78,7 +87,7 @@ export function dropAlike(expander: Expander, count: number, missing: Set<number
 }
 
 /** Brings a state into all orders of the n-th kind of what is alike, and of those behind it. */
-function forEachOrder(expander: Expander, state: State, n: number, visit: (state: State) => void): void {
+function forEachOrder(expander: Searched, state: State, n: number, visit: (state: State) => void): void {
   const alike = expander.model.alike[n];
   if (alike === undefined) {
     visit(state);

@@ -2,9 +2,9 @@
  * A state as 32-bit words, and back. Equal data have equal words, whatever the order of the keys,
  * and other data have other words.
  *
- * An even word is an integer of 31 bits. An odd word is the number of an atom: null, a boolean, a
- * text, a greater integer, a list of a length or a record with certain keys. What a list or record
- * holds follows it, in the order of the places or of the sorted keys.
+ * An even word is an integer of 31 bits. An odd word is the number of an atom. An atom is null, a
+ * boolean, a text, a greater integer, a list of a length or a record with certain keys. What a list
+ * or record holds follows it, in the order of the places or of the sorted keys.
  */
 
 import type { Plain } from './api.ts';
@@ -92,8 +92,8 @@ export class Codec {
   }
 
   /**
-   * What a list or record holds is written without further checks: what does not fit is dropped, and
-   * found in the end.
+   * What a list or record holds is written without further checks. What does not fit is dropped,
+   * and found in the end.
    */
   #checkRoom(more: number): void {
     if (this.length + more > WORDS_MAX) throw new TooLong();
@@ -158,7 +158,7 @@ export class Codec {
           break;
         }
         const value = record[key];
-        // What most of a state is: the rest of what #put does is left out for it.
+        // Most of a state is numbers: the rest of what #put does is left out for them.
         if (typeof value === 'number' && (value | 0) === value && value < SMALL && value >= -SMALL)
           this.words[this.length++] = value << 1;
         else if (typeof value === 'object') hints[i] = this.#put(value, hints[i]);
@@ -215,8 +215,8 @@ export class Codec {
 }
 
 /**
- * Makes records with these keys. A literal of the keys makes a state in half the time. Where no code
- * may be made at run time, as in a page with a strict policy, a loop does the same.
+ * Makes records with these keys. A literal of the keys makes a state in half the time. Where no
+ * code may be made at run time, as in a page with a strict policy, a loop does the same.
  */
 function makerOf(keys: readonly string[]): (codec: Codec) => Plain {
   const parts = keys.map((key) => `${JSON.stringify(key)}: codec.take()`);

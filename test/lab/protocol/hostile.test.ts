@@ -1,6 +1,7 @@
 // Protocols that are unfit to be checked: each is named, with the step that showed it.
 import { afterEach, describe, expect, it } from 'vitest';
-import { ArgumentError, type Model, type ProblemKind, protocol, search } from '../../../src/lab/protocol/index.ts';
+import { ArgumentError } from '../../../src/base/index.ts';
+import { type Model, type ProblemKind, protocol, search } from '../../../src/lab/protocol/index.ts';
 
 interface State {
   n: number;
@@ -9,7 +10,7 @@ interface State {
 const ALIKE: Model<State>['alike'] = [];
 const modelOf = (change: Partial<Model<State>>): Model<State> => ({
   initial: { n: 0, list: [] },
-  actors: { a: { up: { when: (s) => s.n < 5, do: (s) => void s.n++ } } },
+  actors: { a: { up: { when: (s) => s.n < 5, do: (s) => void (s.n += 1) } } },
   laws: { done: () => true },
   alike: ALIKE,
   ...change,
@@ -20,8 +21,8 @@ const found = (change: Partial<Model<State>>) =>
 const then = (act: (s: State) => unknown): Partial<Model<State>> => ({
   actors: {
     a: {
-      up: { when: (s) => s.n < 2, do: (s) => void s.n++ },
-      late: { when: (s) => s.n === 2, do: act as (s: State) => void },
+      up: { when: (s) => s.n < 2, do: (s) => void (s.n += 1) },
+      late: { when: (s) => s.n === 2, do: act },
     },
   },
 });
@@ -101,7 +102,7 @@ const cases: readonly [string, ProblemKind, string, Partial<Model<State>>, strin
               s.list.push(1);
               return s.n < 3;
             },
-            do: (s) => void s.n++,
+            do: (s) => void (s.n += 1),
           },
         },
       },
@@ -205,7 +206,7 @@ const cases: readonly [string, ProblemKind, string, Partial<Model<State>>, strin
     'returns',
     'a.late',
     then(async (s) => {
-      await undefined;
+      await Promise.resolve();
       s.n = 1;
     }),
     'a promise',
@@ -215,7 +216,7 @@ const cases: readonly [string, ProblemKind, string, Partial<Model<State>>, strin
     'returns',
     'a.late',
     then(async () => {
-      await undefined;
+      await Promise.resolve();
       throw new Error('later');
     }),
     'a promise',

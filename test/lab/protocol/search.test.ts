@@ -138,8 +138,8 @@ describe('a search', () => {
         initial: { n: 0 },
         actors: {
           a: {
-            up: { when: (s) => s.n < 3, do: (s) => void s.n++ },
-            down: { when: (s) => s.n > 3, do: (s) => void s.n-- },
+            up: { when: (s) => s.n < 3, do: (s) => void (s.n += 1) },
+            down: { when: (s) => s.n > 3, do: (s) => void (s.n -= 1) },
           },
         },
         laws: { sometimes: { two: (s) => s.n === 2, five: (s) => s.n === 5 }, done: (s) => s.n === 3 },
@@ -158,7 +158,7 @@ describe('a search', () => {
       what: 'Stuck.',
       build: () => ({
         initial: { n: 0 },
-        actors: { a: { up: { when: (s) => s.n < 2, do: (s) => void s.n++ } } },
+        actors: { a: { up: { when: (s) => s.n < 2, do: (s) => void (s.n += 1) } } },
         events: { crash: { survives: [] } },
         laws: {},
       }),

@@ -69,7 +69,7 @@ describe('a state as words', () => {
   for (let i = 0; i <= NESTING_MAX; i++) deep = [deep];
   it.each([
     ['undefined', { a: undefined }, 'state.a is undefined'],
-    ['a hole', [1, , 2], 'state[1] is undefined'], // eslint-disable-line no-sparse-arrays
+    ['a hole', [1, , 2], 'state[1] is undefined'],
     ['NaN', [Number.NaN], 'state[0] is NaN, which is no integer below 2^53'],
     ['a fraction', { b: { c: 0.5 } }, 'state.b.c is 0.5, which is no integer below 2^53'],
     ['a number that is too great', 2 ** 53, 'state is 9007199254740992, which is no integer below 2^53'],
