@@ -115,6 +115,16 @@ export const KNOWN: Readonly<Record<string, Known>> = {
     },
     samples: [],
   },
+  'stillwarm/check-protocol@1': {
+    inputs: ['version'],
+    things: {
+      protocols: { by: ['protocol'], isSection: true },
+      searches: { by: ['fault'] },
+      reached: { by: ['name'] },
+      steps: { by: ['number'] },
+    },
+    samples: [],
+  },
   'stillwarm/inspect@1': {
     inputs: [],
     things: { domains: { by: ['domid'], isSection: true } },

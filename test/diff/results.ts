@@ -1,5 +1,6 @@
 // Results of every command that `stillwarm diff` compares, with their definitions, and what the
 // tests say of the places in them by hand.
+import { ProtocolResult } from '../../src/cli/check/protocol-result.ts';
 import { CheckResult } from '../../src/cli/check/result.ts';
 import { findings } from '../../src/cli/inspect.ts';
 import { InspectResult } from '../../src/cli/inspect-result.ts';
@@ -9,6 +10,7 @@ import { RebootResult } from '../../src/experiment/guest/result.ts';
 import { VmmExperimentResult } from '../../src/experiment/vmm/result.ts';
 import { WebResult } from '../../src/experiment/web/result.ts';
 import { inspectMemory } from '../../src/xen/inspect.ts';
+import { sampleProtocolResult } from '../cli/check/protocol-sample.ts';
 import { sampleCheckResult } from '../cli/check/sample.ts';
 import { madeUpPaper } from '../report/paper-sample.ts';
 import { sampleResult } from '../report/sample.ts';
@@ -38,6 +40,7 @@ export const RESULTS = [
   ['web', WebResult, plain(sampleWebResult())],
   ['paper', PaperResult, plain(madeUpPaper({ study: true }).result)],
   ['check', CheckResult, plain(sampleCheckResult())],
+  ['check-protocol', ProtocolResult, plain(sampleProtocolResult())],
   ['inspect', InspectResult, plain(inspected())],
 ] as const;
 
@@ -60,6 +63,9 @@ const NAMES: Readonly<Record<string, (thing: Readonly<Record<string, string>>) =
   reached: (thing) => thing['name'],
   violations: (thing) => `${thing['at']}, ${thing['law']}`,
   domains: (thing) => `${thing['domid']}`,
+  protocols: (thing) => thing['protocol'],
+  searches: (thing) => nameOfScalar(thing['fault']!),
+  steps: (thing) => `${thing['number']}`,
 };
 
 const KEYS: Readonly<Record<string, readonly string[]>> = {
@@ -80,6 +86,9 @@ const KEYS: Readonly<Record<string, readonly string[]>> = {
   reached: ['name'],
   violations: ['at', 'law'],
   domains: ['domid'],
+  protocols: ['protocol'],
+  searches: ['fault'],
+  steps: ['number'],
 };
 
 /** A place in a result: what holds it, and the path that a comparison gives it. */
@@ -112,7 +121,7 @@ export function spotsOf(holder: PlainObject, path = '', without = ['schema', 'di
 }
 
 const nameOfScalar = (item: Plain): string =>
-  typeof item === 'string' && /^[A-Za-z][\w.+:-]*$/.test(item) ? item : JSON.stringify(item);
+  typeof item === 'string' && /^[A-Za-z][\w.+:-]*( [\w.+:-]+)*$/.test(item) ? item : JSON.stringify(item);
 
 /** Scalars in it, without what names the things. */
 export const figuresIn = ({ path, value }: Spot): number => {

@@ -1,7 +1,8 @@
 /** Looks at one state after the other: its laws, its steps, and the states behind them. */
 
-import { nameOf, Refusal } from './calls.ts';
+import { Refusal } from './calls.ts';
 import type { CheckedModel, Move, State } from './model.ts';
+import { Reduction } from './reduction.ts';
 import { Stepper } from './stepper.ts';
 import { checkAlike, dropAlike } from './symmetry.ts';
 import type { Traps } from './traps.ts';
@@ -22,6 +23,9 @@ export class Expander {
   readonly visited = new Visited();
   readonly isSymmetric: boolean;
   transitions = 0;
+  /** Whether steps were left out that matter to nobody. */
+  isReduced = false;
+  readonly #reduction: Reduction | undefined;
   readonly #most: number;
   /** So many states have had all of their steps taken. */
   #expanded = 0;
@@ -36,10 +40,12 @@ export class Expander {
   /** The state that was looked at last. The functions of the protocol have left it as it was. */
   #state: State = {};
 
-  constructor(model: CheckedModel, traps: Traps, { states, symmetry }: ExpanderOptions) {
+  constructor(model: CheckedModel, traps: Traps, cells: Int32Array, { states, symmetry, reduction }: ExpanderOptions) {
     this.model = model;
     this.isSymmetric = symmetry && model.alike.length > 0;
-    this.stepper = new Stepper(model, traps, symmetry);
+    this.stepper = new Stepper(model, traps, cells, symmetry);
+    const isDeclared = model.moves.some(({ touches }) => touches !== undefined);
+    if (reduction && isDeclared && !this.isSymmetric) this.#reduction = new Reduction(this.stepper);
     this.#most = states;
     this.#taken = model.groups.map(() => 0);
     this.#twice = model.moves.map(() => 0);
@@ -95,11 +101,11 @@ export class Expander {
       this.#enabled.push(move);
       if (move.event === undefined) isStuck = false;
     }
-    if (isStuck && !(model.done !== undefined && stepper.calls.holds(model.done, state, 'done')))
-      broken.push('deadlock');
+    if (isStuck && !(model.done !== undefined && stepper.calls.holds(model.done, state))) broken.push('deadlock');
     stepper.encodeAs(state, words, at, 'a law or a guard');
     if (!visited.isAt(number, stepper.words, stepper.length)) this.#findCulprit(number);
     if (this.isSymmetric) checkAlike(this, number);
+    this.#reduction?.watchLaws(number, () => this.stateOf(number));
     return broken;
   }
 
@@ -109,24 +115,41 @@ export class Expander {
    */
   expand(number: number): boolean {
     const enabled = this.#enabled;
+    const some = this.#reduction?.enough(enabled, () => this.stateOf(number));
+    if (some !== undefined) {
+      let leadsOn = false;
+      for (const move of some) {
+        const there = this.#take(move, number, this.stateOf(number));
+        if (there < 0) return false;
+        if (there > number) leadsOn = true;
+      }
+      this.#expanded = number + 1;
+      if (leadsOn) {
+        this.isReduced = true;
+        return true;
+      }
+    }
     const last = enabled.length - 1;
-    for (let i = 0; i <= last; i++)
-      if (!this.#take(enabled[i]!, number, i === last ? this.#state : this.stateOf(number))) return false;
+    for (let i = 0; i <= last; i++) {
+      const move = enabled[i]!;
+      if (some?.includes(move) === true) continue;
+      if (this.#take(move, number, i === last ? this.#state : this.stateOf(number)) < 0) return false;
+    }
     this.#expanded = number + 1;
     return true;
   }
 
-  #take(move: Move, number: number, state: State): boolean {
+  /** @returns the number of the state behind the step; -1 when there are more than allowed */
+  #take(move: Move, number: number, state: State): number {
     const { stepper, visited } = this;
+    if (this.#reduction?.isWatched(move) === true) this.#reduction.watch(move, () => this.stateOf(number));
     stepper.take(move, state, visited.words, visited.startOf(number));
     if (this.#twice[move.number]! < TWICE) this.takeAgain(move, number);
     this.transitions++;
     this.#taken[move.group]!++;
-    if (visited.count < this.#most) {
-      visited.add(stepper.words, stepper.length, number, move.number);
-      return true;
-    }
-    return visited.find(stepper.words, stepper.length) >= 0;
+    if (visited.count >= this.#most) return visited.find(stepper.words, stepper.length);
+    const there = visited.add(stepper.words, stepper.length, number, move.number);
+    return there < 0 ? -1 - there : there;
   }
 
   /**
@@ -144,7 +167,7 @@ export class Expander {
     if (!isEnabled || stepper.length !== first.length || first.some((word, i) => word !== stepper.words[i]))
       throw new Refusal(
         'differs',
-        nameOf(move),
+        move.act.name,
         'twice from the same state, it does not do the same: it knows more than the state',
       );
   }
@@ -154,18 +177,15 @@ export class Expander {
     const { calls } = this.stepper;
     const broken: string[] = [];
     for (let i = 0; i < always.length; i++) {
-      const { name, holds } = always[i]!;
-      if (!calls.holds(holds, state, name)) broken.push(name);
+      const law = always[i]!;
+      if (!calls.holds(law, state)) broken.push(law.name);
     }
-    for (let i = 0; i < sometimes.length; i++) {
-      const { name, holds } = sometimes[i]!;
-      if (calls.holds(holds, state, name)) this.#held[i]!++;
-    }
+    for (let i = 0; i < sometimes.length; i++) if (calls.holds(sometimes[i]!, state)) this.#held[i]!++;
     for (let i = 0; i < neverAfter.length; i++) {
       const { name, after, never } = neverAfter[i]!;
       // Asked for its side effects, which it must not have: what it says is among the bits.
-      calls.holds(after, state, `${name}: after`);
-      if ((bits & (1 << i)) !== 0 && calls.holds(never, state, `${name}: never`)) broken.push(name);
+      calls.holds(after, state);
+      if ((bits & (1 << i)) !== 0 && calls.holds(never, state)) broken.push(name);
     }
     return broken;
   }
@@ -190,21 +210,20 @@ export class Expander {
     const at = visited.startOf(number);
     const { words } = visited;
     const { calls } = stepper;
-    const suspects: [string, (state: State) => unknown][] = [
-      ...[...model.always, ...model.sometimes].map(({ name, holds }) => [name, holds] as [string, typeof holds]),
-      ...model.neverAfter.flatMap(({ name, after, never }): [string, typeof after][] => [
-        [`${name}: after`, after],
-        [`${name}: never`, never],
-      ]),
+    const laws = [
+      ...[...model.always, ...model.sometimes, ...model.neverAfter.flatMap(({ after, never }) => [after, never])],
+      ...(model.done === undefined ? [] : [model.done]),
+    ];
+    const suspects: [string, (state: State) => boolean][] = [
+      ...laws.map((law): [string, (state: State) => boolean] => [law.name, (state) => calls.holds(law, state)]),
       ...model.moves.map((move): [string, (state: State) => boolean] => [
-        `${nameOf(move)}: when`,
+        move.when.name,
         (state) => calls.isEnabled(move, state),
       ]),
-      ...(model.done === undefined ? [] : [['done', model.done] as [string, typeof model.done]]),
     ];
-    for (const [name, test] of suspects) {
+    for (const [name, ask] of suspects) {
       const state = this.stateOf(number);
-      calls.holds(test, state, name);
+      ask(state);
       stepper.encodeAs(state, words, at, name);
       if (!visited.isAt(number, stepper.words, stepper.length))
         throw new Refusal('changes the state', name, 'it may only look at the state, and changes it');
