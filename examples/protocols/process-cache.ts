@@ -138,7 +138,7 @@ export default protocol({
                 processes.some(({ storing }) => storing === key) ||
                 (value === stored[key] && memory.version === version && memory.disk === disk),
             ),
-          // A start that aborts leaves everything as it was: if it aborts twice, it does so for ever.
+          // A start that aborts leaves all as it was: after a second one, there is a third.
           'No start aborts for ever': ({ aborts }) => aborts < 2,
           'The memory has one owner': ({ processes }) =>
             processes.filter(({ state }) => state === 'serving' || state === 'stopping').length < 2,
