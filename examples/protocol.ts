@@ -1,7 +1,7 @@
 /**
  * A protocol of two copies: a writer keeps a record in two slots, so that one of them is whole
  * whenever the power goes. A slot has two halves, which are written one after the other, and a mark
- * that says that both are there. The fault marks the slot first.
+ * that says that both are there. The fault marks the slot first. 90 lines of code.
  *
  * The search goes through all states, and finds the shortest way to a record that is lost.
  */

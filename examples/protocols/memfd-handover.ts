@@ -1,13 +1,13 @@
 /**
- * A memfd that is handed to the next kernel: preserve, freeze, kexec, retrieve, finish. 211 lines of
+ * A memfd is handed to the next kernel: preserve, freeze, kexec, retrieve, finish. 211 lines of
  * code.
  *
- * It stands for Linux's live update orchestrator (LUO) and kexec handover (KHO), with faults that
- * they have had. Frames, the orders with which KHO keeps them, and the table survive a kexec. The
- * page cache, the flags of folios and what the orchestrator knows do not.
+ * It stands for Linux's live update orchestrator (LUO) and kexec handover (KHO), with faults
+ * that they have had. Frames, the orders with which KHO keeps them, and the table survive a kexec.
+ * The page cache, the flags of folios and what the orchestrator knows do not.
  *
- * Scope: a file of two pages, each written up to twice. One kexec, into a kernel of the same version
- * or of an older one.
+ * Scope: a file of two pages, each written up to twice. One kexec, into a kernel of the same
+ * version or of an older one.
  */
 
 // In a project of your own: from 'stillwarm/protocol'.

@@ -1,14 +1,14 @@
 /**
  * A process whose cache outlives it in shared memory. 140 lines of code.
  *
- * It stands for memcached with a memory file, and for Traffic Server with its directory in shared
- * memory. A process that stops writes a metadata file, which says that the memory may be adopted. The
- * next process takes that file away before it changes the memory. Memory and file survive the
+ * It stands for memcached with a memory file, and for Traffic Server with its directory in
+ * shared memory. A process that stops writes a metadata file: the memory may be adopted. The next
+ * process takes that file away before it changes the memory. Memory and file survive the
  * processes, however they end, and are lost with power.
  *
- * Scope: two processes, one at a time by a lock that the host gives up when its owner ends. Two keys,
- * each stored up to twice. Any number of kills, losses of power, upgrades and downgrades, and one
- * exchange of the disk.
+ * Scope: two processes, one at a time by a lock that the host gives up when its owner ends. Two
+ * keys, each stored up to twice. Any number of kills, losses of power, upgrades and downgrades,
+ * and one exchange of the disk.
  */
 
 // In a project of your own: from 'stillwarm/protocol'.
@@ -138,6 +138,7 @@ export default protocol({
                 processes.some(({ storing }) => storing === key) ||
                 (value === stored[key] && memory.version === version && memory.disk === disk),
             ),
+          // A start that aborts leaves all as it was: after a second one, there is a third.
           'No start aborts for ever': ({ aborts }) => aborts < 2,
           'The memory has one owner': ({ processes }) =>
             processes.filter(({ state }) => state === 'serving' || state === 'stopping').length < 2,

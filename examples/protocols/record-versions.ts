@@ -1,10 +1,10 @@
 /**
  * A record that an older and a newer version of a program read and write. 137 lines of code.
  *
- * The record keeps a region of memory over a restart of the program. The newer version adds to it: an
- * order in a field that was reserved, a flag that changes what the frame means, and a word at its
- * end. The older version has to refuse what it would misread, and may use the rest. The record and
- * what is in the region survive each restart, and nothing else does.
+ * The record keeps a region of memory over a restart of the program. The newer version adds an
+ * order in a field that was reserved, and a flag that changes what the frame means. It also adds a
+ * word at the end. The older version has to refuse what it would misread, and may use the rest.
+ * The record and the region survive each restart, and nothing else does.
  *
  * Scope: six frames, one record. Any number of restarts, upgrades and downgrades.
  */

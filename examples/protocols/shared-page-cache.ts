@@ -1,13 +1,13 @@
 /**
  * A page cache that several kernels share. 181 lines of code.
  *
- * It stands for DAXFS: the cache lies in memory that all kernels see. A kernel that misses a page
- * makes its slot pending and waits, for a time. Workers of the host, which has the backing file, fill
- * pending slots. What a worker reads goes straight into the slot. The slots and their header survive
- * all kernels. What kernels wait for, and what workers read, does not.
+ * It stands for DAXFS: the cache lies in memory that all kernels see. A kernel that misses a
+ * page makes its slot pending and waits, for a time. Workers of the host, which has the backing
+ * file, fill pending slots. What a worker reads goes straight into the slot. The slots and their
+ * header survive all kernels. What kernels wait for, and what workers read, does not.
  *
- * Scope: two kernels, two workers, two slots for two pages each. Any number of crashes of the host and
- * of restarts of all kernels, one of them over another file.
+ * Scope: two kernels, two workers, two slots for two pages each. Any number of crashes of the
+ * host and of restarts of all kernels, one of them over another file.
  */
 
 // In a project of your own: from 'stillwarm/protocol'.

@@ -32,6 +32,7 @@ export const LONG_FILES: readonly string[] = [
   'test/experiment/guest/boot.test.ts',
   'test/experiment/web/experiment.test.ts',
   'test/kernel/fs/ext2/xattr.test.ts',
+  'test/examples/protocols.test.ts',
   'test/examples/sqlite-steps.test.ts',
   'test/examples/sqlite.test.ts',
   'test/cli/process.test.ts',
