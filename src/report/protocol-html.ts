@@ -29,7 +29,7 @@ export function protocolPage(histories: readonly History[]): string {
   const main = html`<header>
 <p class="program">stillwarm</p>
 <h1>${isGood ? 'No history' : heading}</h1>
-${isGood ? '' : html`<p class="headline">The shortest way from the first state to one in which something is wrong, step by step.</p>`}
+${isGood ? '' : html`<p class="headline">The way from the first state to one in which something is wrong, step by step.</p>`}
 ${renderVerdict(verdict, isGood)}
 ${histories.length < 2 ? '' : renderList(histories, names.length > 1)}
 </header>
