@@ -18,6 +18,7 @@ import { type Options, type Row, table } from './harness.ts';
 import { lab } from './lab.ts';
 import { many } from './many.ts';
 import { pageAccess } from './page-access.ts';
+import { protocol } from './protocol.ts';
 import { rebuild } from './rebuild.ts';
 import { recency } from './recency.ts';
 import { scale } from './scale.ts';
@@ -44,6 +45,7 @@ const SUBJECTS: Readonly<Record<string, (options: Options) => Row[] | Promise<Ro
   many,
   sqlite,
   scope,
+  protocol,
 };
 
 async function main(): Promise<void> {

@@ -22,6 +22,8 @@ export class Expander {
   readonly stepper: Stepper;
   readonly visited = new Visited();
   readonly isSymmetric: boolean;
+  /** States in the orders in which steps have led to them, where some things are alike. */
+  readonly #met = new Visited();
   transitions = 0;
   /** Whether steps were left out that matter to nobody. */
   isReduced = false;
@@ -143,10 +145,14 @@ export class Expander {
   #take(move: Move, number: number, state: State): number {
     const { stepper, visited } = this;
     if (this.#reduction?.isWatched(move) === true) this.#reduction.watch(move, () => this.stateOf(number));
-    stepper.take(move, state, visited.words, visited.startOf(number));
-    if (this.#twice[move.number]! < TWICE) this.takeAgain(move, number);
+    const after = stepper.takeInOrder(move, state, visited.words, visited.startOf(number));
     this.transitions++;
     this.#taken[move.group]!++;
+    const isTwice = this.#twice[move.number]! < TWICE;
+    // To go through all orders costs more than all else. What was met in this order is there.
+    if (this.isSymmetric && this.#met.add(stepper.words, stepper.length, -1, -1) < 0 && !isTwice) return number;
+    stepper.orderLast(after);
+    if (isTwice) this.takeAgain(move, number);
     if (visited.count >= this.#most) return visited.find(stepper.words, stepper.length);
     const there = visited.add(stepper.words, stepper.length, number, move.number);
     return there < 0 ? -1 - there : there;

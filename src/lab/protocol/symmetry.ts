@@ -5,8 +5,8 @@ import type { Expander } from './expander.ts';
 import type { State } from './model.ts';
 
 /** So many first states are asked, and of the others one of STRIDE. */
-const FIRST = 500;
-const STRIDE = 64;
+const FIRST = 100;
+const STRIDE = 100;
 
 /** @throws Refusal that names the law or step that tells the two orders apart */
 export function checkAlike(expander: Expander, number: number): void {

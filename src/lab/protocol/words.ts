@@ -25,6 +25,19 @@ interface Shape {
   readonly make: (codec: Codec) => Plain;
 }
 
+/** What is known of records that begin with certain keys, in a certain order. */
+interface Order {
+  readonly next: Map<string, Order>;
+  /** Of records with these keys and no other. */
+  shape: Shape | undefined;
+}
+
+function longer({ next }: Order, key: string): Order {
+  const order: Order = { next: new Map(), shape: undefined };
+  next.set(key, order);
+  return order;
+}
+
 type Bag = Readonly<Record<string, unknown>>;
 
 type Atom =
@@ -50,6 +63,8 @@ export class Codec {
   readonly #values = new Map<unknown, number>();
   readonly #lists: number[] = [];
   readonly #shapes = new Map<string, Shape>();
+  /** Shapes by their keys in whatever order. */
+  readonly #orders: Order = { next: new Map(), shape: undefined };
   #hint: Shape | undefined;
   #depth = 0;
   readonly #null = this.#atom({ kind: 0, value: null });
@@ -156,8 +171,10 @@ export class Codec {
       }
       this.length = begin;
     }
-    const keys = Object.keys(record).sort();
-    const shape = this.#shapeOf(keys);
+    let order = this.#orders;
+    for (const key in record) order = order.next.get(key) ?? longer(order, key);
+    const shape = (order.shape ??= this.#shapeOf(Object.keys(record).sort()));
+    const { keys } = shape;
     this.#checkRoom(keys.length + 1);
     this.words[this.length++] = shape.word;
     for (let i = 0; i < keys.length; i++) shape.hints[i] = this.#put(record[keys[i]!], shape.hints[i]);
