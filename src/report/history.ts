@@ -21,6 +21,4 @@ export interface History {
   }[];
   /** The command that finds it again. */
   readonly replay: string;
-  /** What is said of the last state when it breaks no law: why the protocol is unfit. */
-  readonly end?: string;
 }

@@ -29,7 +29,7 @@ export function protocolPage(histories: readonly History[]): string {
   const main = html`<header>
 <p class="program">stillwarm</p>
 <h1>${isGood ? 'No history' : heading}</h1>
-${isGood ? '' : html`<p class="headline">The shortest way from the first state to one in which something is wrong, step by step.</p>`}
+${isGood ? '' : html`<p class="headline">The way from the first state to one in which something is wrong, step by step.</p>`}
 ${renderVerdict(verdict, isGood)}
 ${histories.length < 2 ? '' : renderList(histories, names.length > 1)}
 </header>
@@ -54,12 +54,8 @@ const faultsOf = ({ faults }: History): string =>
     : `with the ${faults.length === 1 ? 'fault' : 'faults'} ${faults.map(printable).join(', ')}`;
 
 /** What is wrong with the last state. */
-const endOf = ({ law, end }: History): string =>
-  end !== undefined
-    ? printable(end)
-    : law === 'deadlock'
-      ? 'a deadlock: no step is left'
-      : `breaks the law “${printable(law)}”`;
+const endOf = ({ law }: History): string =>
+  law === 'deadlock' ? 'a deadlock: no step is left' : `breaks the law “${printable(law)}”`;
 
 const sentence = (text: string): string => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`;
 
@@ -75,7 +71,7 @@ function renderHistory(history: History, n: number): Markup {
     title: `The steps of ${printable(history.protocol)}, ${faultsOf(history)}`,
     description: `${counted(rows.length, 'step')}, which the list of steps names. The last one: ${endOf(history)}.`,
     rows,
-    end: `✗ ${endOf(history)}`,
+    end: `✗ ${printable(history.law)}`,
   });
   const steps = rows.map(({ actor, label }, at) => {
     const name = actor === undefined ? label : `${actor}, ${label}`;

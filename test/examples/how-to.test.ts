@@ -1,7 +1,8 @@
 /**
  * The programs of README and of the how-tos run. All blocks of a document are one program; those
  * behind the heading of SQLite are another one. They import the doors as a user does. Where a
- * comment behind a call begins with a number or a boolean, the call returns it.
+ * comment behind a call begins with a number or a boolean, the call returns it. The how-to of
+ * protocols has a test of its own (protocol-how-to.test.ts).
  */
 
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -15,7 +16,10 @@ const { exports: doors } = JSON.parse(readFileSync('package.json', 'utf8')) as {
   exports: Record<string, string | { default: string }>;
 };
 
-const documents = ['README.md', ...readdirSync('docs/how-to').map((name) => join('docs/how-to', name))];
+const OTHER = 'docs/how-to/check-your-own-protocol.md';
+const documents = ['README.md', ...readdirSync('docs/how-to').map((name) => join('docs/how-to', name))].filter(
+  (name) => name !== OTHER,
+);
 /** A chapter that begins anew. */
 const SQLITE = /^## SQLite/m;
 

@@ -41,14 +41,11 @@ describe('the page of histories', () => {
     ]);
     expect(marks.map(([x]) => lines.indexOf(x!))).toEqual([0, 1, 2, 2, 3]);
     expect(marks.map(([, y]) => y)).toEqual(marks.map(([, y]) => y).sort((a, b) => a! - b!));
-    expect(picture).toContain('✗ breaks the law “what was written is there”');
+    expect(picture).toContain('✗ what was written is there');
   });
 
-  it('the page of histories says a deadlock, why a protocol is unfit, and that nothing broke', () => {
+  it('the page of histories says a deadlock, and that nothing broke', () => {
     expect(protocolPage([STUCK])).toContain('A deadlock: no step is left, after 1 step.');
-    const unfit = protocolPage([{ ...STUCK, law: 'throws', end: 'server.hand over: it threw <that>' }]);
-    expect(unfit).toContain('✗</b> Server.hand over: it threw &lt;that&gt;');
-    expect(unfit).not.toContain('breaks the law');
     const none = protocolPage([]);
     checkNesting(none);
     expect(none).toContain('No law broke, so there is no history.');

@@ -29,6 +29,7 @@ export const LONG_FILES: readonly string[] = [
   'test/experiment/paper/paper.test.ts',
   'test/lab/faults/faults.test.ts',
   'test/examples/how-to.test.ts',
+  'test/examples/protocol-how-to.test.ts',
   'test/experiment/guest/boot.test.ts',
   'test/experiment/web/experiment.test.ts',
   'test/kernel/fs/ext2/xattr.test.ts',

@@ -51,8 +51,10 @@ export function sequenceChart({ id, title, description, rows, end }: SequenceCha
   const lifelines = actors.map((name, n) =>
     group(seriesStyle(name, n), path(`M${round(xs[n]!)} ${HEAD * (levelOf(n) + 1)}V${round(bottom)}`, 'lifeline')),
   );
-  const walk = rows.flatMap(({ actor }, n) =>
-    actor === undefined ? [] : `${round(xOf(actor))} ${round(middleOf(n))}`,
+  // From mark to mark, and from line to line between two rows, where no name stands.
+  const taken = rows.flatMap(({ actor }, n) => (actor === undefined ? [] : { x: round(xOf(actor)), y: middleOf(n) }));
+  const walk = taken.map(({ x, y }, n) =>
+    n === 0 ? `M${x} ${round(y)}` : `V${round(taken[n - 1]!.y + ROW / 2)}H${x}V${round(y)}`,
   );
   const steps = rows.map(({ actor, label }, n) => {
     const y = middleOf(n);
@@ -68,7 +70,7 @@ export function sequenceChart({ id, title, description, rows, end }: SequenceCha
   const picture = svg(id, bottom + ROW + EDGE, title, description, [
     ...frames,
     ...lifelines,
-    walk.length < 2 ? '' : path(`M${walk.join('L')}`, 'walk'),
+    path(walk.join(''), 'walk'),
     ...names,
     ...steps,
     `<g class="step" data-step="${rows.length}">${ended.join('')}</g>`,
