@@ -114,7 +114,7 @@ export const NOT_CRASHED: readonly { readonly name: string; readonly why: string
   },
   {
     name: 'order of publication',
-    why: 'a hypervisor that stops between two stores of a frame record has handed nothing over: the handover record is stored last. The order guards callers of `stillwarm/table`, who may stop anywhere (test/doors/table/table-laws.test.ts)',
+    why: 'a hypervisor that stops between two stores of a frame record has handed nothing over: the handover record is stored last. The order guards callers of `stillwarm/table`, who may stop anywhere. It is a pair with `recordCheck`: one store of a name is wrong without both (test/xen/frames/frame-record.test.ts)',
   },
 ];
 
