@@ -5,7 +5,8 @@
  * 2. the books of its hypervisor agree (xen/toolstack/frame-books.ts);
  * 3. each page that its guest took over, or has cached, is what is on the disk;
  * 4. what the workload has saved is there;
- * 5. on ext3, everything can be read, and an inode has as many links as names.
+ * 5. on ext3, everything can be read, and an inode has as many links as names;
+ * 6. what one recovery has begun with, no other takes over.
  *
  * After a crash of ext2, e2fsck has to come first, and it has not: law 5 does not hold there. Nor
  * does it after a guest's crash where dirty pages are written home (Rio). A call that was half done
@@ -26,6 +27,7 @@ export const LAWS = {
   pages: 'a page that is taken over is what is on the disk',
   saved: 'what was saved is there',
   files: 'the file system is whole',
+  once: 'what one recovery has begun with, no other takes over',
 } as const;
 
 /** A law that does not hold, and what was found. */
@@ -36,7 +38,7 @@ export interface Broken {
 
 /** What was found out of a machine. */
 export interface Judgement {
-  readonly broken: readonly Broken[];
+  readonly broken: Broken[];
   /** Pages that its guests took over, and pages that were compared. */
   readonly reused: number;
   readonly compared: number;
