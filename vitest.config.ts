@@ -53,7 +53,7 @@ const MOCKING_FILES = filesWith(/\bvi\.mock\(/);
 
 /** Files that start other programs, which a small process does faster than a large one. */
 const STARTING_FILES = filesWith(
-  /\b(itWithE2fsprogs|describeWithBrowser|BuiltCli|node:child_process|node:worker_threads)\b/,
+  /\b(describeWithBrowser|BuiltCli|node:child_process|node:worker_threads)\b/,
 );
 
 /** Whether the sources stay as they are, and nobody asks which lines of them run. */
