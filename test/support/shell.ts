@@ -6,7 +6,7 @@ import { mkdtempSync, openSync, readFileSync, readSync, writeSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-export interface Ended {
+interface Ended {
   /** 128 and more: a signal has ended it. */
   readonly status: number;
   readonly stdout: string;
