@@ -1,6 +1,6 @@
-// Other programs, started by a small shell. To start a program a process is copied, and a large one,
-// as a test is with its machines, takes as long for that as e2fsck for an image. So each process of
-// tests has one shell, which it asks through named pipes, and waits.
+// Other programs, started by a small shell. To start a program a process is copied. That of the
+// tests is large with its machines, and copying it takes as long as e2fsck for an image. So each
+// such process has one shell, which it asks through named pipes, and waits.
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
