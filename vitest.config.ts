@@ -51,10 +51,11 @@ const LAW_FILES = filesWith(/\/support\/product\.ts'|\blawRuns: |\bplaysLaws\(|^
 /** Files that put another module in the place of one of src/, which only vitest can. */
 const MOCKING_FILES = filesWith(/\bvi\.mock\(/);
 
-/** Files that start other programs, which a small process does faster than a large one. */
-const STARTING_FILES = filesWith(
-  /\b(itWithE2fsprogs|describeWithBrowser|BuiltCli|node:child_process|node:worker_threads)\b/,
-);
+/**
+ * Files that start other programs, which a small process does faster than a large one. A shell
+ * starts those of e2fsprogs (test/support/shell.ts).
+ */
+const STARTING_FILES = filesWith(/\b(describeWithBrowser|BuiltCli|node:child_process|node:worker_threads)\b/);
 
 /** Whether the sources stay as they are, and nobody asks which lines of them run. */
 const IS_COMPILED = process.argv.includes('run') && !process.argv.some((each) => each.startsWith('--coverage'));

@@ -1,14 +1,14 @@
-import { spawnSync } from 'node:child_process';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { encodeText, printable, shellWord } from '../../src/base/index.ts';
 import { property } from '../support/property.ts';
+import { runProgram } from '../support/shell.ts';
 
 /** The arguments that a shell makes of a command line. */
 function argumentsOf(line: string): Buffer[] {
-  const { stdout, stderr } = spawnSync('bash', ['-c', `printf '%s\\0' ${line}`]);
-  expect(stderr.toString()).toBe('');
-  return stdout
+  const { stdout, stderr } = runProgram('bash', '-c', `printf '%s\\0' ${line} | base64`);
+  expect(stderr).toBe('');
+  return Buffer.from(stdout, 'base64')
     .toString('latin1')
     .split('\0')
     .slice(0, -1)

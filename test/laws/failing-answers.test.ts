@@ -9,6 +9,7 @@ import { OracleExt2 } from '../../src/experiment/judge/oracle-ext2.ts';
 import { JOURNAL_BLOCKS, readBlock } from '../support/journal-image.ts';
 import { CHANGING_CALLS, type ChangingCall, imageToChange, likelyPages } from './failing-calls.ts';
 import { FakeMachine } from '../support/fake-machine.ts';
+import { casesOf } from '../support/product.ts';
 
 const saysErrors = (image: MemoryImage): boolean =>
   (getField(SUPERBLOCK, readBlock(image, 0), EXT2_SUPERBLOCK_OFFSET, 's_state') & EXT2_STATE.error) !== 0;
@@ -116,17 +117,34 @@ const OK_WITHOUT_SHARING = { 'setxattr of what another has': [INDIRECT] };
  */
 const SILENT = ['close of a file without a name', 'store into a mapped hole'];
 
+/** By end, the kinds of blocks with which each call has met it. */
+type Table = Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>;
+
+/** Calls of which each block fails in turn. */
+const SIZE = { sample: 20, whole: 45 };
+
 describe.each([
   ['ext2', undefined],
   ['ext3', JOURNAL_BLOCKS],
 ] as const)('%s: a block fails once, in a call', (type, journalBlocks) => {
   const pristine = imageToChange(journalBlocks);
   const kindOf = kindsOf(pristine);
+  const calls = casesOf('a block fails once, in a call', type, CHANGING_CALLS, SIZE);
+
+  /** What is wanted of the calls that are played. */
+  function played(wanted: Table): Table {
+    const names = new Set(calls.map(({ name }) => name));
+    const some = Object.entries(wanted).map(([end, kinds]) => [
+      end,
+      Object.fromEntries(Object.entries(kinds).filter(([name]) => names.has(name))),
+    ]);
+    return Object.fromEntries(some.filter(([, kinds]) => Object.keys(kinds!).length > 0)) as Table;
+  }
 
   /** By end, the kinds of blocks with which each call has met it. */
-  function tableOf(isWrite: boolean): Record<string, Record<string, string[]>> {
+  function tableOf(isWrite: boolean): Table {
     const table: Record<string, Record<string, string[]>> = {};
-    for (const call of CHANGING_CALLS)
+    for (const call of calls)
       for (let n = 1; ; n++) {
         const met = play(pristine, kindOf, call, isWrite, n);
         if (met === undefined) break;
@@ -138,21 +156,21 @@ describe.each([
   }
 
   it('a read that fails is answered ok only by calls that remove the last name or use, and only of the freeing', () => {
-    const { EIO: unchanged, ...others } = tableOf(false);
-    expect(others).toEqual({
-      'ok, errors': { ...OK_WITH_ERRORS, 'unlink of what has attributes': OF_ATTRIBUTES[type] },
-      'EIO, errors': EIO_WITH_ERRORS,
-      ok: type === 'ext2' ? { ...OK, ...OK_WITHOUT_SHARING } : OK,
-    });
-    expect(Object.keys(unchanged!)).toEqual(
-      CHANGING_CALLS.map(({ name }) => name).filter((name) => !SILENT.includes(name)),
+    const { EIO: unchanged = {}, ...others } = tableOf(false);
+    expect(others).toEqual(
+      played({
+        'ok, errors': { ...OK_WITH_ERRORS, 'unlink of what has attributes': OF_ATTRIBUTES[type] },
+        'EIO, errors': EIO_WITH_ERRORS,
+        ok: type === 'ext2' ? { ...OK, ...OK_WITHOUT_SHARING } : OK,
+      }),
     );
+    expect(Object.keys(unchanged)).toEqual(calls.map(({ name }) => name).filter((name) => !SILENT.includes(name)));
   });
 
   it('a write that fails has the change refused with a journal; without one, calls write nothing', () => {
     const first = CHANGING_CALLS.filter(({ comesLater }) => comesLater !== true);
     const changing = first.map(({ name }) => name).filter((name) => !SILENT.includes(name));
     const refused = Object.fromEntries(changing.map((name) => [name, ['superblock']]));
-    expect(tableOf(true)).toEqual(journalBlocks === undefined ? {} : { 'EROFS, errors': refused });
+    expect(tableOf(true)).toEqual(journalBlocks === undefined ? {} : played({ 'EROFS, errors': refused }));
   });
 });

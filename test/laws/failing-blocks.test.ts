@@ -14,7 +14,6 @@
 // it was new. The other is a page stored into a mapped hole that got no block.
 //
 // `npm test` plays a sample of the failures, `npm run test:laws` all of them.
-import { spawnSync } from 'node:child_process';
 import { describe, expect } from 'vitest';
 import { ModelError, getField } from '../../src/base/index.ts';
 import { EXT2_COMPAT, EXT2_STATE, EXT2_SUPERBLOCK_OFFSET, SUPERBLOCK } from '../../src/format/ext2.ts';
@@ -36,6 +35,7 @@ import {
   readAll,
 } from './failing-calls.ts';
 import { FakeMachine } from '../support/fake-machine.ts';
+import { runProgram } from '../support/shell.ts';
 
 interface Fault {
   readonly isWrite: boolean;
@@ -149,7 +149,7 @@ class Checker {
       "${this.#judge.e2fsck}" -fn "$each" > /dev/null 2>&1; second=$?
       printf '%s %s %s\\0' $first $second "$said"
     done`;
-    const { stdout } = spawnSync('sh', ['-c', script, 'sh', ...paths], { encoding: 'utf8', maxBuffer: 1 << 28 });
+    const { stdout } = runProgram('sh', '-c', script, 'sh', ...paths);
     return stdout
       .split('\0')
       .slice(0, -1)

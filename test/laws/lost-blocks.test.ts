@@ -1,7 +1,6 @@
 // A block that was just allocated and cannot be written. The file shows a hole there or its own
 // bytes, and never what the block's former owner left. That holds for every way to write it back,
 // and one that learns of it learns once. The free blocks of the image are full of old bytes.
-import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { getField, ModelError, Ns, PAGE_SIZE } from '../../src/base/index.ts';
 import { EXT2_STATE, EXT2_SUPERBLOCK_OFFSET, SUPERBLOCK } from '../../src/format/ext2.ts';
@@ -12,6 +11,7 @@ import { itWithE2fsprogs, loadImage, mustPassE2fsck, saveImage } from '../suppor
 import { JOURNAL_BLOCKS, readBlock } from '../support/journal-image.ts';
 import { type Files, imageToChange, own, readAll } from './failing-calls.ts';
 import { FakeMachine } from '../support/fake-machine.ts';
+import { runProgram } from '../support/shell.ts';
 
 const IMAGES = { ext2: imageToChange(undefined), ext3: imageToChange(JOURNAL_BLOCKS) };
 type FileSystem = keyof typeof IMAGES;
@@ -254,7 +254,7 @@ describe.each(Object.keys(PATHS))('a new block that cannot be written, by %s', (
     mustShowOwn(filesOf(image));
     const at = `${judge.dir}/lost.img`;
     saveImage(image, at);
-    spawnSync(judge.e2fsck, ['-fy', at]);
+    runProgram(judge.e2fsck, '-fy', at);
     mustPassE2fsck(judge, at);
     mustShowOwn(filesOf(loadImage(at)));
   });

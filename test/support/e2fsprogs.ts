@@ -3,7 +3,6 @@
 // `itWithE2fsprogs` is `it`, skipped with the reason when the programs are not installed; in CI
 // that is a failure, since there nothing may be skipped. `saveImage` writes an image store to a
 // file that the programs can read, with holes.
-import { spawnSync } from 'node:child_process';
 import {
   closeSync,
   existsSync,
@@ -23,6 +22,7 @@ import type { ImageStore } from '../../src/disk/image/image-store.ts';
 import { MemoryImage } from '../../src/disk/image/memory-image.ts';
 import { OracleExt2 } from '../../src/experiment/judge/oracle-ext2.ts';
 import { runsFactor, TIMEOUT_MS } from './property.ts';
+import { runProgram } from './shell.ts';
 
 /** Images go to files and come from them in pieces of so many bytes. */
 const PIECE_BYTES = 1 << 18;
@@ -87,13 +87,9 @@ export function inTemporaryDirectory<T>(use: (dir: string) => T): T {
 
 /** Runs a program; gives its standard output. Throws what it said when it did not exit with 0. */
 export function run(program: string, ...args: string[]): string {
-  const { status, stdout, stderr, error } = spawnSync(program, args, {
-    encoding: 'utf8',
-    maxBuffer: 1 << 26,
-    env: { ...process.env, LC_ALL: 'C' },
-  });
+  const { status, stdout, stderr } = runProgram(program, ...args);
   if (status === 0) return stdout;
-  throw new Error(`${program} ${args.join(' ')}: status ${String(status)}\n${stdout}${stderr}${String(error ?? '')}`);
+  throw new Error(`${program} ${args.join(' ')}: status ${status}\n${stdout}${stderr}`);
 }
 
 /**

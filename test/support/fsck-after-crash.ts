@@ -4,10 +4,10 @@
 //   nothing (-E journal_only). Then it finds nothing wrong (-fn).
 // - What a crash leaves of ext2 may have errors. So may ext3 whose dirty pages were written home
 //   past the log (Rio). One run of e2fsck -fy repairs all of them. Then it finds nothing wrong.
-import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { Disk } from '../../src/index.ts';
 import type { Judge } from './e2fsprogs.ts';
+import { runProgram } from './shell.ts';
 
 /** Exits as the first run of e2fsck has, unless the second finds something. */
 const SCRIPT = 'path=$1; shift; "$0" "$@" "$path"; first=$?; "$0" -fn "$path" && exit $first; exit 8';
@@ -44,11 +44,8 @@ export class CrashedDisks {
   #run(disk: Disk, ...args: readonly string[]): number {
     this.looked++;
     writeFileSync(this.#path, disk.read());
-    const { status, stdout, stderr } = spawnSync('sh', ['-c', SCRIPT, this.#judge.e2fsck, this.#path, ...args], {
-      encoding: 'utf8',
-    });
-    if (status !== 0 && status !== 1)
-      throw new Error(`e2fsck ${args.join(' ')}: ${String(status)}\n${stdout}${stderr}`);
+    const { status, stdout, stderr } = runProgram('sh', '-c', SCRIPT, this.#judge.e2fsck, this.#path, ...args);
+    if (status !== 0 && status !== 1) throw new Error(`e2fsck ${args.join(' ')}: ${status}\n${stdout}${stderr}`);
     return status;
   }
 }

@@ -1,6 +1,7 @@
-// A Redis of its own for a test, on a loopback port and without files. `describeWithRedis` is a
-// suite whose tests share one. They are skipped with the reason when redis-server is not installed;
-// in CI that is a failure, since there nothing may be skipped.
+// A Redis of its own for a suite, on a loopback port and without files. The tests of
+// `describeWithRedis` run at the same time, each on a database of its own. They are skipped with
+// the reason when redis-server is not installed; in CI that is a failure, since there nothing may
+// be skipped.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
@@ -52,19 +53,21 @@ class RedisServer {
   }
 }
 
-/** A test with the address of a Redis. */
+/** A test with the address of a database. */
 export type RedisTest = (name: string, test: (url: string) => Promise<void>) => void;
 
-/** A suite whose tests share a Redis. */
+/** A suite whose tests have a database each. */
 export function describeWithRedis(name: string, suite: (test: RedisTest) => void): void {
   const program = findRedis();
-  describe(name, () => {
+  describe.concurrent(name, () => {
+    let databases = 0;
     const server = new RedisServer();
     beforeAll(() => (program === undefined ? undefined : server.start(program)));
     afterAll(() => server.stop());
     suite((title, test) => {
+      const database = databases++;
       it(title, async ({ skip }) => {
-        if (program !== undefined) await test(server.url);
+        if (program !== undefined) await test(`${server.url}/${database}`);
         else if (process.env['CI'] !== undefined)
           throw new Error('redis-server is not installed, and in CI nothing is skipped');
         else skip('redis-server is not installed');

@@ -1,5 +1,6 @@
 // `stillwarm check --queue` and `stillwarm worker` on a real Redis. The program is that of users,
-// except for the check, which costs nothing (program.ts).
+// except for the check, which costs nothing (program.ts). These tests mostly wait, so they run at
+// the same time, each on a database of its own.
 import { Queue } from 'bullmq';
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -8,33 +9,36 @@ import { createServer, type AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { InputError } from '../../../src/base/index.ts';
 import { parsePartJob, parsePartResult } from '../../../src/cli/check/file.ts';
 import { jobIdOf, queueNameOf } from '../../../src/cli/check/queue.ts';
 import { partPlayer } from '../../../src/cli/check/queue-processor.ts';
-import { RUNNING } from '../../../src/cli/check/options.ts';
+import { RUNNING, workloadOptions } from '../../../src/cli/check/options.ts';
+import { main } from '../../../src/cli/commands.ts';
 import { describeWithRedis, freePort } from '../../support/redis-server.ts';
+import { captureIo } from '../capture.ts';
 import { doubleEntry } from './double.mjs';
 import type { Printed } from './lab.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
 
 let dir = '';
-let main = '';
+/** The module that is the program. */
+let entry = '';
 beforeAll(() => {
   mkdirSync(join(ROOT, '.build'), { recursive: true });
   dir = mkdtempSync(join(ROOT, '.build', 'queue-'));
   // The program finds its packages above, and its version two directories up.
   cpSync(join(ROOT, 'package.json'), join(dir, 'package.json'));
-  main = join(dir, 'dist/cli/main.js');
-  execFileSync(process.execPath, [join(ROOT, 'tools/bundle.mjs'), main, 'test/cli/check/program.ts']);
+  entry = join(dir, 'dist/cli/main.js');
+  execFileSync(process.execPath, [join(ROOT, 'tools/bundle.mjs'), entry, 'test/cli/check/program.ts']);
 });
-afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 const started: ChildProcess[] = [];
-afterEach(() => {
-  for (const each of started.splice(0)) each.kill('SIGKILL');
+afterAll(() => {
+  for (const each of started) each.kill('SIGKILL');
+  rmSync(dir, { recursive: true, force: true });
 });
 
 /** The program, with what it has printed so far. */
@@ -42,16 +46,21 @@ class Running {
   readonly process: ChildProcess;
   readonly ended: Promise<Printed & { signal: string | null }>;
   out = '';
-  err = '';
+  #err = '';
 
-  constructor(line: string, program = main) {
+  constructor(line: string, program = entry) {
     this.process = spawn(process.execPath, [program, ...line.split(' ')], { cwd: dir });
     started.push(this.process);
     this.process.stdout!.on('data', (text) => (this.out += `${text}`));
-    this.process.stderr!.on('data', (text) => (this.err += `${text}`));
+    this.process.stderr!.on('data', (text) => (this.#err += `${text}`));
     this.ended = once(this.process, 'close').then(([status, signal]) => ({
       ...{ status: (status as number | null) ?? -1, signal: signal as string | null, out: this.out, err: this.err },
     }));
+  }
+
+  /** Without how far it has come, which is told when it takes longer than ten seconds. */
+  get err(): string {
+    return this.#err.replace(/^stillwarm: \d+ % [^\n]*\n/gm, '');
   }
 }
 
@@ -68,7 +77,7 @@ async function beginWorker(url: string): Promise<Running> {
 }
 
 async function withQueue<T>(url: string, use: (queue: Queue) => Promise<T>): Promise<T> {
-  const queue = new Queue(queueNameOf(pathToFileURL(main)), { connection: { url } });
+  const queue = new Queue(queueNameOf(pathToFileURL(entry)), { connection: { url } });
   try {
     return await use(queue);
   } finally {
@@ -188,7 +197,7 @@ describeWithRedis('a queue', (test) => {
   });
 });
 
-describe('what a queue is asked for', () => {
+describe.concurrent('a queue that is not there', () => {
   it('a Redis that is not there is told in one line, without its password', async () => {
     const address = `127.0.0.1:${await freePort()}`;
     for (const line of ['check double', 'worker']) {
@@ -213,7 +222,7 @@ describe('what a queue is asked for', () => {
     try {
       mkdirSync(join(elsewhere, 'dist/cli'), { recursive: true });
       cpSync(join(ROOT, 'package.json'), join(elsewhere, 'package.json'));
-      cpSync(main, join(elsewhere, 'dist/cli/main.js'));
+      cpSync(entry, join(elsewhere, 'dist/cli/main.js'));
       const { status, err } = await run(
         'check double --queue redis://localhost:6379',
         join(elsewhere, 'dist/cli/main.js'),
@@ -228,7 +237,9 @@ describe('what a queue is asked for', () => {
       rmSync(elsewhere, { recursive: true, force: true });
     }
   });
+});
 
+describe('what a queue is asked for', () => {
   it.each([
     ['check double --queue localhost', '--queue: localhost is not an address such as redis://localhost:6379'],
     ['check double --queue http://a:b@c', '--queue: it is not an address such as redis://localhost:6379'],
@@ -236,9 +247,15 @@ describe('what a queue is asked for', () => {
     ['check double --queue redis://h --workload a.mjs', '--workload: workers of a queue run no program of a user'],
     ['worker', '--queue is missing: which Redis has the queue?'],
     ['worker --queue redis://h --lease 1ms', '--lease: 1ms is not 1000 ms or more'],
-  ])('the mistake "%s" is one line and status 2', async (line, message) => {
+  ])('the mistake "%s" is one line and status 2', (line, message) => {
     writeFileSync(join(dir, 'a.mjs'), 'export default function* () {}');
-    expect(await run(line)).toMatchObject({ status: 2, out: '', err: `stillwarm: ${message}\n` });
+    const io = captureIo(dir, { checks: [doubleEntry(RUNNING, workloadOptions(['none']))] });
+    const status = main(line.split(' '), io);
+    expect({ status, out: io.stdout.text, err: io.stderr.text }).toEqual({
+      status: 2,
+      out: '',
+      err: `stillwarm: ${message}\n`,
+    });
   });
 
   const part = { check: 'double', options: { cases: 2 }, from: 3, to: 5 };

@@ -1,6 +1,5 @@
 // The disk is changed while no guest is there: blocks that were changed are read again, and all
 // others stay in the cache.
-import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import {
@@ -15,6 +14,7 @@ import {
   STRATEGIES,
 } from '../../../src/doors/machine/index.ts';
 import { itWithE2fsprogs, mustBeSound } from '../../support/e2fsprogs.ts';
+import { runProgram } from '../../support/shell.ts';
 
 const PAGES = 25;
 const page = (n: number): string => `page ${n} of 25 `.padEnd(4096, 'x');
@@ -178,7 +178,7 @@ describe('a disk that is changed between two guests', () => {
     const repair = (disk: Disk): Uint8Array => {
       writeFileSync(path, disk.read());
       // 1: errors were corrected.
-      expect(spawnSync(judge.e2fsck, ['-fy', path]).status).toBe(1);
+      expect(runProgram(judge.e2fsck, '-fy', path).status).toBe(1);
       mustBeSound(judge, path);
       return readFileSync(path);
     };

@@ -2,7 +2,6 @@
 // changed and removed as one without. The block goes with its last user, and a block that makes no
 // sense is an error of the file system. Images by mke2fs and debugfs; e2fsck judges.
 import { mkdirSync, mkdtempSync, openSync, closeSync, symlinkSync, writeFileSync, writeSync } from 'node:fs';
-import { spawnSync } from 'node:child_process';
 import { describe, expect } from 'vitest';
 import { ModelError, Ns } from '../../../../src/base/index.ts';
 import type { MemoryImage } from '../../../../src/disk/image/memory-image.ts';
@@ -19,6 +18,7 @@ import {
   type Judge,
 } from '../../../support/e2fsprogs.ts';
 import { FakeMachine } from '../../../support/fake-machine.ts';
+import { runProgram } from '../../../support/shell.ts';
 
 const FAST = 'x'.repeat(59);
 const SLOW = 'x'.repeat(60);
@@ -233,8 +233,8 @@ describe.each([
           expect.toSatisfy((state: number) => (state & 2) !== 0),
         ]);
         saveImage(image, path);
-        const { status } = spawnSync(judge.e2fsck, ['-y', path]);
-        expect([what, [0, 1].includes(status!)]).toEqual([what, true]);
+        const { status } = runProgram(judge.e2fsck, '-y', path);
+        expect([what, [0, 1].includes(status)]).toEqual([what, true]);
         mustPassE2fsck(judge, path);
       }
     },
