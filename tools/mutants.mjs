@@ -39,8 +39,8 @@ const MANY = 100;
  * Seconds of the processor that tests have: with a mutant, and without, where they must pass. These
  * do not depend on how busy the machine is.
  */
-const MUTANT_S = 40;
-const PLAIN_S = 25;
+const MUTANT_S = 30;
+const PLAIN_S = 20;
 /** Milliseconds after which a run is given up whatever it does. */
 const STUCK_MS = 400_000;
 
@@ -165,7 +165,6 @@ async function run(tests, job, env, seconds) {
   killGroup(pid);
   running.delete(pid);
   const ms = Date.now() - began;
-  // Vitest goes on with the next file when one has used its time, until it has used its own.
   if (isLate || signal === 'SIGKILL') return { fate: 'timed out', by: '', title: '', ms };
   // Without a report no test was even looked for: that is no death.
   if (!existsSync(report)) throw new Error(`vitest wrote no report:\n${output}`);
