@@ -106,7 +106,7 @@ describe('a recovery box', () => {
     const box = new RecoveryBox(new MachineMemory(MEMORY_BYTES), MAP, DOMID);
     box.put(1, Uint8Array.of(1, 2, 3));
     box.get(1)!.fill(9);
-    expect([box.get(1), box.damaged]).toEqual([Uint8Array.of(1, 2, 3), 0]);
+    expect([box.get(1), box.get(2), box.damaged]).toEqual([Uint8Array.of(1, 2, 3), undefined, 0]);
   });
 
   property(
