@@ -22,6 +22,7 @@ export const ROOMS = /** @type {Readonly<Record<string, readonly string[]>>} */ 
     'test/xen/save',
   ],
   'xen/devices': [
+    'test/xen/devices',
     'test/xen/devices/blkback.test.ts',
     'test/xen/devices/netback.test.ts',
     'test/xen/core',
