@@ -103,6 +103,63 @@ describe('getPage', () => {
   });
 });
 
+describe('grabPage', () => {
+  it('grabPage has a page locked at once when no process holds it, else when it is let go', () => {
+    const { mm, io, mapping, start, runFor } = rig();
+    const got: Pfn[] = [];
+    const grab = function* (): Process {
+      got.push(yield* io.grabPage(mapping, 3));
+    };
+    start(grab());
+    start(grab());
+    expect(got).toEqual([mm.cache.find(mapping.space, 3)]);
+    for (const count of [2, 3]) {
+      io.locks.unlock(got[0]!);
+      if (count === 3) start(grab());
+      runFor(1);
+      expect([got.length, mm.map.has(got[0]!, PG.locked)]).toEqual([count, true]);
+    }
+    expect(new Set(got).size).toBe(1);
+  });
+});
+
+describe('dropPage', () => {
+  it.each([
+    ['locked', PG.locked],
+    ['under writeback', PG.writeback],
+  ])('dropPage waits for a page that is %s, and takes it out unwritten', (_, flag) => {
+    const { mm, io, mapping, writeback, start, runFor, serve, blocks } = rig();
+    const pfn = mm.allocate();
+    mm.cache.add(mapping.space, 3, pfn);
+    mm.cache.setUptodate(pfn);
+    mm.map.set(pfn, PG.hasBlock | PG.pinned);
+    writeback.markPageDirty(mapping, pfn);
+    if (flag === PG.locked) mm.map.set(pfn, PG.locked);
+    else mm.cache.setWriteback(pfn);
+    const free = mm.allocator.freeCount;
+    let isOver = false;
+    start(
+      (function* (): Process {
+        yield* io.dropPage(mapping, 3);
+        isOver = true;
+      })(),
+    );
+    expect([isOver, mm.cache.find(mapping.space, 3)]).toEqual([false, pfn]);
+    if (flag === PG.locked) io.locks.unlock(pfn);
+    else {
+      mm.cache.endWriteback(pfn);
+      io.locks.wake(pfn);
+    }
+    runFor(1);
+    serve();
+    expect([isOver, mm.cache.find(mapping.space, 3), mm.cache.nrDirty]).toEqual([true, NO_PAGE, 0]);
+    expect([mm.allocator.freeCount - free, blocks]).toEqual([1, []]);
+    isOver = false;
+    start(io.dropPage(mapping, 3));
+    expect(mm.allocator.freeCount - free).toBe(1);
+  });
+});
+
 describe('a wait for a page', () => {
   it('a wait for a page is not for the page that its frame has become while the waiter used the processor', () => {
     const { machine, mm, io, mapping } = rig();

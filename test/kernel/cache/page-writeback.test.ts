@@ -237,6 +237,29 @@ function makeDirty({ mm, writeback }: Rig, mapping: Mapping, count: number): voi
   }
 }
 
+describe('a page that became dirty while it is under writeback', () => {
+  it.each([
+    ['written again by a caller who waits', true, 2],
+    ['left to the next by one who does not', false, 1],
+  ])('a page that became dirty while it is under writeback is %s', (_, waits, count) => {
+    const given = rig();
+    const { mm, mapping, writeback, start, serve, blocks } = given;
+    makeDirty(given, mapping, 1);
+    start(writeback.writePages(mapping, false));
+    writeback.markPageDirty(mapping, mm.cache.find(mapping.space, 0));
+    let isOver = false;
+    start(
+      (function* (): Process {
+        yield* writeback.writePages(mapping, waits);
+        isOver = true;
+      })(),
+    );
+    expect(isOver).toBe(!waits);
+    serve();
+    expect([isOver, blocks, mm.cache.nrDirty]).toEqual([true, Array(count).fill(1000), 2 - count]);
+  });
+});
+
 it('sync empties the cache of the drive after the pages have arrived there, and not before', () => {
   const given = rig();
   const { writeback, mapping, start, machine, runFor } = given;
@@ -346,6 +369,16 @@ describe('a device that does not keep up', () => {
     makeDirty(given, given.mapping, count);
     return given;
   }
+
+  it.each([
+    ['asleep at', 76, 0],
+    ['woken above', 77, 77],
+  ])('background writeout is %s a tenth of memory', (_, pages, written) => {
+    const { mm, limits, start } = dirty(pages);
+    limits.start();
+    start(limits.balance(), 1);
+    expect([mm.cache.nrWriteback, mm.cache.nrDirty]).toEqual([written, pages - written]);
+  });
 
   it('a writer above the threshold leaves after 1.5 times what he may dirty between two looks', () => {
     const { mm, limits, start } = dirty(330);
