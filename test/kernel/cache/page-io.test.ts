@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ModelError, Ns, type Pfn } from '../../../src/base/index.ts';
 import { NO_PAGE, PG, RA_MAX } from '../../../src/kernel/index.ts';
-import { type Mapping, NEEDS_METADATA } from '../../../src/kernel/cache/mapping.ts';
+import { type Mapping, NEEDS_METADATA, noteError } from '../../../src/kernel/cache/mapping.ts';
 import type { Process } from '../../../src/sim/index.ts';
 import { BlkifStatus } from '../../../src/xen/public/index.ts';
 import { property } from '../../support/property.ts';
@@ -123,6 +123,21 @@ describe('grabPage', () => {
   });
 });
 
+describe('tryGrab', () => {
+  it('tryGrab makes a page while memory is above the low watermark, and none at it', () => {
+    const { mm, io, mapping } = rig();
+    const { allocator } = mm;
+    while (allocator.freeCount > allocator.marks.low + 1) allocator.take();
+    const pfn = io.tryGrab(mapping, 3)!;
+    expect([mm.cache.find(mapping.space, 3), mm.map.has(pfn, PG.locked)]).toEqual([pfn, true]);
+    expect([io.tryGrab(mapping, 4), mm.cache.find(mapping.space, 4)]).toEqual([undefined, NO_PAGE]);
+    // One that is cached needs no memory.
+    expect(io.tryGrab(mapping, 3)).toBeUndefined();
+    io.locks.unlock(pfn);
+    expect(io.tryGrab(mapping, 3)).toBe(pfn);
+  });
+});
+
 describe('dropPage', () => {
   it.each([
     ['locked', PG.locked],
@@ -181,6 +196,23 @@ describe('a wait for a page', () => {
     simulation.run();
     expect([waiter.isOver, other.isOver]).toEqual([true, false]);
     expect(simulation.whoWaits()).toContain('other waits for page 2 of inode 5, which is locked');
+  });
+});
+
+describe('the error of a file', () => {
+  it('the error of a file that is kept is EIO, or else ENOSPC, and no defect', () => {
+    const errorAfter = (...codes: ('ENOSPC' | 'EIO' | 'ENOMEM')[]): string | undefined => {
+      const { space } = rig().mapping;
+      for (const code of codes) noteError(space, new ModelError(code, 'of a test'));
+      return space.error;
+    };
+    expect(errorAfter()).toBeUndefined();
+    expect(errorAfter('ENOSPC')).toBe('ENOSPC');
+    for (const codes of [['EIO', 'ENOSPC'], ['ENOSPC', 'EIO'], ['ENOMEM']] as const)
+      expect(errorAfter(...codes), codes.join()).toBe('EIO');
+    expect(() => {
+      noteError(rig().mapping.space, new RangeError('a defect'));
+    }).toThrow('a defect');
   });
 });
 

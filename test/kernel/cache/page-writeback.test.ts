@@ -381,7 +381,7 @@ describe('a device that does not keep up', () => {
   });
 
   it('a writer above the threshold leaves after 1.5 times what he may dirty between two looks', () => {
-    const { mm, limits, start } = dirty(330);
+    const { mm, limits, start, writeback } = dirty(330);
     let hasLeft = false;
     start(
       (function* () {
@@ -391,6 +391,12 @@ describe('a device that does not keep up', () => {
     );
     // 307 pages are 40 % of memory; 24 are a 32nd.
     expect([hasLeft, mm.cache.nrWriteback, mm.cache.nrDirty]).toEqual([true, 36, 330 - 36]);
+    // Memory is as dirty as before: the next look is due after 8 pages.
+    const isDueAfter = (pages: number): boolean => {
+      writeback.pagesDirtied += pages;
+      return limits.isDue;
+    };
+    expect([7, 1].map(isDueAfter)).toEqual([false, true]);
   });
 
   it('a writer above the threshold waits where nothing is left to be written but writes in flight, until they are few enough', () => {
@@ -409,6 +415,26 @@ describe('a device that does not keep up', () => {
     expect(hasLeft).toBe(false);
     serve();
     expect(hasLeft).toBe(true);
+  });
+
+  it('a nap while nothing is written lasts 100 ms, whatever write begins and ends meanwhile', () => {
+    const { machine, mm, limits, mapping, queue, writeback, start, serve, runFor } = dirty(1);
+    const { simulation } = machine;
+    const began = simulation.now;
+    let sleptNs = 0;
+    start(
+      (function* (): Process {
+        yield* limits.nap(0);
+        sleptNs = simulation.now - began;
+      })(),
+      0.01,
+    );
+    start(writeback.writePages(mapping, false), 0.01);
+    queue.unplug();
+    serve();
+    expect([sleptNs, mm.cache.nrDirty, mm.cache.nrWriteback]).toEqual([0, 0, 0]);
+    runFor(1);
+    expect(sleptNs).toBe(100_000_000);
   });
 
   it('background writeout leaves off at a congested queue, within a file, and goes on when it is no longer', () => {
