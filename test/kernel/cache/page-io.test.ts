@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ModelError, Ns, type Pfn } from '../../../src/base/index.ts';
 import { NO_PAGE, PG, RA_MAX } from '../../../src/kernel/index.ts';
-import { type Mapping, NEEDS_METADATA, noteError } from '../../../src/kernel/cache/mapping.ts';
+import { HOLE, type Mapping, NEEDS_METADATA, noteError } from '../../../src/kernel/cache/mapping.ts';
 import type { Process } from '../../../src/sim/index.ts';
 import { BlkifStatus } from '../../../src/xen/public/index.ts';
 import { property } from '../../support/property.ts';
@@ -100,6 +100,48 @@ describe('getPage', () => {
     start(io.readAhead(mapping, 0, 32));
     serve();
     expect(row(0, 32).filter((index) => io.find(mapping.space, index) !== undefined)).toEqual(row(0, 4));
+  });
+});
+
+describe('a file with holes of which pages were kept', () => {
+  it('a file with holes has each page that was kept in its own place, and a hole asks for none', () => {
+    const { mm, preserved, io, mapping, blocks, start, serve } = rig(768, 8, [0, 3, 4, 5, 7]);
+    const holes: Mapping = { ...mapping, blockNow: (index) => ([1, 2, 5].includes(index) ? HOLE : 1000 - 3 * index) };
+    const pageOf = (index: number): Pfn => mm.cache.find(mapping.space, index);
+    // A window of holes alone.
+    start(io.readPages(holes, 1, 2, false));
+    expect([preserved.unclaimed, blocks]).toEqual([5, []]);
+    // Page 4 is in the cache before the others are claimed.
+    start(io.readPages(holes, 4, 1, false));
+    start(io.readPages(holes, 0, 8, false));
+    serve();
+    expect([0, 3, 4, 7].map(pageOf)).toEqual([100, 103, 104, 107]);
+    expect([blocks, preserved.unclaimed]).toEqual([[1000 - 18], 1]);
+    expect(row(0, 8).every((index) => io.find(mapping.space, index) !== undefined)).toBe(true);
+  });
+});
+
+describe('memory that falls low', () => {
+  it('memory that falls below the low watermark wakes who waits for that, and memory that is there does not', () => {
+    const { machine, mm, supply } = rig();
+    const { allocator } = mm;
+    let isAwake = false;
+    machine.simulation.spawn(
+      'waiter',
+      (function* (): Process {
+        yield supply.memoryLow;
+        isAwake = true;
+      })(),
+    );
+    const isAwakeAt = (free: number): boolean => {
+      while (allocator.freeCount > free + 1) allocator.take();
+      machine.simulation.run();
+      supply.allocate();
+      machine.simulation.run();
+      return isAwake;
+    };
+    const { low } = allocator.marks;
+    expect([isAwakeAt(low + 9), isAwakeAt(low), isAwakeAt(low - 1)]).toEqual([false, false, true]);
   });
 });
 

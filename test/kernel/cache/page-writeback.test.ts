@@ -1,6 +1,6 @@
 // When dirty pages are written: thresholds, expiry, fsync, reclaim, errors.
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type Ino, Ns, PAGE_SIZE, type Pfn } from '../../../src/base/index.ts';
+import { type Ino, ModelError, Ns, PAGE_SIZE, type Pfn } from '../../../src/base/index.ts';
 import { makeExt2 } from '../../../src/disk/mkfs/mkfs.ts';
 import { directory, tree } from '../../../src/disk/mkfs/tree.ts';
 import { type Kernel, O, PG, type Syscalls } from '../../../src/kernel/index.ts';
@@ -236,6 +236,30 @@ function makeDirty({ mm, writeback }: Rig, mapping: Mapping, count: number): voi
     writeback.markPageDirty(mapping, pfn);
   }
 }
+
+it('a page that goes while no place is found for it leaves its file the error, and nothing else', () => {
+  const given = rig();
+  const { mm, mapping, writeback, start } = given;
+  makeDirty(given, mapping, 1);
+  const pfn = mm.cache.find(mapping.space, 0);
+  mm.map.clear(pfn, PG.hasBlock);
+  const full: Mapping = {
+    ...mapping,
+    allocate: function* () {
+      mm.cache.clearDirty(pfn);
+      mm.discard([pfn]);
+      throw new ModelError('ENOSPC', 'of a test');
+    },
+  };
+  let isOver = false;
+  start(
+    (function* (): Process {
+      yield* writeback.writePages(full, true);
+      isOver = true;
+    })(),
+  );
+  expect([isOver, mapping.space.error, writeback.pagesLost, mm.cache.nrPages]).toEqual([true, 'ENOSPC', 1, 0]);
+});
 
 describe('a page that became dirty while it is under writeback', () => {
   it.each([
