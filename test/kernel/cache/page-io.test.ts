@@ -163,6 +163,33 @@ describe('grabPage', () => {
     }
     expect(new Set(got).size).toBe(1);
   });
+
+  it('grabPage has the page that another process brought in while it waited for memory', () => {
+    let napped: () => void = () => undefined;
+    const { mm, io, mapping, start } = rig(
+      100,
+      PAGES,
+      [],
+      () =>
+        function* () {
+          napped();
+        },
+    );
+    const taken: Pfn[] = [];
+    for (let pfn = mm.allocate(); pfn !== NO_PAGE; pfn = mm.allocate()) taken.push(pfn);
+    const [theirs, freed] = taken as [Pfn, Pfn];
+    napped = () => {
+      mm.cache.add(mapping.space, 3, theirs);
+      mm.allocator.free(freed);
+    };
+    const got: Pfn[] = [];
+    start(
+      (function* (): Process {
+        got.push(yield* io.grabPage(mapping, 3));
+      })(),
+    );
+    expect([got, mm.allocator.freeCount]).toEqual([[theirs], 1]);
+  });
 });
 
 describe('tryGrab', () => {

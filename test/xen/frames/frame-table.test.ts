@@ -99,6 +99,21 @@ describe('a record that was made up', () => {
       );
     }
   });
+
+  it('a record that names another owner, another device or another page is not taken over', () => {
+    const taken = ([pfn, by, on]: readonly number[]): number => {
+      const each = table();
+      const left = each.mfnOf(104);
+      return each.frames.adopt(left, each.frames.ownerOf(left) + by!, Pfn(pfn!), each.frames.deviceOf(left) + on!);
+    };
+    const results = [
+      [104, 0, 0],
+      [105, 0, 0],
+      [104, 1, 0],
+      [104, 0, 1],
+    ].map(taken);
+    expect(results).toEqual([Reason.ok, Reason.corruptRecord, Reason.corruptRecord, Reason.corruptRecord]);
+  });
 });
 
 describe('a dirty frame', () => {
