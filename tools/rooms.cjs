@@ -147,6 +147,11 @@ const MAY_IMPORT = {
   'report/kit': ['base'],
   report: ['base', 'slides', 'report/kit', 'experiment/*'],
   diff: ['base', 'experiment/guest', 'report'],
+  // What commands share, and the commands that play the checks of the lab.
+  'cli/kit': ['base', 'disk/image', 'domain0', 'experiment/host', 'experiment/guest'],
+  'cli/check': [
+    ...['base', 'experiment/judge', 'experiment/guest', 'doors/machine', 'lab', 'lab/*', 'cli/version.ts', 'cli/kit'],
+  ],
   cli: ['*'],
 };
 
@@ -183,6 +188,8 @@ const NODE = [
   'report/kit/page.ts',
   'report',
   'cli',
+  'cli/kit',
+  'cli/check',
 ];
 
 /** The doors for browsers: nothing that NODE lists is reached from them. */
