@@ -1,4 +1,5 @@
-// What a kernel whose dirty pages survive sees of its virtual machine: the same, and each store in a window.
+// What a kernel whose dirty pages survive sees of its virtual machine: the same, with a window for
+// each store.
 import { describe, expect, it } from 'vitest';
 import { Ns, Pfn } from '../../../src/base/index.ts';
 import { CpuClock, Simulation } from '../../../src/sim/index.ts';
