@@ -180,6 +180,8 @@ describe('grabPage', () => {
     const [theirs, freed] = taken as [Pfn, Pfn];
     napped = () => {
       mm.cache.add(mapping.space, 3, theirs);
+      // Reclaim leaves it.
+      mm.map.set(theirs, PG.pinned);
       mm.allocator.free(freed);
     };
     const got: Pfn[] = [];
