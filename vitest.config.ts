@@ -70,6 +70,8 @@ export default defineConfig(({ mode }) => {
     !isMutant && !isMocking(file) && STARTING_FILES.includes(file) && LONG_FILES.includes(file);
   const isShared = (file: string): boolean =>
     !isMocking(file) && !isAlone(file) && (mode !== 'fast' || !LONG_FILES.includes(file));
+  // By default one core is left to the runner, which hardly needs any.
+  const maxWorkers = isMutant ? 1 : availableParallelism();
   const plugins = IS_COMPILED ? [compiledSources()] : [];
   const test = { server: { deps: { external: [COMPILED_MODULES] } }, ...(mode === 'laws' && LAWS) };
   const projects = [
@@ -81,15 +83,15 @@ export default defineConfig(({ mode }) => {
   ].filter(({ name, include }) => include.length > 0 && (mode !== 'fast' || name === 'shared'));
   return {
     test: {
+      // Each project reads this file again, in the mode `test`: what the mode decides is said to it.
       projects: projects.map(({ plugins, ...project }) => ({
         extends: true as const,
         plugins,
-        test: { ...test, ...project },
+        test: { ...test, ...project, maxWorkers },
       })),
       environment: 'node',
       pool: 'forks',
-      // By default one core is left to the runner, which hardly needs any.
-      maxWorkers: isMutant ? 1 : availableParallelism(),
+      maxWorkers,
       // A machine is megabytes that are soon garbage. Each core has a worker, so none is left to help.
       execArgv: ['--max-semi-space-size=64', '--single-threaded-gc'],
       sequence: { sequencer: isMutant ? AsListed : LongestFirst },

@@ -22,6 +22,7 @@ export const ROOMS = /** @type {Readonly<Record<string, readonly string[]>>} */ 
     'test/xen/save',
   ],
   'xen/devices': [
+    'test/xen/devices',
     'test/xen/devices/blkback.test.ts',
     'test/xen/devices/netback.test.ts',
     'test/xen/core',
@@ -37,6 +38,7 @@ export const ROOMS = /** @type {Readonly<Record<string, readonly string[]>>} */ 
     'test/kernel/mm',
   ],
   'kernel/fs': [
+    'test/kernel/fs/buffer.test.ts',
     'test/kernel/fs/mutex.test.ts',
     'test/kernel/fs/names.test.ts',
     'test/kernel/fs/ext2/file-system.test.ts',

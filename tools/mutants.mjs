@@ -39,8 +39,8 @@ const MANY = 100;
  * Seconds of the processor that tests have: with a mutant, and without, where they must pass. These
  * do not depend on how busy the machine is.
  */
-const MUTANT_S = 40;
-const PLAIN_S = 25;
+const MUTANT_S = 30;
+const PLAIN_S = 20;
 /** Milliseconds after which a run is given up whatever it does. */
 const STUCK_MS = 400_000;
 
@@ -75,18 +75,20 @@ function testsIn(where) {
 /**
  * The tests of a room, the most likely to notice a change of the file first.
  * @param {string} room
- * @param {string} file
+ * @param {string} [file]
+ * @param {string} [killer] a test file that noticed it once
  */
-function testsOf(room, file) {
+function testsOf(room, file = '', killer = '') {
   const tests = [...new Set((ROOMS[room] ?? []).flatMap(testsIn))];
   const own = file.replace(/^src/, 'test').replace(/\.ts$/, '.test.ts');
-  return tests.includes(own) ? [own, ...tests.filter((each) => each !== own)] : tests;
+  const likely = [killer, own].filter((each) => tests.includes(each));
+  return [...new Set([...likely, ...tests])];
 }
 
 const suiteTexts = /** @type {Map<string, string>} */ (new Map());
 /** @param {string} room */
 function suiteHashOf(room) {
-  const known = suiteTexts.get(room) ?? hashOf(...testsOf(room, '').map(textOf));
+  const known = suiteTexts.get(room) ?? hashOf(...testsOf(room).map(textOf));
   suiteTexts.set(room, known);
   return known;
 }
@@ -165,7 +167,6 @@ async function run(tests, job, env, seconds) {
   killGroup(pid);
   running.delete(pid);
   const ms = Date.now() - began;
-  // Vitest goes on with the next file when one has used its time, until it has used its own.
   if (isLate || signal === 'SIGKILL') return { fate: 'timed out', by: '', title: '', ms };
   // Without a report no test was even looked for: that is no death.
   if (!existsSync(report)) throw new Error(`vitest wrote no report:\n${output}`);
@@ -205,7 +206,7 @@ const baselines = new Map();
  */
 async function measure(room, job) {
   putInstead(job);
-  const { fate, by, title, ms } = await run(testsOf(room, ''), job, {}, PLAIN_S);
+  const { fate, by, title, ms } = await run(testsOf(room), job, {}, PLAIN_S);
   if (fate !== 'survived') throw new Error(`the tests of ${room} do not pass without a mutant: ${fate} ${by} ${title}`);
   console.log(`${room}: its tests take ${(ms / 1000).toFixed(1)} s`);
 }
@@ -231,13 +232,22 @@ const pathOf = (mutant) => join(FATES, hashOf(textOf(mutant.file), nameOf(mutant
 const witnessOf = ({ room }, { by }) => (by === '' ? suiteHashOf(room) : hashOf(textOf(by)));
 
 /**
+ * What the last run of a mutant found, with whatever tests; undefined when it never ran.
+ * @param {Mutant} mutant
+ */
+function keptOf(mutant) {
+  if (!existsSync(pathOf(mutant))) return undefined;
+  const kept = /** @type {Result & { witness: string }} */ (JSON.parse(readFileSync(pathOf(mutant), 'utf8')));
+  return kept;
+}
+
+/**
  * @param {Mutant} mutant
  * @returns {Fate | undefined} undefined: it must run
  */
 function keptFateOf(mutant) {
-  if (!existsSync(pathOf(mutant))) return undefined;
-  const kept = /** @type {Result & { witness: string }} */ (JSON.parse(readFileSync(pathOf(mutant), 'utf8')));
-  if (kept.by !== '' && !existsSync(join(ROOT, kept.by))) return undefined;
+  const kept = keptOf(mutant);
+  if (kept === undefined || (kept.by !== '' && !existsSync(join(ROOT, kept.by)))) return undefined;
   return kept.witness === witnessOf(mutant, kept) ? kept.fate : undefined;
 }
 
@@ -250,7 +260,7 @@ async function play(mutant, job) {
   const { content, id } = await withSwitch(mutant, textOf(mutant.file));
   putInstead(job, mutant.file, content);
   const env = { __STRYKER_ACTIVE_MUTANT__: id };
-  const result = await run(testsOf(mutant.room, mutant.file), job, env, MUTANT_S);
+  const result = await run(testsOf(mutant.room, mutant.file, keptOf(mutant)?.by), job, env, MUTANT_S);
   const kept = { mutant: nameOf(mutant), ...result, witness: witnessOf(mutant, result) };
   writeFileSync(pathOf(mutant), `${JSON.stringify(kept)}\n`);
   return result;
@@ -273,6 +283,9 @@ const queue = chosen.filter((mutant) => {
   if (fate !== undefined) fates.set(nameOf(mutant), fate);
   return fate === undefined;
 });
+// Those that survived before come first: they are why one runs this again.
+const isNews = (/** @type {Mutant} */ mutant) => (keptOf(mutant)?.fate === 'survived' ? 0 : 1);
+queue.sort((a, b) => isNews(a) - isNews(b));
 console.log(`${chosen.length - queue.length} of them ran before, and neither file nor tests changed`);
 
 /** @param {number} job */

@@ -9,14 +9,10 @@
  *
  * The machine decides windows and does no I/O. What is to be read is queued in the state as batches
  * for the caller, which reads them in order. Differs from the original: congestion is asked about
- * before the first batch of a call is submitted.
- *
- * Invariant:
- *   1. one call queues two windows at most.
+ * before the first batch of a call is submitted. One call queues two windows at most.
  */
 
 import { ArgumentError, checkArgument } from '../../base/argument-error.ts';
-import { assert } from '../../base/assert.ts';
 
 /** Largest window, pages (128 KiB), unless posix_fadvise says otherwise. */
 export const RA_MAX = 32;
@@ -92,6 +88,7 @@ export class ReadaheadState {
   /**
    * page_cache_readahead: the reader is at page `offset` and wants `request` pages (>= 1) from
    * there. Queues windows. Returns the page at which to call again.
+   * @throws ArgumentError when windows of calls before were not taken, and there are more than two
    */
   access(offset: number, request: number, io: ReadaheadIo): number {
     if (offset >>> 0 !== offset) throw new ArgumentError('offset: expected the number of a page');
@@ -175,7 +172,7 @@ export class ReadaheadState {
   }
 
   #queue(start: number, count: number): void {
-    assert(this.#batches < 2, 'readahead 1: one call queues two windows at most');
+    checkArgument(this.#batches < 2, 'takeBatch', 'the windows before are to be read first');
     if (this.#batches++ === 0) {
       this.#firstStart = start;
       this.#firstCount = count;

@@ -7,7 +7,15 @@
  */
 
 import { Mfn, type Pfn } from '../../base/units.ts';
-import { identityOf, publishRecord, RECORD_WORDS, S_IDENTITY } from '../../xen/frames/frame-record.ts';
+import {
+  checkWord,
+  identityOf,
+  RECORD_WORDS,
+  S_IDENTITY,
+  W_CHECK,
+  W_PFN,
+  W_STATE,
+} from '../../xen/frames/frame-record.ts';
 import { FrameTable } from '../../xen/frames/frame-table.ts';
 import { FrameEvent, Provenance } from '../../xen/frames/provenance.ts';
 import type { TableMemory, TablePlace } from '../../xen/frames/record-table.ts';
@@ -84,9 +92,9 @@ export class ScopeTable extends FrameTable {
   #handOn(mfn: Mfn, identity: number, pfn: Pfn): void {
     const at = mfn * RECORD_WORDS;
     const { words } = this;
-    const [old, ino, generation, index, block, crc] = words.subarray(at) as unknown as number[];
-    const state = (old! & ~S_IDENTITY) | identity;
-    publishRecord(words, at, state >>> 0, ino!, generation!, index!, block!, crc!, pfn);
+    words[at + W_STATE] = (words[at + W_STATE]! & ~S_IDENTITY) | identity;
+    words[at + W_PFN] = pfn;
+    words[at + W_CHECK] = checkWord(words, at, words[at + W_STATE]!);
   }
 
   protected override move(mfn: Mfn, event: FrameEvent, block: number): void {

@@ -3,8 +3,8 @@
  *
  * Publication. A reader may find the memory as it was at any instant (a crash, a reset). It must
  * then see the old record, the new one, or one that is invalid. Even a reader that ignored the
- * check word must never see a name or a block that was true neither before nor after. So
- * `publishRecord` stores in this order:
+ * check word must never see a name or a block that was true neither before nor after. So each
+ * writer stores in this order:
  *   1. `state` without the claims (named, preserved; provenance, dirty, crc) whose fields are about
  *      to change or end; skipped when there are none;
  *   2. the six fields;
@@ -118,39 +118,17 @@ export function recordIsIntact(words: Uint32Array, at: number): boolean {
 }
 
 /**
- * Replaces the whole record, in the order given above. All values are unsigned 32-bit. The only
- * writer that makes a check word anew: it has written all that the word covers.
+ * Replaces the whole record, in the order given above: it says whose frame it is, and nothing else.
+ * The only writer that makes a check word anew: it has written all that the word covers.
  */
-export function publishRecord(
-  words: Uint32Array,
-  at: number,
-  state: number,
-  ino: number,
-  generation: number,
-  index: number,
-  block: number,
-  crc: number,
-  pfn: number,
-): void {
-  const old = words[at + W_STATE]!;
-  let weaker = weakened(words, at, state, block, crc);
-  if (
-    (old & S_NAMED) !== 0 &&
-    ((state & S_NAMED) === 0 ||
-      words[at + W_INO] !== ino ||
-      words[at + W_GENERATION] !== generation ||
-      words[at + W_INDEX] !== index)
-  )
-    weaker &= ~(S_NAMED | S_PRESERVED);
-  if (weaker !== old) words[at + W_STATE] = weaker;
-  words[at + W_INO] = ino;
-  words[at + W_GENERATION] = generation;
-  words[at + W_INDEX] = index;
-  words[at + W_BLOCK] = block;
-  words[at + W_CRC] = crc;
-  words[at + W_PFN] = pfn;
-  words[at + W_CHECK] = checkWord(words, at, state);
-  words[at + W_STATE] = state;
+export function publishBlank(words: Uint32Array, at: number, identity: number, pfn: number): void {
+  const old = words[at]!;
+  const weaker = old & ~(S_PROVENANCE | S_CRC | S_DIRTY | S_NAMED | S_PRESERVED);
+  if (weaker !== (old | 0)) words[at] = weaker;
+  for (let field = W_INO; field < W_PFN; field++) words[at | field] = 0;
+  words[at | 6] = pfn;
+  words[at | 7] = checkWord(words, at, identity);
+  words[at] = identity;
 }
 
 /** The state without the claims that a new state, block or checksum changes or ends. */

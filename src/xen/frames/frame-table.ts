@@ -49,7 +49,7 @@ import {
   OWNER_HYPERVISOR,
   OWNER_NOBODY,
   ownerOfState,
-  publishRecord,
+  publishBlank,
   recordIsIntact,
   writeName,
 } from './frame-record.ts';
@@ -86,8 +86,7 @@ export class FrameTable extends ProvenanceTable {
     super(memory, map, protections, devices, observer, isLeft);
     this.#names = new FrameIndex(this.links, 1, NAME_LOAD_BITS);
     const identity = identityOf(OWNER_HYPERVISOR, 0);
-    for (let mfn = 0; mfn < map.firstDomainMfn; mfn++)
-      publishRecord(this.words, mfn * RECORD_WORDS, identity, 0, 0, 0, 0, 0, 0);
+    for (let mfn = 0; mfn < map.firstDomainMfn; mfn++) publishBlank(this.words, mfn * RECORD_WORDS, identity, 0);
   }
 
   override get derivedBytes(): number {
@@ -102,7 +101,7 @@ export class FrameTable extends ProvenanceTable {
    */
   assign(mfn: Mfn, owner: number, pfn: Pfn, device: number): void {
     this.#unlink(mfn);
-    publishRecord(this.words, mfn * RECORD_WORDS, identityOf(owner, device), 0, 0, 0, 0, 0, pfn);
+    publishBlank(this.words, mfn * RECORD_WORDS, identityOf(owner, device), pfn);
     this.noteProtection(mfn, 0);
     this.observer?.onFrame('assigned', mfn, owner - 1, pfn, 0);
     this.log(mfn);
@@ -149,7 +148,7 @@ export class FrameTable extends ProvenanceTable {
     assert(!this.isInFlight(mfn), 'a frame is freed when no I/O on it is in flight');
     if (this.isWhole(mfn)) nextProvenance(this.provenanceOf(mfn), FrameEvent.freed);
     this.#unlink(mfn);
-    publishRecord(this.words, mfn * RECORD_WORDS, 0, 0, 0, 0, 0, 0, 0);
+    publishBlank(this.words, mfn * RECORD_WORDS, 0, 0);
     this.noteProtection(mfn, 0);
     this.observer?.onFrame('freed', mfn, 0, 0, 0);
   }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { DomId } from '../../../src/base/index.ts';
-import { identityOf, ownerOfDomain, publishRecord } from '../../../src/xen/frames/frame-record.ts';
+import { checkWord, identityOf, ownerOfDomain, RECORD_WORDS } from '../../../src/xen/frames/frame-record.ts';
 import { ArgumentError, CacheTable, type PageName, type TableOptions } from '../../../src/doors/table/index.ts';
 
 const FRAMES = 8;
@@ -274,7 +274,9 @@ describe('bytes that are no table', () => {
   ])('a record that verifies and %s is kept, refused or free', (_, state, page, preserved, corruptRecord) => {
     const bytes = bytesFor();
     CacheTable.create(bytes, { frames: FRAMES });
-    publishRecord(new Uint32Array(bytes.buffer, 64), 5 * 8, state, 12, 1, 3, 7, 0, page);
+    const record = new Uint32Array(bytes.buffer, 64).subarray(5 * RECORD_WORDS);
+    record.set([state, 12, 1, 3, 7, 0, page]);
+    record[7] = checkWord(record, 0, record[0]!);
     const left = CacheTable.recover(bytes, { frames: FRAMES });
     expect(left).toMatchObject({ ok: true, value: { preserved, refused: { corruptRecord } } });
     if (left.ok) left.value.table.checkInvariants();

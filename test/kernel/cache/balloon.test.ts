@@ -62,7 +62,7 @@ function balloon(most = Infinity) {
     );
     return [...calls];
   };
-  return { driver, mm, hypervisor, callsOf };
+  return { machine, driver, mm, hypervisor, callsOf };
 }
 
 const kibOf = (pages: number): string => String(pages * KIB_A_PAGE);
@@ -119,5 +119,13 @@ describe('the balloon driver', () => {
     const { driver, callsOf } = balloon();
     callsOf(target, 3);
     expect(driver.nrPages).toBe(given);
+  });
+
+  it('the balloon driver has no timer while it has what it should', () => {
+    const { machine, callsOf } = balloon();
+    callsOf(kibOf(PAGES - 10));
+    const { eventCount } = machine.simulation;
+    expect(callsOf(kibOf(PAGES - 10), 1000)).toEqual([]);
+    expect(machine.simulation.eventCount - eventCount).toBeLessThan(10);
   });
 });

@@ -59,6 +59,7 @@ const FIRST_KEPT = 100;
 const handOut =
   (kept: readonly number[]) =>
   ({ words, count }: CacheMapBatch): void => {
+    if (count === 0) throw new Error('a hypercall without an entry');
     for (let at = 0; at < count * ENTRY_WORDS; at += ENTRY_WORDS) {
       const index = words[at + ENTRY_INDEX]!;
       const isKept = words[at + ENTRY_OP] === CacheMapOp.claim && kept.includes(index);

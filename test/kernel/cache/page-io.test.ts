@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ModelError, Ns, type Pfn } from '../../../src/base/index.ts';
 import { NO_PAGE, PG, RA_MAX } from '../../../src/kernel/index.ts';
-import { type Mapping, NEEDS_METADATA } from '../../../src/kernel/cache/mapping.ts';
+import { HOLE, type Mapping, NEEDS_METADATA, noteError } from '../../../src/kernel/cache/mapping.ts';
 import type { Process } from '../../../src/sim/index.ts';
 import { BlkifStatus } from '../../../src/xen/public/index.ts';
 import { property } from '../../support/property.ts';
@@ -103,6 +103,149 @@ describe('getPage', () => {
   });
 });
 
+describe('a file with holes of which pages were kept', () => {
+  it('a file with holes has each page that was kept in its own place, and a hole asks for none', () => {
+    const { mm, preserved, io, mapping, blocks, start, serve } = rig(768, 8, [0, 3, 4, 5, 7]);
+    const holes: Mapping = { ...mapping, blockNow: (index) => ([1, 2, 5].includes(index) ? HOLE : 1000 - 3 * index) };
+    const pageOf = (index: number): Pfn => mm.cache.find(mapping.space, index);
+    // A window of holes alone.
+    start(io.readPages(holes, 1, 2, false));
+    expect([preserved.unclaimed, blocks]).toEqual([5, []]);
+    // Page 4 is in the cache before the others are claimed.
+    start(io.readPages(holes, 4, 1, false));
+    start(io.readPages(holes, 0, 8, false));
+    serve();
+    expect([0, 3, 4, 7].map(pageOf)).toEqual([100, 103, 104, 107]);
+    expect([blocks, preserved.unclaimed]).toEqual([[1000 - 18], 1]);
+    expect(row(0, 8).every((index) => io.find(mapping.space, index) !== undefined)).toBe(true);
+  });
+});
+
+describe('memory that falls low', () => {
+  it('memory that falls below the low watermark wakes who waits for that, and memory that is there does not', () => {
+    const { machine, mm, supply } = rig();
+    const { allocator } = mm;
+    let isAwake = false;
+    machine.simulation.spawn(
+      'waiter',
+      (function* (): Process {
+        yield supply.memoryLow;
+        isAwake = true;
+      })(),
+    );
+    const isAwakeAt = (free: number): boolean => {
+      while (allocator.freeCount > free + 1) allocator.take();
+      machine.simulation.run();
+      supply.allocate();
+      machine.simulation.run();
+      return isAwake;
+    };
+    const { low } = allocator.marks;
+    expect([isAwakeAt(low + 9), isAwakeAt(low), isAwakeAt(low - 1)]).toEqual([false, false, true]);
+  });
+});
+
+describe('grabPage', () => {
+  it('grabPage has a page locked at once when no process holds it, else when it is let go', () => {
+    const { mm, io, mapping, start, runFor } = rig();
+    const got: Pfn[] = [];
+    const grab = function* (): Process {
+      got.push(yield* io.grabPage(mapping, 3));
+    };
+    start(grab());
+    start(grab());
+    expect(got).toEqual([mm.cache.find(mapping.space, 3)]);
+    for (const count of [2, 3]) {
+      io.locks.unlock(got[0]!);
+      if (count === 3) start(grab());
+      runFor(1);
+      expect([got.length, mm.map.has(got[0]!, PG.locked)]).toEqual([count, true]);
+    }
+    expect(new Set(got).size).toBe(1);
+  });
+
+  it('grabPage has the page that another process brought in while it waited for memory', () => {
+    let napped: () => void = () => undefined;
+    const { mm, io, mapping, start } = rig(
+      100,
+      PAGES,
+      [],
+      () =>
+        function* () {
+          napped();
+        },
+    );
+    const taken: Pfn[] = [];
+    for (let pfn = mm.allocate(); pfn !== NO_PAGE; pfn = mm.allocate()) taken.push(pfn);
+    const [theirs, freed] = taken as [Pfn, Pfn];
+    napped = () => {
+      mm.cache.add(mapping.space, 3, theirs);
+      // Reclaim leaves it.
+      mm.map.set(theirs, PG.pinned);
+      mm.allocator.free(freed);
+    };
+    const got: Pfn[] = [];
+    start(
+      (function* (): Process {
+        got.push(yield* io.grabPage(mapping, 3));
+      })(),
+    );
+    expect([got, mm.allocator.freeCount]).toEqual([[theirs], 1]);
+  });
+});
+
+describe('tryGrab', () => {
+  it('tryGrab makes a page while memory is above the low watermark, and none at it', () => {
+    const { mm, io, mapping } = rig();
+    const { allocator } = mm;
+    while (allocator.freeCount > allocator.marks.low + 1) allocator.take();
+    const pfn = io.tryGrab(mapping, 3)!;
+    expect([mm.cache.find(mapping.space, 3), mm.map.has(pfn, PG.locked)]).toEqual([pfn, true]);
+    expect([io.tryGrab(mapping, 4), mm.cache.find(mapping.space, 4)]).toEqual([undefined, NO_PAGE]);
+    // One that is cached needs no memory.
+    expect(io.tryGrab(mapping, 3)).toBeUndefined();
+    io.locks.unlock(pfn);
+    expect(io.tryGrab(mapping, 3)).toBe(pfn);
+  });
+});
+
+describe('dropPage', () => {
+  it.each([
+    ['locked', PG.locked],
+    ['under writeback', PG.writeback],
+  ])('dropPage waits for a page that is %s, and takes it out unwritten', (_, flag) => {
+    const { mm, io, mapping, writeback, start, runFor, serve, blocks } = rig();
+    const pfn = mm.allocate();
+    mm.cache.add(mapping.space, 3, pfn);
+    mm.cache.setUptodate(pfn);
+    mm.map.set(pfn, PG.hasBlock | PG.pinned);
+    writeback.markPageDirty(mapping, pfn);
+    if (flag === PG.locked) mm.map.set(pfn, PG.locked);
+    else mm.cache.setWriteback(pfn);
+    const free = mm.allocator.freeCount;
+    let isOver = false;
+    start(
+      (function* (): Process {
+        yield* io.dropPage(mapping, 3);
+        isOver = true;
+      })(),
+    );
+    expect([isOver, mm.cache.find(mapping.space, 3)]).toEqual([false, pfn]);
+    if (flag === PG.locked) io.locks.unlock(pfn);
+    else {
+      mm.cache.endWriteback(pfn);
+      io.locks.wake(pfn);
+    }
+    runFor(1);
+    serve();
+    expect([isOver, mm.cache.find(mapping.space, 3), mm.cache.nrDirty]).toEqual([true, NO_PAGE, 0]);
+    expect([mm.allocator.freeCount - free, blocks]).toEqual([1, []]);
+    isOver = false;
+    start(io.dropPage(mapping, 3));
+    expect(mm.allocator.freeCount - free).toBe(1);
+  });
+});
+
 describe('a wait for a page', () => {
   it('a wait for a page is not for the page that its frame has become while the waiter used the processor', () => {
     const { machine, mm, io, mapping } = rig();
@@ -124,6 +267,23 @@ describe('a wait for a page', () => {
     simulation.run();
     expect([waiter.isOver, other.isOver]).toEqual([true, false]);
     expect(simulation.whoWaits()).toContain('other waits for page 2 of inode 5, which is locked');
+  });
+});
+
+describe('the error of a file', () => {
+  it('the error of a file that is kept is EIO, or else ENOSPC, and no defect', () => {
+    const errorAfter = (...codes: ('ENOSPC' | 'EIO' | 'ENOMEM')[]): string | undefined => {
+      const { space } = rig().mapping;
+      for (const code of codes) noteError(space, new ModelError(code, 'of a test'));
+      return space.error;
+    };
+    expect(errorAfter()).toBeUndefined();
+    expect(errorAfter('ENOSPC')).toBe('ENOSPC');
+    for (const codes of [['EIO', 'ENOSPC'], ['ENOSPC', 'EIO'], ['ENOMEM']] as const)
+      expect(errorAfter(...codes), codes.join()).toBe('EIO');
+    expect(() => {
+      noteError(rig().mapping.space, new RangeError('a defect'));
+    }).toThrow('a defect');
   });
 });
 

@@ -1,6 +1,6 @@
 // When dirty pages are written: thresholds, expiry, fsync, reclaim, errors.
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type Ino, Ns, PAGE_SIZE, type Pfn } from '../../../src/base/index.ts';
+import { type Ino, ModelError, Ns, PAGE_SIZE, type Pfn } from '../../../src/base/index.ts';
 import { makeExt2 } from '../../../src/disk/mkfs/mkfs.ts';
 import { directory, tree } from '../../../src/disk/mkfs/tree.ts';
 import { type Kernel, O, PG, type Syscalls } from '../../../src/kernel/index.ts';
@@ -237,6 +237,53 @@ function makeDirty({ mm, writeback }: Rig, mapping: Mapping, count: number): voi
   }
 }
 
+it('a page that goes while no place is found for it leaves its file the error, and nothing else', () => {
+  const given = rig();
+  const { mm, mapping, writeback, start } = given;
+  makeDirty(given, mapping, 1);
+  const pfn = mm.cache.find(mapping.space, 0);
+  mm.map.clear(pfn, PG.hasBlock);
+  const full: Mapping = {
+    ...mapping,
+    allocate: function* () {
+      mm.cache.clearDirty(pfn);
+      mm.discard([pfn]);
+      throw new ModelError('ENOSPC', 'of a test');
+    },
+  };
+  let isOver = false;
+  start(
+    (function* (): Process {
+      yield* writeback.writePages(full, true);
+      isOver = true;
+    })(),
+  );
+  expect([isOver, mapping.space.error, writeback.pagesLost, mm.cache.nrPages]).toEqual([true, 'ENOSPC', 1, 0]);
+});
+
+describe('a page that became dirty while it is under writeback', () => {
+  it.each([
+    ['written again by a caller who waits', true, 2],
+    ['left to the next by one who does not', false, 1],
+  ])('a page that became dirty while it is under writeback is %s', (_, waits, count) => {
+    const given = rig();
+    const { mm, mapping, writeback, start, serve, blocks } = given;
+    makeDirty(given, mapping, 1);
+    start(writeback.writePages(mapping, false));
+    writeback.markPageDirty(mapping, mm.cache.find(mapping.space, 0));
+    let isOver = false;
+    start(
+      (function* (): Process {
+        yield* writeback.writePages(mapping, waits);
+        isOver = true;
+      })(),
+    );
+    expect(isOver).toBe(!waits);
+    serve();
+    expect([isOver, blocks, mm.cache.nrDirty]).toEqual([true, Array(count).fill(1000), 2 - count]);
+  });
+});
+
 it('sync empties the cache of the drive after the pages have arrived there, and not before', () => {
   const given = rig();
   const { writeback, mapping, start, machine, runFor } = given;
@@ -347,8 +394,18 @@ describe('a device that does not keep up', () => {
     return given;
   }
 
+  it.each([
+    ['asleep at', 76, 0],
+    ['woken above', 77, 77],
+  ])('background writeout is %s a tenth of memory', (_, pages, written) => {
+    const { mm, limits, start } = dirty(pages);
+    limits.start();
+    start(limits.balance(), 1);
+    expect([mm.cache.nrWriteback, mm.cache.nrDirty]).toEqual([written, pages - written]);
+  });
+
   it('a writer above the threshold leaves after 1.5 times what he may dirty between two looks', () => {
-    const { mm, limits, start } = dirty(330);
+    const { mm, limits, start, writeback } = dirty(330);
     let hasLeft = false;
     start(
       (function* () {
@@ -358,6 +415,12 @@ describe('a device that does not keep up', () => {
     );
     // 307 pages are 40 % of memory; 24 are a 32nd.
     expect([hasLeft, mm.cache.nrWriteback, mm.cache.nrDirty]).toEqual([true, 36, 330 - 36]);
+    // Memory is as dirty as before: the next look is due after 8 pages.
+    const isDueAfter = (pages: number): boolean => {
+      writeback.pagesDirtied += pages;
+      return limits.isDue;
+    };
+    expect([7, 1].map(isDueAfter)).toEqual([false, true]);
   });
 
   it('a writer above the threshold waits where nothing is left to be written but writes in flight, until they are few enough', () => {
@@ -376,6 +439,26 @@ describe('a device that does not keep up', () => {
     expect(hasLeft).toBe(false);
     serve();
     expect(hasLeft).toBe(true);
+  });
+
+  it('a nap while nothing is written lasts 100 ms, whatever write begins and ends meanwhile', () => {
+    const { machine, mm, limits, mapping, queue, writeback, start, serve, runFor } = dirty(1);
+    const { simulation } = machine;
+    const began = simulation.now;
+    let sleptNs = 0;
+    start(
+      (function* (): Process {
+        yield* limits.nap(0);
+        sleptNs = simulation.now - began;
+      })(),
+      0.01,
+    );
+    start(writeback.writePages(mapping, false), 0.01);
+    queue.unplug();
+    serve();
+    expect([sleptNs, mm.cache.nrDirty, mm.cache.nrWriteback]).toEqual([0, 0, 0]);
+    runFor(1);
+    expect(sleptNs).toBe(100_000_000);
   });
 
   it('background writeout leaves off at a congested queue, within a file, and goes on when it is no longer', () => {

@@ -25,6 +25,7 @@ import {
   ENTRY_RECENCY,
   ENTRY_RESULT,
   ENTRY_WORDS,
+  type GuestEnvironment,
   type Hypercalls,
   Reason,
 } from '../../../src/xen/public/index.ts';
@@ -343,6 +344,24 @@ describe('releasing', () => {
     preserved.giveBack(pages);
     expect(hypervisor.batches.at(-1)).toEqual(['release 100', 'release 102', 'release 103']);
     expect(preserved.unclaimed).toBe(0);
+    checkMemory(mm, 1);
+  });
+
+  it('a time that has passed gives pages back 32 at a time, and not those that are claimed in between', () => {
+    const kept = Array.from({ length: 50 }, (_, i) => 100 + i);
+    const it = guest(kept);
+    const { hypervisor, preserved, mm } = it;
+    const left: number[] = [];
+    const settle = function* () {
+      left.push(preserved.unclaimed);
+      if (left.length > 1) return;
+      hypervisor.answers.set(5, [Reason.ok, 140]);
+      claim(it, [5]);
+    };
+    const waits = [...preserved.expire({ cpu: { settle } } as unknown as GuestEnvironment, 60)];
+    expect([waits, left]).toEqual([[60e9], [18, 0]]);
+    const released = hypervisor.batches.flat().filter((line) => line.startsWith('release'));
+    expect(released).toEqual(kept.filter((pfn) => pfn !== 140).map((pfn) => `release ${pfn}`));
     checkMemory(mm, 1);
   });
 

@@ -216,6 +216,23 @@ describe('readers that are not sequential', () => {
     // From the middle of page 0 into page 1: sequential.
     expect(reader.access(0, 2)).toEqual({ windows: [[8, 16]], next: 2 });
   });
+
+  it('windows that nobody reads are two at most: a reader that goes on without them is refused', () => {
+    const state = new ReadaheadState();
+    const reader = new Reader();
+    expect(state.access(0, 1, reader)).toBe(1);
+    expect(state.access(1, 1, reader)).toBe(2);
+    expect(() => state.access(500, 1, reader)).toThrow('takeBatch: the windows before are to be read first');
+    const queued: Window[] = [];
+    while (state.hasBatch) {
+      queued.push([state.batchStart, state.batchCount]);
+      state.takeBatch();
+    }
+    expect(queued).toEqual([
+      [0, 8],
+      [8, 16],
+    ]);
+  });
 });
 
 describe('misses, hits, congestion', () => {

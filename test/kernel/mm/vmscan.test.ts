@@ -224,6 +224,18 @@ describe('shrink_slab', () => {
     expect(many.asked).toHaveLength(22);
   });
 
+  it('shrink_slab counts the pages that a cache gives back, besides those of the lists', () => {
+    const mm = withPages(99);
+    const held = range(0, 7).map(() => mm.allocator.take());
+    const scan = (): void => {
+      const pfn = held.pop();
+      if (pfn !== undefined) mm.allocator.free(pfn);
+    };
+    mm.reclaim.addShrinker({ nrObjects: 1000, scan });
+    expect(mm.reclaim.shrink(0, 32)).toBe(32 + 7);
+    expect(held).toEqual([]);
+  });
+
   // At priority 12 no page of so few is looked at, and then it is as if 32 had been: 64 · objects /
   // (pages + 1).
   it.each([

@@ -2,7 +2,13 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Mfn, PAGE_SIZE, Pfn, SECTOR_SIZE } from '../../../src/base/index.ts';
 import { Provenance } from '../../../src/xen/index.ts';
-import { BlkifOp, BlkifStatus, RING_HEADER, SEGMENTS_PER_REQUEST } from '../../../src/xen/public/index.ts';
+import {
+  BlkifOp,
+  BlkifStatus,
+  RING_HEADER,
+  SEGMENTS_PER_REQUEST,
+  VBD_FRONTEND,
+} from '../../../src/xen/public/index.ts';
 import { property } from '../../support/property.ts';
 import { bootMachine, LEAST_PAGES, type MiniGuest, startGuest, type TestMachine } from '../../support/machine.ts';
 
@@ -212,6 +218,17 @@ describe('block back-end', () => {
     machine.simulation.run();
     expect([guest.responses.get(full), guest.responses.get(tooMany)]).toEqual([BlkifStatus.ok, BlkifStatus.error]);
     segments.forEach(({ pfn }, block) => expect(guest.page(pfn)).toEqual(machine.disk.block(block)));
+  });
+
+  it('block back-end has its device in the store as the tools of Xen write it', () => {
+    const machine = bootMachine();
+    const { environment } = startGuest(machine).domain;
+    const read = (name: string): string | undefined =>
+      machine.simulation.runProcess('read', environment.xenstore.read(`${VBD_FRONTEND}/${name}`));
+    expect(['virtual-device', 'device-type', 'state'].map(read)).toEqual(['769', 'disk', '3']);
+    const back = read('backend')!;
+    const said = ['type', 'dev', 'mode', 'sectors'].map((name) => machine.hypervisor.xenstore.read(`${back}/${name}`));
+    expect(said).toEqual(['phy', 'hda1', 'w', String(machine.disk.sectorCount)]);
   });
 
   it('block back-end tells failures of the device', () => {

@@ -128,6 +128,39 @@ describe('a guest on the network', () => {
     },
   );
 
+  it('a guest on the network that sends a frame that is none costs the work on a packet, and none on its bytes', () => {
+    const { simulation, guests, hypervisor } = network({ netbackPacketNs: 1000, netbackNsPerByte: 2, eventSendNs: 0 });
+    const [{ domain, transmitter }] = guests;
+    const before = hypervisor.domain0Cpu.busy;
+    transmitter.send(OUTSIDE, EtherType.transport, [bytes(30, 0)]);
+    // The first slot was that of the announcement.
+    domain.environment.memory.writeU16(
+      TX_RING,
+      RING_HEADER_BYTES + NET_TX_REQUEST.size + NET_TX_REQUEST.offset.flags,
+      1,
+    );
+    simulation.run();
+    expect(hypervisor.domain0Cpu.busy - before).toBe(1000);
+  });
+
+  it('a guest on the network is told of what was sent only when it asks for that', () => {
+    const { simulation, guests } = network();
+    const [{ domain, transmitter }] = guests;
+    const { memory, hypercalls } = domain.environment;
+    let upcalls = 0;
+    hypercalls.setCallback(() => upcalls++);
+    const sent = memory.readU32(TX_RING, RING_HEADER.offset.rspProd);
+    const sendOne = (askFor: number): number => {
+      upcalls = 0;
+      transmitter.send(OUTSIDE, EtherType.transport, [bytes(30, 0)]);
+      memory.writeU32(TX_RING, RING_HEADER.offset.rspEvent, askFor);
+      simulation.run();
+      return upcalls;
+    };
+    expect([sendOne(sent + 2), sendOne(sent + 2)]).toEqual([0, 1]);
+    expect(memory.readU32(TX_RING, RING_HEADER.offset.rspProd)).toBe(sent + 2);
+  });
+
   it('a guest on the network sends a burst of more frames than it has pages in order, up to 1000 that wait', () => {
     const { simulation, guests, heard } = network();
     const burst = Array.from({ length: 1001 }, (_, n) => Uint8Array.of(n & 255, n >> 8));
@@ -348,6 +381,22 @@ describe('the network back-end', () => {
     domain.environment.spawn('close', close);
     simulation.run();
     expect(pins).toEqual([0]);
+  });
+
+  it('the network back-end calls the interface closed once the guest has, and not while its rings are mapped', () => {
+    const { simulation, guests, hypervisor } = network();
+    const [{ domain }] = guests;
+    const { xenstore } = domain.environment;
+    const statesAfter = (states: readonly number[]): string[] =>
+      states.map((state) => {
+        simulation.runProcess('write', xenstore.write(`${VIF_FRONTEND}/state`, String(state)));
+        simulation.run();
+        return hypervisor.xenstore.read(`${backendsOf(domain.domid, 'vif')}/0/state`)!;
+      });
+    const { closed, closing, connected } = XenbusState;
+    expect(statesAfter([closed, connected, closing, closed])).toEqual(
+      [connected, connected, closing, closed].map(String),
+    );
   });
 
   it('the network back-end is no port of the bridge any more when its guest has gone', () => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
-import { expect } from 'vitest';
+import { expect, it } from 'vitest';
 import { Mfn } from '../../../src/base/index.ts';
-import { FrameIndex } from '../../../src/xen/frames/frame-index.ts';
+import { FrameIndex, hashPlace } from '../../../src/xen/frames/frame-index.ts';
 import { property } from '../../support/property.ts';
 
 const HASHES = [0, 1, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff];
@@ -41,3 +41,8 @@ function check(index: FrameIndex, model: ReadonlyMap<number, number>): void {
   }
   for (let frame = 0; frame < 40; frame++) expect(index.has(Mfn(frame))).toBe(model.has(frame));
 }
+
+it('blocks of one number on other media, and neighbours on one, have other hashes', () => {
+  const hashes = [0, 1, 2, 3].flatMap((medium) => [0, 1, 2, 3].map((block) => hashPlace(medium * 2 ** 32 + block)));
+  expect(new Set(hashes).size).toBe(16);
+});

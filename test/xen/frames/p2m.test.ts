@@ -94,4 +94,20 @@ describe('a P2M list', () => {
     lists.release(first);
     expect(lists.allocate(PAGES)).toEqual(ok(first));
   });
+
+  it.each(ARCHS)('a P2M list of %s stays when the room around the lists is cleared, and nothing else does', (arch) => {
+    const { memory, map, lists, first } = listOf(arch);
+    const last = map.p2mMfn + map.p2mFrames - 1;
+    const gap = lists.allocate(5);
+    if (!gap.ok) throw new Error(gap.reason);
+    lists.adopt(Mfn(last - 1), 5);
+    lists.release(gap.value);
+    const room = Array.from({ length: map.p2mFrames }, (_, i) => Mfn(map.p2mMfn + i));
+    for (const mfn of [...room, Mfn(last + 1)]) memory.writeU32(mfn, 0, 7);
+    lists.clearRest();
+    const frames = Math.ceil((PAGES * FRAME_NUMBER_BYTES[arch]) / PAGE_SIZE);
+    const kept = room.filter((mfn) => memory.readU32(mfn, 0) !== 0);
+    expect(kept).toEqual([map.p2mMfn, ...Array.from({ length: frames }, (_, i) => first + i), last - 1]);
+    expect(memory.readU32(Mfn(last + 1), 0)).toBe(7);
+  });
 });

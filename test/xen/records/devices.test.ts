@@ -76,7 +76,33 @@ describe('a number', () => {
     const users = [one, one, other].map((device) => table.bind(device)!);
     expect(users.map((user) => table.release(user))).toEqual([false, true, true]);
     expect(table.counts).toEqual({ bound: 0, media: 0, reserved: 0 });
+    expect(() => table.release(users[0]!)).toThrow('a device is let go as often as it was bound');
     expect(table.bind(other)!.number).toBe(0);
+  });
+
+  it('a number is another where a single property of the part is another', () => {
+    const table = tableOf();
+    const disk = deviceOf(32);
+    const { store } = disk;
+    const extent = store.extents[0]!;
+    const account = new Drive(bootMachine().simulation, bootMachine().memory, new MemoryImage(64 * PAGE_SIZE), {
+      identity: 'another',
+      model: new InstantDisk(),
+      writeCacheBytes: PAGE_SIZE,
+    }).store.destaged!;
+    const parts: BlockDevice[] = [
+      disk,
+      { ...disk, sectorCount: disk.sectorCount - 1 },
+      { ...disk, store: { ...store, identity: 'another' } },
+      { ...disk, store: { ...store, firstBlock: 1 } },
+      { ...disk, store: { ...store, destaged: account } },
+      { ...disk, store: { ...store, extents: [extent, extent] } },
+      { ...disk, store: { ...store, extents: [{ ...extent, first: 1 }] } },
+      { ...disk, store: { ...store, extents: [{ ...extent, blocks: 31 }] } },
+      { ...disk, store: { ...store, extents: [{ ...extent, medium: deviceOf(32).store.extents[0]!.medium }] } },
+    ];
+    expect(parts.map((device) => table.bind(device)!.number)).toEqual(parts.map((_, at) => at));
+    expect(parts.map((device) => table.bind(device)!.number)).toEqual(parts.map((_, at) => at));
   });
 
   it('a number is not given where a domain was left under it, unless it is wanted', () => {

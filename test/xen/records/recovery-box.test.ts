@@ -102,6 +102,13 @@ describe('a recovery box', () => {
     { numRuns: 16, lawRuns: 40 },
   );
 
+  it('a recovery box gives a copy, and stores to it change nothing in the box', () => {
+    const box = new RecoveryBox(new MachineMemory(MEMORY_BYTES), MAP, DOMID);
+    box.put(1, Uint8Array.of(1, 2, 3));
+    box.get(1)!.fill(9);
+    expect([box.get(1), box.get(2), box.damaged]).toEqual([Uint8Array.of(1, 2, 3), undefined, 0]);
+  });
+
   property(
     'a recovery box that a crash of the hypervisor interrupts at any store has each item as it was or as it became',
     fc.array(op, { maxLength: 25, size: 'max' }),
