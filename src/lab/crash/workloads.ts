@@ -11,6 +11,7 @@ import { contents } from '../../doors/testing/contents.ts';
 import type { FileCall } from '../../doors/testing/file-calls.ts';
 import { ModelFs } from '../../doors/testing/model-fs.ts';
 import { answerOf, inGuest, inModel, same, show } from '../../doors/testing/play-calls.ts';
+import type { Course } from './course.ts';
 
 /** The directory that is the model's root. */
 export const HOME = '/w';
@@ -136,17 +137,19 @@ const SAVING: readonly FileCall['do'][] = ['fsync', 'fsyncDirectory', 'sync'];
  * soon as the call begins. What it saves is sure when the call has returned.
  * @throws Error of one line where guest and model differ
  */
-export function playWorkload(machine: Machine, { calls, reboot }: Workload, model: ModelFs, hasJournal: boolean): void {
-  machine.run((sys) => playCalls(sys, calls, model, hasJournal));
+export function playWorkload(machine: Machine, { calls, reboot }: Workload, course: Course, hasJournal: boolean): void {
+  machine.run((sys) => playCalls(sys, calls, course, hasJournal));
   if (reboot === undefined) return;
   const { continued } = machine.reboot(reboot.how);
   // A guest that shuts down writes all it has.
-  if (!continued) model.sync();
-  machine.run((sys) => playCalls(sys, reboot.then, model, hasJournal));
+  if (!continued) course.model.sync();
+  machine.run((sys) => playCalls(sys, reboot.then, course, hasJournal));
 }
 
-function* playCalls(sys: Syscalls, calls: readonly FileCall[], model: ModelFs, hasJournal: boolean): Process {
+function* playCalls(sys: Syscalls, calls: readonly FileCall[], course: Course, hasJournal: boolean): Process {
+  const { model } = course;
   for (const one of calls) {
+    course.begins(one);
     const kind = { hasJournal };
     const saves = SAVING.includes(one.do);
     let expected: unknown = saves ? undefined : answerOf(() => inModel(model, one, kind));
@@ -154,6 +157,7 @@ function* playCalls(sys: Syscalls, calls: readonly FileCall[], model: ModelFs, h
     if (saves) expected = answerOf(() => inModel(model, one, kind));
     if (!same(seen, expected))
       throw new Error(`${JSON.stringify(one)} is ${show(seen)} and should be ${show(expected)}`);
+    course.ended(one, kind);
   }
 }
 
