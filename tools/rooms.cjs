@@ -53,7 +53,10 @@ const MAY_IMPORT = {
     ...['base', 'sim', 'xen/public'],
     ...['kernel/mm', 'kernel/mm/policy', 'kernel/xen', 'kernel/block', 'kernel/costs.ts', 'kernel/log.ts'],
   ],
-  'kernel/fs': ['base', 'sim', 'xen/public', 'kernel/mm', 'kernel/cache', 'kernel/costs.ts', 'kernel/log.ts'],
+  'kernel/fs': [
+    ...['base', 'sim', 'xen/public', 'kernel/mm', 'kernel/cache'],
+    ...['kernel/costs.ts', 'kernel/log.ts', 'kernel/rules.ts'],
+  ],
   'kernel/fs/jbd': [
     ...['base', 'sim', 'format', 'xen/public'],
     ...['kernel/mm', 'kernel/block', 'kernel/cache', 'kernel/fs', 'kernel/costs.ts'],
@@ -76,6 +79,7 @@ const MAY_IMPORT = {
     'kernel/costs.ts',
     'kernel/command-line.ts',
     'kernel/log.ts',
+    'kernel/rules.ts',
   ],
   kernel: ['base', 'sim', 'xen/public', 'kernel/*'],
   workload: ['base', 'sim', 'kernel/syscall/syscalls.ts'],
@@ -131,7 +135,7 @@ const MAY_IMPORT = {
   ],
   // The harness looks at the parts of a machine; what a guest must have is the door's to say.
   'lab/crash': [
-    ...['base', 'sim', 'machine', 'disk/drive', 'xen', 'format', 'doors/machine', 'lab'],
+    ...['base', 'sim', 'machine', 'disk/drive', 'xen', 'xen/frames/frame-record.ts', 'format', 'doors/machine', 'lab'],
     ...['doors/testing/contents.ts', 'doors/testing/file-calls.ts', 'doors/testing/guest-model.ts'],
     ...['doors/testing/model-fs.ts', 'doors/testing/play-calls.ts'],
   ],

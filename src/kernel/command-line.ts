@@ -6,6 +6,7 @@
 
 import { GuestPanic } from '../base/errno.ts';
 import type { NamingPolicy } from './fs/ext2/iget.ts';
+import { KERNEL_RULES, type KernelRules } from './rules.ts';
 
 /** What the command line says. */
 export interface CommandLine {
@@ -21,9 +22,11 @@ export interface CommandLine {
    * default: forever.
    */
   readonly expireSeconds: number;
+  /** `without=NAME[,NAME]`: rules that the crash lab takes away; none by default. */
+  readonly rules: KernelRules;
 }
 
-const DEFAULTS: Readonly<Record<string, string>> = { cachemap: 'off', rio: 'off', cachemap_expire: '0' };
+const DEFAULTS: Readonly<Record<string, string>> = { cachemap: 'off', rio: 'off', cachemap_expire: '0', without: '' };
 const NAMING: ReadonlyMap<string, NamingPolicy> = new Map([
   ['off', { files: false, metadata: false }],
   ['files', { files: true, metadata: false }],
@@ -44,14 +47,18 @@ export function parseCommandLine(text: string): CommandLine {
       throw refused(word, `no option is called that; there are ${Object.keys(DEFAULTS).join(', ')}`);
     values[key] = value;
   }
-  const { cachemap, rio, cachemap_expire: expire } = values;
+  const { cachemap, rio, cachemap_expire: expire, without } = values;
   const naming = NAMING.get(cachemap!);
   if (naming === undefined) throw refused(`cachemap=${cachemap!}`, `not one of ${[...NAMING.keys()].join(', ')}`);
   const registersDirtyPages = RIO.get(rio!);
   if (registersDirtyPages === undefined) throw refused(`rio=${rio!}`, `not one of ${[...RIO.keys()].join(', ')}`);
   if (!/^[0-9]{1,6}$/.test(expire!))
     throw refused(`cachemap_expire=${expire!}`, 'not a number of seconds below 1000000');
-  return { naming, registersDirtyPages, expireSeconds: Number(expire) };
+  const off = without === '' ? [] : without!.split(',');
+  const names = Object.keys(KERNEL_RULES);
+  if (off.some((name) => !names.includes(name))) throw refused(`without=${without!}`, `not of ${names.join(', ')}`);
+  const rules = { ...KERNEL_RULES, ...Object.fromEntries(off.map((name) => [name, false])) };
+  return { naming, registersDirtyPages, expireSeconds: Number(expire), rules };
 }
 
 function refused(word: string, why: string): GuestPanic {

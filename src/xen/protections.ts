@@ -8,6 +8,8 @@
 export interface Protections {
   /** Frames whose bytes the hypervisor vouches for trap on stores. */
   readonly writeProtection: boolean;
+  /** The first store to a protected frame takes its provenance before it happens. */
+  readonly firstStoreTrap: boolean;
   /**
    * Pages that are registered as dirty refuse stores, except those of the guest's file-cache
    * routines.
@@ -40,11 +42,17 @@ export interface Protections {
    * rest.
    */
   readonly reserveBeforeAllocate: boolean;
+  /**
+   * What was left for the next hypervisor, or for a rebuild, is marked before it is believed. A
+   * recovery that fails finds nothing the next time.
+   */
+  readonly consumedRecords: boolean;
 }
 
 /** All are on but checksums. */
 export const DEFAULT_PROTECTIONS: Protections = {
   writeProtection: true,
+  firstStoreTrap: true,
   dirtyProtection: true,
   provenance: true,
   blockCheck: true,
@@ -55,4 +63,5 @@ export const DEFAULT_PROTECTIONS: Protections = {
   recordCheck: true,
   cpuCacheFlush: true,
   reserveBeforeAllocate: true,
+  consumedRecords: true,
 };

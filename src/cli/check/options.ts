@@ -1,7 +1,7 @@
 /** The sub-commands of `stillwarm check` and their options: a part of the table of options.ts. */
 
 import { STRATEGIES } from '../../doors/machine/index.ts';
-import { CRASH_KINDS, FILE_SYSTEMS } from '../../lab/crash/options.ts';
+import { CRASH_KINDS, FILE_SYSTEMS, GUARDS } from '../../lab/crash/options.ts';
 import { WORKLOADS } from '../../lab/crash/workloads.ts';
 import { FAULTS } from '../../lab/faults/faults.ts';
 import { PROTECTIONS } from '../../lab/faults/options.ts';
@@ -165,8 +165,8 @@ export const CHECK_CRASH = {
       otherwise: { value: undefined, words: 'all cases' },
     } satisfies Option<string | undefined>,
     without: several(
-      'protections to switch off in all cases, comma-separated',
-      PROTECTIONS,
+      'protections, and rules of the guest, to switch off in all cases, comma-separated',
+      GUARDS,
       {},
       { value: [], words: 'none' },
     ),

@@ -26,7 +26,7 @@ import { blockingCalls, type BlockingSyscalls } from './blocking-calls.ts';
 import { CacheJudge } from './cache-judge.ts';
 import { Disk } from './disk.ts';
 import { chanceOf, Remains, type RemainsOptions } from './machine-bytes.ts';
-import { DEFAULTS, makeRoom, type RoomParts } from './make-room.ts';
+import { cmdLineOf, DEFAULTS, makeRoom, type RoomParts } from './make-room.ts';
 import {
   checkCrashPoint,
   checkOptions,
@@ -48,7 +48,7 @@ const REBOOTS = 'the machine is being rebooted';
 const IS_PAST = 'the next crash point was asked for: this machine is gone';
 
 /** @internal What a machine is made with besides its options. */
-export interface MachineParts extends Pick<RoomParts, 'left' | 'memory'> {
+export interface MachineParts extends Pick<RoomParts, 'left' | 'memory' | 'guestWithout'> {
   /** Looks at the machine before each step of a run. */
   readonly watch?: ((machine: Machine) => StepWatch) | undefined;
   /** Whether the steps and events of reboots count, too: the guest may crash in a reboot. */
@@ -60,6 +60,7 @@ export interface MachineParts extends Pick<RoomParts, 'left' | 'memory'> {
 /** A machine with one guest. Made by `Machine.boot`. */
 export class Machine {
   readonly #options: MachineOptions;
+  readonly #guestWithout: RoomParts['guestWithout'];
   readonly #room: VmmMachine;
   readonly #partition: { readonly start: number; readonly bytes: number };
   readonly #judge: CacheJudge;
@@ -74,9 +75,10 @@ export class Machine {
   readonly #end: GuestEnd;
   readonly #countsReboots: boolean;
 
-  private constructor(options: MachineOptions, { left, memory, ...watching }: MachineParts = {}) {
+  private constructor(options: MachineOptions, { left, memory, guestWithout, ...watching }: MachineParts = {}) {
     const { strategy = DEFAULTS.strategy, eventLimit = DEFAULTS.eventLimit } = options;
     this.#options = options;
+    this.#guestWithout = guestWithout;
     this.#strategy = strategy;
     this.#eventLimit = eventLimit;
     const { watch, countsReboots = false, guestStepsOnly = false } = watching;
@@ -86,7 +88,7 @@ export class Machine {
       () => domainNow(this.#room),
       counts ? { watch: watch?.(this), guestStepsOnly } : undefined,
     );
-    const parts = { left, memory, steps: this.#end.steps };
+    const parts = { left, memory, guestWithout, steps: this.#end.steps };
     const { room, partition } = makeRoom(options, (...reuse) => this.#judge.reused(...reuse), parts);
     this.#room = room;
     this.#partition = partition;
@@ -296,7 +298,7 @@ export class Machine {
 
   #successor(parts: MachineParts, reboot: MachineReboot): Machine {
     const options = { ...this.#options, strategy: this.#strategy };
-    const machine = namingDisk(() => new Machine(options, parts));
+    const machine = namingDisk(() => new Machine(options, { ...parts, guestWithout: this.#guestWithout }));
     machine.reboot(reboot);
     return machine;
   }
@@ -325,12 +327,13 @@ export class Machine {
     };
     this.#sys = undefined;
     this.#guest = undefined;
-    this.#room.configure(NAME, STRATEGY[strategy].cmdLine);
+    const cmdLine = cmdLineOf(strategy, this.#guestWithout);
+    this.#room.configure(NAME, cmdLine);
     this.#busy = REBOOTS;
     if (this.#countsReboots) this.#end.begin();
     else this.#end.aim(undefined);
     try {
-      const plan = { state: this.#state, strategy, hypervisor, reads, problems, change };
+      const plan = { state: this.#state, strategy, cmdLine, hypervisor, reads, problems, change };
       const process = rebooting(this.#room, plan);
       if (this.#countsReboots) this.#end.runReboot(this.#room.simulation, process, hypervisor === undefined);
       else this.#room.simulation.runProcess('reboot', process);

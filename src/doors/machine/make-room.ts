@@ -6,7 +6,8 @@ import { OverlayImage } from '../../disk/image/overlay-image.ts';
 import { machineMemoryFor } from '../../experiment/host/host.ts';
 import { VmmMachine, type VmmMachineOptions } from '../../experiment/host/machine-room.ts';
 import { archOf, PROFILE } from '../../experiment/host/profiles.ts';
-import { STRATEGY } from '../../experiment/host/strategies.ts';
+import { STRATEGY, type StrategyName } from '../../experiment/host/strategies.ts';
+import { KERNEL_RULES, type KernelRules } from '../../kernel/index.ts';
 import { MachineMemory } from '../../machine/memory.ts';
 import { SteppedMemory } from '../../machine/stepped-memory.ts';
 import type { StepObserver } from '../../sim/index.ts';
@@ -15,6 +16,11 @@ import type { MachineBytes } from './machine-bytes.ts';
 import type { MachineOptions } from './options.ts';
 
 const MIB = 1 << 20;
+
+/** A rule that every guest keeps. */
+export type GuestRule = keyof KernelRules;
+/** Rules of a guest by name. */
+export const GUEST_RULES = Object.keys(KERNEL_RULES) as readonly GuestRule[];
 
 /** What a machine is without options. */
 export const DEFAULTS = { strategy: 'warm-cache+metadata', memory: 64 * MIB, eventLimit: 100_000_000 } as const;
@@ -25,8 +31,16 @@ export interface RoomParts {
   readonly left?: MachineBytes | undefined;
   /** Memory that this one takes over; its contents are lost. Not with `left`. */
   readonly memory?: MachineMemory | undefined;
+  /** Rules that no guest of it keeps, for the crash lab; none by default. */
+  readonly guestWithout?: readonly GuestRule[] | undefined;
   /** Is told of each step; by default the machine knows of no steps. */
   readonly steps?: StepObserver | undefined;
+}
+
+/** The command line of a guest. */
+export function cmdLineOf(strategy: StrategyName, without: readonly GuestRule[] = []): string {
+  const { cmdLine } = STRATEGY[strategy];
+  return without.length === 0 ? cmdLine : `${cmdLine} without=${without.join(',')}`;
 }
 
 /**
@@ -36,7 +50,7 @@ export interface RoomParts {
 export function makeRoom(
   options: MachineOptions,
   onReuse: NonNullable<VmmMachineOptions['onReuse']>,
-  { left, memory: bytes = left?.memory, steps }: RoomParts,
+  { left, memory: bytes = left?.memory, guestWithout, steps }: RoomParts,
 ): { readonly room: VmmMachine; readonly partition: { readonly start: number; readonly bytes: number } } {
   const { disk, strategy = DEFAULTS.strategy, seed = 1, memory = DEFAULTS.memory } = options;
   const { profile = 'server-2026', drive = 'profile', arch, protections } = options;
@@ -57,7 +71,7 @@ export function makeRoom(
         : new SteppedMemory(machineMemoryFor(memory), steps, bytes),
     steps,
     guestMemory: memory,
-    cmdLine: STRATEGY[strategy].cmdLine,
+    cmdLine: cmdLineOf(strategy, guestWithout),
     ...(protections && { protections }),
     ...(left && { left }),
     onReuse,

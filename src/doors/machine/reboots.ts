@@ -58,6 +58,8 @@ export interface RebootPlan {
   /** Of the machine until now. */
   readonly state: MachineState;
   readonly strategy: StrategyName;
+  /** Of the next guest. */
+  readonly cmdLine: string;
   readonly hypervisor: VmmStrategyName | undefined;
   /** Paths of files to read ahead. */
   readonly reads: readonly string[];
@@ -95,8 +97,8 @@ function* switchOn(room: VmmMachine, { hypervisor, problems, change }: RebootPla
 }
 
 /** The next guest takes the place of one that runs, or has crashed. */
-function* rebootGuest(room: VmmMachine, { state, strategy, reads, change }: RebootPlan): Process {
-  const { cmdLine, preserve, writeDirty, prefetch } = STRATEGY[strategy];
+function* rebootGuest(room: VmmMachine, { state, strategy, cmdLine, reads, change }: RebootPlan): Process {
+  const { preserve, writeDirty, prefetch } = STRATEGY[strategy];
   if (state === 'crashed') yield Ns(room.guestCosts.crashDetectNs);
   else yield* room.guests.get(NAME)!.kernel.shutdown();
   // One that has crashed in its boot is no guest yet.

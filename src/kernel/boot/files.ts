@@ -58,7 +58,7 @@ export function* bootFiles(parts: FilesParts): Process<Files> {
   const inodes = new InodeCache<Ext2Inode>(mm, inodeSlab);
   mm.reclaim.addShrinker(dentries);
   mm.reclaim.addShrinker(inodes);
-  const core = { env, costs, log, mm, io, writeback };
+  const core = { env, costs, log, mm, io, writeback, rules: options.rules };
   const { sectorCount } = devices;
   const fs = yield* Ext2.mount(core, { policy: options.naming, sectorCount, inodes, dentries, copies: preserved });
   const walker = new PathWalker(env, costs, fs, inodes, dentries);

@@ -12,6 +12,8 @@ import { NameBatch } from '../cache/name-batch.ts';
 import { PreservedPages, Unclaimed, type ReuseObserver } from '../cache/preserved-pages.ts';
 import { NO_PAGE, PG } from '../mm/mem-map.ts';
 import { MemoryManagement } from '../mm/mm.ts';
+import type { NameTable } from '../mm/page-users.ts';
+import type { KernelRules } from '../rules.ts';
 import type { BootParameters } from './start-info.ts';
 
 /** mem_map and the page cache's buckets, in bytes a page: taken from memory at boot. */
@@ -31,17 +33,31 @@ export interface BootMemory {
 export function bootMemory(
   env: GuestEnvironment,
   parameters: BootParameters,
+  rules: KernelRules,
   onReuse: ReuseObserver | undefined,
 ): BootMemory {
   const names = new NameBatch(env.hypercalls);
   const unclaimed = new Unclaimed(names);
-  const mm = new MemoryManagement(parameters.nrPages, names, unclaimed);
+  const mm = new MemoryManagement(parameters.nrPages, rules.flushBeforeReuse ? names : lazily(names), unclaimed);
   setAside(env, mm, parameters);
   mm.freeAll();
   const preserved = new PreservedPages(env.hypercalls, mm, names, unclaimed, onReuse);
   const kernelPages = takeKernelPages(mm, parameters);
   const blockRing = reservePage(mm, 'no page is free for the block ring');
   return { mm, names, preserved, kernelPages, blockRing };
+}
+
+/** The same names, but no page waits until its name is gone. */
+function lazily(names: NameBatch): NameTable {
+  return {
+    insert: (...name) => {
+      names.insert(...name);
+    },
+    erase: (pfn) => {
+      names.erase(pfn);
+    },
+    flush: () => undefined,
+  };
 }
 
 /** Marks the pages of the boot region, and those that were kept. */

@@ -6,6 +6,7 @@ import type { PageIo } from '../cache/page-io.ts';
 import type { KernelCosts } from '../costs.ts';
 import type { KernelLog } from '../log.ts';
 import type { MemoryManagement } from '../mm/mm.ts';
+import type { KernelRules } from '../rules.ts';
 
 export interface FsCore {
   readonly env: GuestEnvironment;
@@ -14,4 +15,6 @@ export interface FsCore {
   readonly mm: MemoryManagement;
   readonly io: PageIo;
   readonly writeback: Writeback;
+  /** Rules that are kept. */
+  readonly rules: KernelRules;
 }

@@ -21,7 +21,7 @@ interface Plan {
 function planOf(given: Part['options'], workloads: UserWorkloads | undefined): Plan {
   const options = crashOptions(given);
   const subject = new Subject(options, workloads);
-  const trace = traceOf(subject);
+  const trace = traceOf(subject, options.at !== undefined);
   return { options, subject, trace, points: pointsOf(options, trace), each: options.at ? 1 : options.depth };
 }
 

@@ -2,4 +2,5 @@
 export { crashCheck } from './crash-check.ts';
 export { WorkloadError } from './trace.ts';
 export { REACHED } from './reached.ts';
+export { crashAblationsPage } from './page.ts';
 export { WORKLOADS } from './workloads.ts';

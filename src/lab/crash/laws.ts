@@ -6,7 +6,8 @@
  * 3. each page that its guest took over, or has cached, is what is on the disk;
  * 4. what the workload has saved is there;
  * 5. where a dead guest's dirty pages are written home (Rio), what each ended call did is there;
- * 6. everything can be read, and an inode has as many links as names.
+ * 6. everything can be read, and an inode has as many links as names;
+ * 7. what one recovery has begun with, no other takes over.
  *
  * After a crash of ext2, e2fsck has to come first, and it has not: law 6 does not hold there. Where
  * dirty pages are written home, it holds on ext2, too, with one exception. A call that was half
@@ -30,6 +31,7 @@ export const LAWS = {
   saved: 'what was saved is there',
   done: 'what a call did that has ended is there',
   files: 'the file system is whole',
+  once: 'what one recovery has begun with, no other takes over',
 } as const;
 
 /** A law that does not hold, and what was found. */
@@ -50,7 +52,7 @@ export interface Expected {
 
 /** What was found out of a machine. */
 export interface Judgement {
-  readonly broken: readonly Broken[];
+  readonly broken: Broken[];
   /** Pages that its guests took over, and pages that were compared. */
   readonly reused: number;
   readonly compared: number;

@@ -10,8 +10,9 @@ import {
   checkOneOf,
   checkText,
 } from '../../base/argument-error.ts';
-import { type Protections, STRATEGIES, type StrategyName } from '../../doors/machine/index.ts';
-import { DEFAULT_PROTECTIONS } from '../../xen/index.ts';
+import { STRATEGIES, type StrategyName } from '../../doors/machine/index.ts';
+import { GUEST_RULES, type GuestRule } from '../../doors/machine/make-room.ts';
+import { DEFAULT_PROTECTIONS, type Protections } from '../../xen/index.ts';
 
 /** What stops: the guest; the hypervisor with everything on it; the power of machine and drive. */
 export const CRASH_KINDS = ['guest', 'hypervisor', 'power'] as const;
@@ -22,6 +23,11 @@ export type CrashKind = (typeof CRASH_KINDS)[number];
 export const FILE_SYSTEMS = ['ext2', 'ext3'] as const;
 /** A file system of a guest's disk. */
 export type FileSystemName = (typeof FILE_SYSTEMS)[number];
+
+/** Protections of the hypervisor, and rules of the guest. */
+export type Guard = keyof Protections | GuestRule;
+/** All that can be switched off. */
+export const GUARDS = [...Object.keys(DEFAULT_PROTECTIONS), ...GUEST_RULES] as readonly Guard[];
 
 /** A step before which something stops. Of a copy, so many lines of 64 bytes are stored first. */
 export interface Moment {
@@ -47,8 +53,8 @@ export interface CrashOptions {
   readonly depth: 1 | 2 | 3;
   /** The one case with these moments, as a replay line has it. By default all cases. */
   readonly at: readonly Moment[] | undefined;
-  /** Protections that are switched off. None by default. */
-  readonly without: readonly (keyof Protections)[];
+  /** What is switched off. Nothing by default. */
+  readonly without: readonly Guard[];
 }
 
 const KEYS = Object.keys({
@@ -76,7 +82,7 @@ export function crashOptions(options: Readonly<Record<string, unknown>>): CrashO
   }
   checkInteger('seed', seed, Number.MIN_SAFE_INTEGER);
   checkOneOf('depth', depth, [1, 2, 3]);
-  checkListOf('without', without, Object.keys(DEFAULT_PROTECTIONS));
+  checkListOf('without', without, GUARDS);
   const moments = at === undefined ? undefined : momentsOf(at);
   checkArgument(moments === undefined || kinds.length === 1, 'kinds', 'with `at`, expected one');
   return { workload, fs, strategy, kinds, crash, seed, depth, at: moments, without } as CrashOptions;
@@ -99,7 +105,11 @@ function momentsOf(at: unknown): readonly Moment[] {
 }
 
 /** The line that plays one case alone. */
-export function replayLine(options: CrashOptions, kind: CrashKind, moments: readonly Moment[]): string {
+export function replayLine(
+  options: Pick<CrashOptions, 'workload' | 'fs' | 'strategy' | 'seed' | 'without'>,
+  kind: CrashKind,
+  moments: readonly Moment[],
+): string {
   const { workload, fs, strategy, seed, without } = options;
   const off = without.length === 0 ? '' : ` --without ${without.join(',')}`;
   return (

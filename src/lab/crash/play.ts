@@ -22,7 +22,7 @@ import type { Course } from './course.ts';
 import { inWords } from './history.ts';
 import { type Broken, type Expected, judge, LAWS, lineOf } from './laws.ts';
 import { type CrashKind, type CrashOptions, type Moment, replayLine, shownMoments } from './options.ts';
-import { hasHole, hasRevoke, Meetings } from './reached.ts';
+import { DirtyAgain, hasHole, hasRevoke, Meetings } from './reached.ts';
 import type { Subject } from './subject.ts';
 import type { Trace } from './trace.ts';
 
@@ -92,21 +92,25 @@ export class Player {
     let done = 0;
     let isLooking = false;
     let first = 0;
+    const dirtyAgain = new DirtyAgain();
     const visit = (machine: Machine, step: number, lines: number): void => {
       for (let one = cases[done]; one?.point.step === step && one.point.lines === lines; one = cases[done]) {
         const { kind } = one.point;
         const expected = this.#expected(kind, course);
         const playing = { of: one, expected, history: historyOf(machine), moments: [{ step, lines }] };
         this.#crashed(machine, kind);
+        this.meetings.met('a page is dirty again while its write is in flight', dirtyAgain.isNow(machine));
         this.#recover(playing, kind, (look) => this.#after(machine, kind, playing.moments, look));
         if (!goesOn(++done)) throw new Enough();
       }
       if (done === cases.length) throw new Enough();
     };
     const watch = (machine: Machine): ReturnType<NonNullable<MachineParts['watch']>> => ({
-      before: ({ number }) => {
+      before: (step) => {
         if (!isLooking) return 0;
+        const { number } = step;
         visit(machine, number - first, 0);
+        dirtyAgain.before(machine, step);
         const next = cases[done]?.point;
         return next?.step === number - first ? next.lines : 0;
       },
@@ -259,6 +263,8 @@ export class Player {
   #judge(playing: Playing, machine: Machine): void {
     const { of: one, expected } = playing;
     const { broken, reused, compared } = judge(machine, expected);
+    const preserved = hasBegunTwice(playing) ? (machine.report().reboots[0]?.preserved ?? 0) : 0;
+    if (preserved > 0) broken.push({ law: LAWS.once, what: `${preserved} pages are preserved again` });
     this.counts.states++;
     if (one.more === 0) this.counts['steps covered'] += one.point.covers;
     this.counts['pages taken over'] += reused;
@@ -299,6 +305,14 @@ export class Player {
     if (kind !== 'guest' && this.#subject.hasJournal)
       this.meetings.met('a revoke is in the log that is replayed', hasRevoke(machine));
   }
+}
+
+/**
+ * Whether a recovery from a crash of the hypervisor was cut. It begins with what was left: that is
+ * its first store.
+ */
+function hasBegunTwice({ of: { point }, moments }: Playing): boolean {
+  return moments.slice(point.kind === 'guest' ? 2 : 1).some(({ step }) => step > 0);
 }
 
 /** Of the sectors in the drive's cache: none survive, all, or a random share. */

@@ -4,14 +4,25 @@
  */
 
 import type { Machine } from '../../doors/machine/index.ts';
+import type { Step } from '../../doors/machine/steps.ts';
 import { equalBytes } from '../../base/bytes.ts';
-import { PAGE_SIZE, SECTOR_SIZE } from '../../base/units.ts';
+import { Mfn, PAGE_SIZE, SECTOR_SIZE } from '../../base/units.ts';
 import type { Drive } from '../../disk/drive/drive.ts';
 import { JBD_BLOCK, JBD_MAGIC } from '../../format/jbd.ts';
 import type { ReasonName } from '../../xen/index.ts';
 
-/** Reasons for which pages are refused in these runs. A restart waits for what is in flight. */
-const REASONS = ['dirty'] as const satisfies readonly ReasonName[];
+/**
+ * Reasons for which pages are refused in these runs. The others are never met. A restart waits for
+ * what is in flight. No other machine writes to the disk, and no whole table is damaged. No guest
+ * shrinks, or is short of memory. Checksums are off.
+ */
+const REASONS = [
+  'dirty',
+  'staleBlock',
+  'generation',
+  'corruptRecord',
+  'absent',
+] as const satisfies readonly ReasonName[];
 
 /** What must be met, by name. */
 export const REACHED = [
@@ -22,15 +33,38 @@ export const REACHED = [
   'a crash inside a recovery',
   'a crash inside the recovery from that',
   'requests are in flight at a crash',
+  'a page is dirty again while its write is in flight',
   'writes are in the drive’s cache at a loss of power',
   'a sector in the drive’s cache survives a loss of power, and one before it does not',
   'a journal is replayed',
   'a revoke is in the log that is replayed',
+  'a revoked block is left out of a replay',
   'a saved file is compared',
 ] as const;
 type ReadableImage = Pick<Drive['contents'], 'read'>;
 /** The name of such a state. */
 export type ReachedName = (typeof REACHED)[number];
+
+/**
+ * Pages that were stored to while a write of them was in flight. Such a page is not written again
+ * before that write is over: the guest waits for it.
+ */
+export class DirtyAgain {
+  readonly #frames = new Set<Mfn>();
+
+  /** Told of each step, before it. */
+  before({ room }: Machine, { kind, isGuests, at }: Step): void {
+    if (kind !== 'store' || !isGuests) return;
+    const mfn = Mfn(Math.floor(at / PAGE_SIZE));
+    // Guests store to no page that is being read.
+    if (room.hypervisor.frames.isInFlight(mfn)) this.#frames.add(mfn);
+  }
+
+  /** Whether a write of one is in flight still. */
+  isNow({ room: { hypervisor } }: Machine): boolean {
+    return hypervisor.power.isOn && [...this.#frames].some((mfn) => hypervisor.frames.isInFlight(mfn));
+  }
+}
 
 /** How often each was met. */
 export class Meetings {
@@ -48,6 +82,10 @@ export class Meetings {
     this.met(
       'a journal is replayed',
       machine.messages.some(({ text }) => text === 'ext3: recovery complete'),
+    );
+    this.met(
+      'a revoked block is left out of a replay',
+      machine.messages.some(({ text }) => /^ext3: \d+ revoked blocks? in the log left out$/.test(text)),
     );
   }
 

@@ -7,6 +7,7 @@ import { contents } from '../../doors/testing/contents.ts';
 import { readEverything } from '../../doors/testing/play-calls.ts';
 import { MachineMemory } from '../../machine/index.ts';
 import type { MachineParts } from '../../doors/machine/machine.ts';
+import { GUEST_RULES, type GuestRule } from '../../doors/machine/make-room.ts';
 import { Course } from './course.ts';
 import type { CrashOptions } from './options.ts';
 import { modelOf, playWorkload, treeOf, WORKLOADS } from './workloads.ts';
@@ -36,6 +37,7 @@ export class Subject {
   /** Whether the machine is rebooted in it. */
   readonly reboots: boolean;
   readonly #start: () => Started;
+  readonly #guestWithout: readonly GuestRule[];
   /** One for each machine that is alive at a time: to make one costs as much as a boot. */
   readonly #memories: MachineMemory[] = [];
 
@@ -43,6 +45,8 @@ export class Subject {
   constructor(options: CrashOptions, workloads: UserWorkloads | undefined) {
     const { workload: name, fs, strategy, seed, without } = options;
     this.hasJournal = fs === 'ext3';
+    this.#guestWithout = GUEST_RULES.filter((rule) => without.includes(rule));
+    const off = without.filter((guard) => !GUEST_RULES.some((rule) => rule === guard));
     const users = workloads?.get(name);
     const built = Object.hasOwn(WORKLOADS, name) ? WORKLOADS[name] : undefined;
     if (users === undefined && built === undefined)
@@ -67,7 +71,7 @@ export class Subject {
       // The one with a volatile cache.
       drive: 'disk',
       eventLimit: EVENT_LIMIT,
-      ...(without.length > 0 && { protections: Object.fromEntries(without.map((off) => [off, false])) }),
+      ...(off.length > 0 && { protections: Object.fromEntries(off.map((guard) => [guard, false])) }),
     };
   }
 
@@ -78,7 +82,11 @@ export class Subject {
   /** A machine whose guest has read all that there is, and has not begun with the workload. */
   boot(level: number, parts: Omit<MachineParts, 'left' | 'memory'>): Machine {
     const memory = this.#memories[level];
-    const machine = Machine.bootWith(this.machine, { countsReboots: this.reboots, ...parts, memory });
+    const machine = Machine.bootWith(this.machine, {
+      ...{ countsReboots: this.reboots, guestWithout: this.#guestWithout },
+      ...parts,
+      memory,
+    });
     const its = machine.room.memory;
     this.#memories[level] ??= new MachineMemory(its.frameCount * PAGE_SIZE, its);
     machine.run((sys) => readEverything(sys));

@@ -10,6 +10,7 @@ import type { FileTree, Machine, MachineReboot, Process, Syscalls } from '../../
 import { contents } from '../../doors/testing/contents.ts';
 import type { FileCall } from '../../doors/testing/file-calls.ts';
 import { ModelFs } from '../../doors/testing/model-fs.ts';
+import { isLabCall, type LabCall, playLabCall } from './lab-calls.ts';
 import { answerOf, inGuest, inModel, same, show } from '../../doors/testing/play-calls.ts';
 import type { Course } from './course.ts';
 
@@ -20,7 +21,7 @@ export const HOME = '/w';
 export interface Workload {
   /** Bytes of the files that are there at first. */
   readonly files: Readonly<Record<string, number>>;
-  readonly calls: readonly FileCall[];
+  readonly calls: readonly (FileCall | LabCall)[];
   /** A reboot in order behind these calls, and the calls after it. By default there is none. */
   readonly reboot?: { readonly how: MachineReboot; readonly then: readonly FileCall[] };
 }
@@ -32,6 +33,8 @@ const write = (path: string, at: number, length: number, salt: number): FileCall
 const on = (what: 'read' | 'fsync' | 'fsyncDirectory' | 'unlink' | 'mkdir', path: string): FileCall => ({
   ...{ do: what, path },
 });
+const truncate = (path: string, size: number): FileCall => ({ do: 'truncate', path, size });
+const writeOut = (path: string): FileCall => ({ do: 'writeOut', path });
 const SYNC: FileCall = { do: 'sync' };
 /** One page is dirty at the reboot, and one is clean. */
 const REBOOTED: Pick<Workload, 'files' | 'calls'> = {
@@ -67,7 +70,7 @@ export const WORKLOADS: Readonly<Record<string, Workload>> = {
   truncate: {
     files: { data: 12288 },
     calls: [
-      ...[on('read', '/data'), { do: 'truncate', path: '/data', size: 4096 } as const, on('fsync', '/data')],
+      ...[on('read', '/data'), truncate('/data', 4096), on('fsync', '/data')],
       ...[write('/data', 4096, 8192, 4), on('fsync', '/data')],
     ],
   },
@@ -90,6 +93,33 @@ export const WORKLOADS: Readonly<Record<string, Workload>> = {
       ...[on('fsync', '/four'), on('read', '/three')],
     ],
   },
+  /** A page that is changed while it is being written. */
+  'write-again': {
+    files: { data: 4096 },
+    calls: [
+      ...[write('/data', 0, 100, 16), { do: 'beginWriteOut', path: '/data' } as const],
+      ...[write('/data', 200, 100, 17), on('fsync', '/data')],
+    ],
+  },
+  /** A file that gets other blocks. */
+  rewrite: {
+    files: { data: 4096, other: 4096 },
+    calls: [truncate('/data', 0), write('/data', 0, 4096, 14), writeOut('/data'), truncate('/other', 0)],
+  },
+  /** A file in the place of another: it has the inode of that one, and other blocks. */
+  replace: {
+    files: { one: 4096, other: 4096 },
+    calls: [
+      ...[on('unlink', '/one'), create('/one'), write('/one', 0, 4096, 15), writeOut('/one'), truncate('/other', 0)],
+    ],
+  },
+  /** The kernel goes wild while a page of names is dirty. */
+  wild: { files: { one: 4096 }, calls: [create('/two'), { do: 'goWild', at: 24 }] },
+  /** A record has the first words of another. */
+  torn: {
+    files: { one: 4096, two: 2000, other: 4096 },
+    calls: [truncate('/other', 0), { do: 'tearRecord', from: '/two', to: '/one' }],
+  },
   /** Nothing changes; pages come and go. */
   'read-only': {
     files: { a: 9000, b: 4096 },
@@ -101,8 +131,8 @@ export const WORKLOADS: Readonly<Record<string, Workload>> = {
     calls: [
       ...[on('read', '/a'), write('/a', 1000, 3000, 9), on('mkdir', '/d'), create('/d/x')],
       ...[write('/d/x', 0, 4500, 10), { do: 'rename', path: '/b', to: '/d/b' } as const, on('fsync', '/d/x')],
-      ...[{ do: 'truncate', path: '/a', size: 500 } as const, { do: 'symlink', path: '/l', to: 'a' } as const, SYNC],
-      ...[on('unlink', '/d/b'), write('/a', 200, 9000, 11), { do: 'writeOut', path: '/a' } as const],
+      ...[truncate('/a', 500), { do: 'symlink', path: '/l', to: 'a' } as const, SYNC],
+      ...[on('unlink', '/d/b'), write('/a', 200, 9000, 11), writeOut('/a')],
     ],
   },
   /** The guest is rebooted in order, by its strategy. */
@@ -138,17 +168,27 @@ const SAVING: readonly FileCall['do'][] = ['fsync', 'fsyncDirectory', 'sync'];
  * @throws Error of one line where guest and model differ
  */
 export function playWorkload(machine: Machine, { calls, reboot }: Workload, course: Course, hasJournal: boolean): void {
-  machine.run((sys) => playCalls(sys, calls, course, hasJournal));
+  machine.run((sys) => playCalls(machine, sys, calls, course, hasJournal));
   if (reboot === undefined) return;
   const { continued } = machine.reboot(reboot.how);
   // A guest that shuts down writes all it has.
   if (!continued) course.model.sync();
-  machine.run((sys) => playCalls(sys, reboot.then, course, hasJournal));
+  machine.run((sys) => playCalls(machine, sys, reboot.then, course, hasJournal));
 }
 
-function* playCalls(sys: Syscalls, calls: readonly FileCall[], course: Course, hasJournal: boolean): Process {
+function* playCalls(
+  machine: Machine,
+  sys: Syscalls,
+  calls: Workload['calls'],
+  course: Course,
+  hasJournal: boolean,
+): Process {
   const { model } = course;
   for (const one of calls) {
+    if (isLabCall(one)) {
+      if (yield* playLabCall(machine, sys, HOME, one)) continue;
+      return;
+    }
     course.begins(one);
     const kind = { hasJournal };
     const saves = SAVING.includes(one.do);

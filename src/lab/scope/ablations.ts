@@ -76,6 +76,15 @@ export const ABLATIONS: readonly Ablation[] = [
     steps: 9,
   },
   {
+    name: 'firstStoreTrap',
+    kind: 'protection',
+    guards: 'a trapped store after which the frame is still called clean',
+    off: { protections: { firstStoreTrap: false } },
+    scope: {},
+    law: 'takeover',
+    steps: 9,
+  },
+  {
     name: 'provenance',
     kind: 'protection',
     guards: 'dirty pages',
@@ -163,15 +172,6 @@ export const ABLATIONS: readonly Ablation[] = [
     kind: 'hypervisor',
     guards: 'stores while a transfer is in flight',
     off: { rules: { protectAtSubmission: false } },
-    scope: {},
-    law: 'takeover',
-    steps: 9,
-  },
-  {
-    name: 'firstStoreTrap',
-    kind: 'hypervisor',
-    guards: 'a trapped store after which the frame is still called clean',
-    off: { rules: { firstStoreTrap: false } },
     scope: {},
     law: 'takeover',
     steps: 9,
@@ -318,19 +318,19 @@ export const ABLATIONS: readonly Ablation[] = [
 export const NOT_SHOWN: readonly { readonly name: string; readonly why: string }[] = [
   {
     name: 'dirtyProtection',
-    why: 'it guards what domain 0 writes home after a crash, and no page that is taken over',
+    why: 'it guards what domain 0 writes home after a crash, and no page that is taken over: see the crash lab',
   },
   {
     name: 'order of publication',
-    why: 'a record changes in one step here; a cut between two stores of one record takes a machine that counts stores',
+    why: 'a record changes in one step here: see the crash lab',
   },
   {
-    name: 'first change',
-    why: 'it marks the superblock, and the map of a small scope has none',
+    name: 'firstChange',
+    why: 'it marks the superblock, and the map of a small scope has none: see the crash lab',
   },
   {
-    name: 'consumed records',
-    why: 'they guard against a recovery that crashes again and again, which is no wrong page',
+    name: 'consumedRecords',
+    why: 'it guards against a recovery that crashes again and again, which is no wrong page: see the crash lab',
   },
 ];
 

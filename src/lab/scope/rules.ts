@@ -9,8 +9,6 @@
 export interface Rules {
   /** A frame is protected from the submission of a transfer on, and not from its end. */
   readonly protectAtSubmission: boolean;
-  /** The first store to a protected frame takes its provenance before it happens. */
-  readonly firstStoreTrap: boolean;
   /** A block that is written takes the provenance of every other frame that equals it. */
   readonly otherWrites: boolean;
   /** Two transfers that may race on a frame or a block vouch for neither. */
@@ -35,7 +33,6 @@ export interface Rules {
 
 export const ALL_RULES: Rules = {
   protectAtSubmission: true,
-  firstStoreTrap: true,
   otherWrites: true,
   overlaps: true,
   failedTransfers: true,

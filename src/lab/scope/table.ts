@@ -58,10 +58,6 @@ export class ScopeTable extends FrameTable {
     return provenance !== Provenance.reading && provenance !== Provenance.writing;
   }
 
-  override stored(mfn: Mfn): void {
-    if (this.#rules.firstStoreTrap) super.stored(mfn);
-  }
-
   override beginRead(mfn: Mfn, device: number, block: number): void {
     this.#submitted = FrameEvent.readSubmitted;
     this.#block = block;

@@ -202,7 +202,7 @@ export class Hypervisor {
     options: HypervisorOptions = {},
   ): Reload {
     checkMachine(simulation, memory, costs, options);
-    const legacy = findLegacy(memory, options.arch ?? ARCHS[0]);
+    const legacy = findLegacy(memory, options.arch ?? ARCHS[0], options.protections?.consumedRecords);
     const { map, problem, left, lost } = legacy;
     const hypervisor =
       map === undefined
@@ -338,7 +338,7 @@ export class Hypervisor {
     for (let n = map.firstDomainMfn as number; n < map.frameCount; n++)
       if (!isLeft(Mfn(n)) || !this.protections.reserveBeforeAllocate) this.#memory.zero(Mfn(n));
     this.#p2mLists.clearRest();
-    eraseHandover(this.#memory, map);
+    if (this.protections.consumedRecords) eraseHandover(this.#memory, map);
     for (let n = 0; n < DOMAIN_SLOTS; n++) {
       const found = this.left.find(({ record }) => record.domid === n);
       if (found === undefined) {

@@ -62,12 +62,15 @@ export interface Legacy {
 /** No domain was found. */
 export const NOTHING_LEFT = { left: [], isLeft: () => false, lost: [] } as const;
 
-/** Reads what was left by a hypervisor of this architecture, and consumes the handover record. */
-export function findLegacy(memory: MachineMemory, arch: Arch): Legacy {
+/**
+ * Reads what was left by a hypervisor of this architecture.
+ * @param consumes whether the handover record is marked, so that it is taken once
+ */
+export function findLegacy(memory: MachineMemory, arch: Arch, consumes = true): Legacy {
   const root = parseRoot(memory, arch);
   if (!root.ok) return { map: undefined, problem: `root record: ${root.reason}`, ...NOTHING_LEFT };
   const map = root.value;
-  const handover = consumeHandover(memory, map);
+  const handover = consumeHandover(memory, map, consumes);
   if (!handover.ok) return { map, problem: `handover record: ${handover.reason}`, ...NOTHING_LEFT };
   const taken = new Uint8Array(map.frameCount);
   const left: LeftDomain[] = [];

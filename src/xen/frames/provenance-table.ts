@@ -73,6 +73,7 @@ export class ProvenanceTable extends RecordTable {
   /** The frame is about to be stored to by its guest or by the hypervisor. */
   stored(mfn: Mfn): void {
     this.log(mfn);
+    if (!this.protections.firstStoreTrap) return;
     this.move(mfn, FrameEvent.stored, 0);
     if (this.isProtected(mfn) && !this.isWhole(mfn)) this.#lose(mfn);
   }

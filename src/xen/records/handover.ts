@@ -47,11 +47,14 @@ export function eraseHandover(memory: MachineMemory, map: MemoryMap): void {
   memory.zero(map.handoverMfn);
 }
 
-/** Takes the record: marks it consumed, then verifies what it said before. */
-export function consumeHandover(memory: MachineMemory, map: MemoryMap): Result<HandoverEntry[]> {
+/**
+ * Takes the record: marks it consumed, then verifies what it said before.
+ * @param isMarked false where it is only read
+ */
+export function consumeHandover(memory: MachineMemory, map: MemoryMap, isMarked = true): Result<HandoverEntry[]> {
   const bytes = memory.frame(map.handoverMfn).slice(0, HANDOVER.size);
   if (bytes.every((byte) => byte === 0)) return err('none');
-  memory.writeU32(map.handoverMfn, HANDOVER.offset.consumed, 1);
+  if (isMarked) memory.writeU32(map.handoverMfn, HANDOVER.offset.consumed, 1);
   const problem = flaw(HANDOVER, bytes, HANDOVER_MAGIC, HANDOVER_VERSION);
   if (problem !== undefined) return err(problem);
   if (getField(HANDOVER, bytes, 0, 'consumed') !== 0) return err('consumed already');

@@ -256,10 +256,16 @@ export function domainRecordChecksum(memory: MachineMemory, map: MemoryMap, domi
 
 /**
  * Takes the record of a domain for a rebuild: marks it consumed, then verifies what it said before.
+ * @param isMarked false where it is only read
  */
-export function consumeDomainRecord(memory: MachineMemory, map: MemoryMap, domid: DomId): Result<DomainRecord> {
+export function consumeDomainRecord(
+  memory: MachineMemory,
+  map: MemoryMap,
+  domid: DomId,
+  isMarked = true,
+): Result<DomainRecord> {
   const bytes = readSlot(memory, map, domid);
-  memory.writeU32(frameOf(map, domid), offsetOf(domid) + DOMAIN_RECORD[map.arch].offset.consumed, 1);
+  if (isMarked) memory.writeU32(frameOf(map, domid), offsetOf(domid) + DOMAIN_RECORD[map.arch].offset.consumed, 1);
   const parsed = parse(bytes, domid, map.arch);
   return parsed.ok && parsed.value.consumed ? err('consumed already') : parsed;
 }

@@ -34,7 +34,7 @@ const WINDOW = 64;
 /** What frames are judged and blanked with. */
 type BlankHost = Pick<Hypervisor, 'frames' | 'memory' | 'costs' | 'protections'>;
 /** What a domain's list of frames is found with. */
-type RecordHost = Pick<Hypervisor, 'memory' | 'map' | 'p2mLists' | 'recency'>;
+type RecordHost = Pick<Hypervisor, 'memory' | 'map' | 'p2mLists' | 'recency' | 'protections'>;
 /** What frames are given back with. */
 type AbandonHost = BlankHost & Pick<Hypervisor, 'map' | 'allocator'>;
 export type RecoverHost = RecordHost & AbandonHost;
@@ -179,8 +179,8 @@ function findP2m(
   hypervisor: RecordHost,
   domid: DomId,
 ): Result<{ readonly list: Uint32Array; readonly recency: RecencyState }, ReasonCode> {
-  const { memory, map, p2mLists } = hypervisor;
-  const record = consumeDomainRecord(memory, map, domid);
+  const { memory, map, p2mLists, protections } = hypervisor;
+  const record = consumeDomainRecord(memory, map, domid, protections.consumedRecords);
   const root = parseRoot(memory, map.arch);
   // This hypervisor lives on and knows what the root record must say; the next one to read it does
   // not.

@@ -1,13 +1,20 @@
-// Protections that are switched off: the check finds what they keep away, and shows it again.
+// Each protection that is switched off is missed at one step of one workload.
+// The corpus has the case.
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import {
+  CRASH_ABLATIONS,
+  type CrashCorpusEntry,
+  crashCorpusText,
+  NOT_CRASHED,
+} from '../../../src/lab/crash/ablations.ts';
 import { crashCheck } from '../../../src/lab/crash/index.ts';
+import { GUARDS } from '../../../src/lab/crash/options.ts';
 import type { Violation } from '../../../src/lab/part.ts';
+import { playsLaws } from '../../support/property.ts';
 
-const ABLATIONS = [
-  { without: ['writeProtection'], workload: 'rename-over', strategy: 'warm-cache+metadata', fs: 'ext3' },
-  { without: ['provenance'], workload: 'mixed', strategy: 'warm-cache+metadata', fs: 'ext3' },
-  { without: ['writeProtection'], workload: 'mixed', strategy: 'warm-cache', fs: 'ext2' },
-] as const;
+const FOLDER = new URL('../../../data/corpus/', import.meta.url);
+const fileOf = (name: string): URL => new URL(`crash-${name}.json`, FOLDER);
 
 function violations(options: Record<string, unknown>): readonly Violation[] {
   const to = crashCheck.count(options);
@@ -24,20 +31,52 @@ function optionsOf(replay: string): Record<string, unknown> {
     string,
     string
   >;
-  return { ...rest, kinds: [kind], seed: Number(seed), without: without === undefined ? [] : [without] };
+  return { ...rest, kinds: [kind], seed: Number(seed), without: without!.split(',') };
 }
 
 describe('a protection that is switched off', () => {
-  it.each(ABLATIONS)('a protection that is off is missed, and the replay line shows the same again: %o', (options) => {
-    const kinds = { kinds: ['guest'], crash: { sample: 25 } };
-    const found = violations({ ...options, ...kinds });
-    expect(found.length).toBeGreaterThan(0);
-    const { law, what, replay, history } = found[0]!;
-    expect(history.length).toBeGreaterThan(0);
-    expect(history.length).toBeLessThanOrEqual(12);
-    const again = violations(optionsOf(replay));
-    expect(again).toContainEqual({ at: 0, law, what, replay, history });
-    // With the protection, the same moment is harmless.
-    expect(violations({ ...optionsOf(replay), without: [] })).toEqual([]);
+  it.each(CRASH_ABLATIONS.map((each) => [each.name, each] as const))(
+    'without %s a law breaks at the step that the corpus says, and at this step none breaks with it',
+    (name, ablation) => {
+      if (process.env['UPDATE_DOCS'] === '1') writeFileSync(fileOf(name), crashCorpusText(ablation));
+      const text = readFileSync(fileOf(name), 'utf8');
+      expect(text).toBe(crashCorpusText(ablation));
+      const { law, what, replay, case: one } = JSON.parse(text) as CrashCorpusEntry;
+      const options = optionsOf(replay);
+      expect(options).toEqual({ ...one.options, without: [...one.without, ...one.control] });
+      const found = violations(options).find((violation) => violation.law === law);
+      expect(found).toMatchObject({ at: 0, what, replay });
+      expect(found!.history.length).toBeGreaterThan(0);
+      expect(found!.history.length).toBeLessThanOrEqual(12);
+      expect(violations({ ...one.options, at: one.controlAt, without: one.control })).toEqual([]);
+      // The other one of a pair suffices.
+      if (one.control.length > 0) expect(violations({ ...one.options, without: one.without })).toEqual([]);
+    },
+  );
+
+  // Thousands of cases.
+  it
+    .runIf(playsLaws())
+    .each(CRASH_ABLATIONS.filter(({ at }) => at.length === 1).map((each) => [each.name, each] as const))(
+    'without %s no law breaks at an earlier step than the one in the corpus',
+    (_name, ablation) => {
+      const { replay } = JSON.parse(crashCorpusText(ablation)) as CrashCorpusEntry;
+      const { at: _at, ...options } = optionsOf(replay);
+      const all = crashCheck.count(options);
+      let first: Violation | undefined;
+      for (let from = 0; from < all && first === undefined; from += 50) {
+        const part = { check: 'crash', options, from, to: Math.min(all, from + 50) };
+        first = crashCheck.play(part, () => true).violations[0];
+      }
+      expect(first?.replay).toBe(replay);
+    },
+  );
+
+  it('every protection and every rule of the guest is an ablation, or one that no crash shows', () => {
+    const named = [...CRASH_ABLATIONS, ...NOT_CRASHED].map(({ name }) => name);
+    expect(new Set(named).size).toBe(named.length);
+    expect(named).toEqual(expect.arrayContaining([...GUARDS]));
+    const files = readdirSync(FOLDER).filter((file) => file.startsWith('crash-'));
+    expect(files.sort()).toEqual(CRASH_ABLATIONS.map(({ name }) => `crash-${name}.json`).sort());
   });
 });

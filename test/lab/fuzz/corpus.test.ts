@@ -22,7 +22,8 @@ const kinds = Object.fromEntries(
     name === 'options' ? optionsKind(COMMAND_LINES) : KINDS[name as keyof typeof KINDS](),
   ]),
 );
-const files = readdirSync(FOLDER).filter((name) => name.endsWith('.json'));
+/** Those of crashes are played by test/lab/crash/ablations.test.ts. */
+const files = readdirSync(FOLDER).filter((name) => name.endsWith('.json') && !name.startsWith('crash-'));
 const textOf = (name: string): string => readFileSync(new URL(name, FOLDER), 'utf8');
 
 describe('the corpus', () => {

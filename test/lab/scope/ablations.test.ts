@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { crashAblationsPage } from '../../../src/lab/crash/index.ts';
 import { ABLATIONS, NOT_SHOWN, withoutOf } from '../../../src/lab/scope/ablations.ts';
 import { protectionsPage, scopeCheck, SCOPES } from '../../../src/lab/scope/index.ts';
 import { ALL_RULES } from '../../../src/lab/scope/rules.ts';
@@ -105,7 +106,8 @@ describe('check scope', () => {
   });
 });
 
-it(`the page ${FILE} is what the search finds; UPDATE_DOCS=1 writes it`, () => {
-  if (process.env['UPDATE_DOCS'] === '1') writeFileSync(FILE, protectionsPage());
-  expect(readFileSync(FILE, 'utf8')).toBe(protectionsPage());
+it(`the page ${FILE} is what search and crashes find; UPDATE_DOCS=1 writes it`, () => {
+  const page = `${protectionsPage()}\n${crashAblationsPage()}`;
+  if (process.env['UPDATE_DOCS'] === '1') writeFileSync(FILE, page);
+  expect(readFileSync(FILE, 'utf8')).toBe(page);
 });

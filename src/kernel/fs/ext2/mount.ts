@@ -4,6 +4,7 @@
  * the journal that this returns; on ext2, and read-only, it is the one that keeps nothing.
  */
 
+import { counted } from '../../../base/counted.ts';
 import { ModelError } from '../../../base/errno.ts';
 import { Ino, type Pfn } from '../../../base/units.ts';
 import { EXT2_MODE } from '../../../format/ext2.ts';
@@ -113,6 +114,8 @@ function* replay(
     state.setNeedsRecovery(false);
     yield* direct.writeThrough(0);
     messages.say('info', 'ext3: recovery complete');
+    const { copiesRevoked } = recovered;
+    if (copiesRevoked > 0) messages.say('info', `ext3: ${counted(copiesRevoked, 'revoked block')} in the log left out`);
     if (!recovered.log.ok) state.fail(recovered.log.reason);
   }
   if (log.superblock.errno !== 0) {

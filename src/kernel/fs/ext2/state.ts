@@ -52,6 +52,7 @@ export class Ext2State {
   readonly #cpu: CpuClock;
   readonly #log: KernelLog;
   readonly #memory: GuestMemory;
+  readonly #marksFirstChange: boolean;
   readonly #descriptorPages: readonly Pfn[];
   readonly #inodeTables: Uint32Array;
   #readOnly: boolean;
@@ -65,7 +66,7 @@ export class Ext2State {
   #lastError = '';
 
   private constructor(
-    { env, log }: FsCore,
+    { env, log, rules }: FsCore,
     buffers: Buffers,
     geometry: Ext2Geometry,
     superblockPage: Pfn,
@@ -75,6 +76,7 @@ export class Ext2State {
     this.#cpu = env.cpu;
     this.#log = log;
     this.#memory = env.memory;
+    this.#marksFirstChange = rules.firstChange;
     this.#buffers = buffers;
     this.geometry = geometry;
     this.superblockPage = superblockPage;
@@ -194,6 +196,7 @@ export class Ext2State {
     if (this.#modified) return;
     this.#modified = true;
     this.isChanging = true;
+    if (!this.#marksFirstChange) return;
     if (this.geometry.journalInode === 0) this.#setState(this.#state & ~EXT2_STATE.valid);
     else this.setNeedsRecovery(true);
     this.#put(AT.s_mtime, this.now());

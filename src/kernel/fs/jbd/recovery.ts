@@ -23,6 +23,8 @@ export interface Recovered {
   readonly nextSequence: number;
   /** Blocks that were copied to their places. */
   readonly blocksReplayed: number;
+  /** Copies in the log that were left out, because a later transaction had revoked the block. */
+  readonly copiesRevoked: number;
   /** Whether all of the log made sense, or which part did not and was left out. */
   readonly log: Result;
 }
@@ -46,13 +48,13 @@ export function* recoverJournal(
   isWanted: boolean,
 ): Process<Recovered> {
   const { start, sequence } = log.superblock;
-  if (start === 0) return { nextSequence: (sequence + 1) >>> 0, blocksReplayed: 0, log: DONE };
+  if (start === 0) return { nextSequence: (sequence + 1) >>> 0, blocksReplayed: 0, copiesRevoked: 0, log: DONE };
   const reader = new LogReader(log, buffers, io);
   const end = yield* walk(log, reader, Infinity, {});
   const nextSequence = (end + 1) >>> 0;
   if (!isWanted) {
     yield* reader.forget();
-    return { nextSequence, blocksReplayed: 0, log: DONE };
+    return { nextSequence, blocksReplayed: 0, copiesRevoked: 0, log: DONE };
   }
   /** Sequence numbers go round: a transaction's age counts from the first in the log. */
   const age = (of: number): number => (of - sequence) >>> 0;
@@ -63,6 +65,7 @@ export function* recoverJournal(
     },
   });
   let blocksReplayed = 0;
+  let copiesRevoked = 0;
   let replayed: Result = DONE;
   const contents = new Uint8Array(PAGE_SIZE);
   yield* walk(log, reader, end, {
@@ -70,7 +73,10 @@ export function* recoverJournal(
       let at = position;
       for (const tag of descriptorTags(block)) {
         at = log.next(at);
-        if ((revoked.get(tag.block) ?? -1) >= age(of)) continue;
+        if ((revoked.get(tag.block) ?? -1) >= age(of)) {
+          copiesRevoked++;
+          continue;
+        }
         if (tag.block >= blockCount) {
           replayed = err(`ext3: journal: block ${tag.block} lies beyond the file system`);
           continue;
@@ -83,7 +89,7 @@ export function* recoverJournal(
     },
   });
   yield* reader.forget();
-  return { nextSequence, blocksReplayed, log: replayed };
+  return { nextSequence, blocksReplayed, copiesRevoked, log: replayed };
 }
 
 /**

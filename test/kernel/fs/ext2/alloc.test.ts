@@ -19,6 +19,7 @@ import { PageIo } from '../../../../src/kernel/cache/page-io.ts';
 import { PageLocks } from '../../../../src/kernel/cache/page-locks.ts';
 import { DirtyLimits } from '../../../../src/kernel/cache/page-writeback.ts';
 import { Writeback } from '../../../../src/kernel/cache/fs-writeback.ts';
+import { KERNEL_RULES } from '../../../../src/kernel/rules.ts';
 import type { Process } from '../../../../src/sim/index.ts';
 import { BOOT_PAGES, COSTS, FakeMachine } from '../../../support/fake-machine.ts';
 
@@ -57,7 +58,7 @@ beforeEach(() => {
     get: () => undefined,
     put: () => undefined,
   });
-  const core = { env, costs: COSTS, log, mm, io, writeback };
+  const core = { env, costs: COSTS, log, mm, io, writeback, rules: KERNEL_RULES };
   const buffers = new Buffers(core, device);
   const state = run(Ext2State.read(core, buffers));
   superblock = new Ext2Super(state, buffers, new NoJournal(core), { discard: () => undefined });
