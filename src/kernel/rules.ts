@@ -9,10 +9,19 @@ export interface KernelRules {
   readonly flushBeforeReuse: boolean;
   /** The superblock says that there are changes, before the first of them. */
   readonly firstChange: boolean;
+  /** The log is on the medium before its commit block is written. */
+  readonly flushBeforeCommit: boolean;
+  /** A transaction is committed when its commit block is on the medium. */
+  readonly flushAfterCommit: boolean;
+  /** A block that was revoked is not replayed. */
+  readonly revokes: boolean;
 }
 
 /** Those that every guest keeps. */
 export const KERNEL_RULES: KernelRules = {
   flushBeforeReuse: true,
   firstChange: true,
+  flushBeforeCommit: true,
+  flushAfterCommit: true,
+  revokes: true,
 };

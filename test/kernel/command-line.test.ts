@@ -18,7 +18,8 @@ describe('command line', () => {
     expect(parseCommandLine('cachemap=all').naming).toEqual({ files: true, metadata: true });
     for (const rule of Object.keys(KERNEL_RULES))
       expect(parseCommandLine(`without=${rule}`).rules).toEqual({ ...KERNEL_RULES, [rule]: false });
-    expect(Object.values(parseCommandLine('without=firstChange,flushBeforeReuse').rules)).toEqual([false, false]);
+    const two = { firstChange: false, flushBeforeReuse: false };
+    expect(parseCommandLine('without=firstChange,flushBeforeReuse').rules).toEqual({ ...KERNEL_RULES, ...two });
     expect(parseCommandLine('rio=on').registersDirtyPages).toBe(true);
     expect(parseCommandLine('cachemap_expire=999999').expireSeconds).toBe(999_999);
     expect(parseCommandLine('cachemap=all rio=on cachemap=off')).toEqual({ ...defaults, registersDirtyPages: true });

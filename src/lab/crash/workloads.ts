@@ -106,6 +106,14 @@ export const WORKLOADS: Readonly<Record<string, Workload>> = {
     files: { data: 4096, other: 4096 },
     calls: [truncate('/data', 0), write('/data', 0, 4096, 14), writeOut('/data'), truncate('/other', 0)],
   },
+  /** A block of a directory is journaled, freed, and then a file's. */
+  revoke: {
+    files: {},
+    calls: [
+      ...[on('mkdir', '/d'), SYNC, { do: 'rmdir', path: '/d' } as const, SYNC],
+      ...[create('/file'), write('/file', 0, 4096, 18), on('fsync', '/file')],
+    ],
+  },
   /** A file in the place of another: it has the inode of that one, and other blocks. */
   replace: {
     files: { one: 4096, other: 4096 },

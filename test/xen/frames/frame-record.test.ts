@@ -133,6 +133,56 @@ describe('check word', () => {
   });
 });
 
+describe('publication whose stores reach memory in any order', () => {
+  /** A clean, named frame gets another name. */
+  const before: Words = [(identityOf(2, 0) | 2 | S_NAMED | S_PROTECTED) >>> 0, 12, 7, 0, 99, 0, 5];
+  const rename = (words: Uint32Array): unknown => writeName(words, 0, 13, 7, 1);
+  const after = stored(before);
+  rename(after);
+
+  function isHonest(words: Uint32Array): boolean {
+    try {
+      expectHonest(before, words, [...after.subarray(0, W_CHECK)] as Words);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** What memory has when so many stores were made, in their order. */
+  function inOrder(count: number): Uint32Array {
+    const words = stored(before);
+    expect(() => rename(cutAfter(words, count))).toThrow(Cut);
+    return words;
+  }
+
+  /** What memory has when any of the words that differ were stored, by how many they are. */
+  function inAnyOrder(): Uint32Array[][] {
+    const places = [...after.keys()].filter((at) => after[at] !== stored(before)[at]);
+    const found: Uint32Array[][] = [...places, 0].map(() => []);
+    for (let chosen = 0; chosen < 1 << places.length; chosen++) {
+      const words = stored(before);
+      const those = places.filter((_, i) => (chosen & (1 << i)) !== 0);
+      for (const at of those) words[at] = after[at]!;
+      found[those.length]!.push(words);
+    }
+    return found;
+  }
+
+  it('without the order, one store is enough for a wrong name to a reader that ignores the check word', () => {
+    for (let count = 0; count < 6; count++) expect(isHonest(inOrder(count))).toBe(true);
+    const fewest = inAnyOrder().findIndex((all) => all.some((words) => !isHonest(words)));
+    expect(fewest).toBe(1);
+  });
+
+  it('without the order, the check word refuses each record that is neither the old nor the new one', () => {
+    const intact = inAnyOrder()
+      .flat()
+      .filter((words) => recordIsIntact(words, 0));
+    expect(intact.map((words) => [...words])).toEqual([[...stored(before)], [...after]]);
+  });
+});
+
 describe('publication', () => {
   it('publication has the bytes of the reference page', () => {
     const words = new Uint32Array(RECORD_WORDS);

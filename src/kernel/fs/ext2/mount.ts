@@ -103,7 +103,7 @@ function* replay(
   const { blockCount, needsRecovery } = first.geometry;
   let state = first;
   // A log that the superblock does not ask for is older than what was written since (journal_wipe).
-  const recovered = yield* recoverJournal(log, direct, io, blockCount, needsRecovery);
+  const recovered = yield* recoverJournal(log, direct, io, blockCount, needsRecovery, core.rules.revokes);
   const nextTid = recovered.nextSequence;
   if (needsRecovery || log.superblock.start !== 0) {
     yield* writeback.sync(device);

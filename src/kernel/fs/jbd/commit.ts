@@ -49,7 +49,7 @@ export class TransactionWriter {
    * EIO.
    */
   *write(transaction: Transaction, progress: CommitProgress): Process {
-    const { env, costs, mm, writeback } = this.#core;
+    const { env, costs, mm, writeback, rules } = this.#core;
     const charge = (): void => env.cpu.charge(costs.copyNsPerByte * PAGE_SIZE);
     const blocks = logBlocks(transaction, this.#log.superblock.uuid, env.memory, charge);
     const pages = this.#takePages(blocks.length);
@@ -65,12 +65,12 @@ export class TransactionWriter {
     } finally {
       for (const pfn of pages ?? []) mm.allocator.free(pfn);
     }
-    yield* writeback.flushDrive();
+    if (rules.flushBeforeCommit) yield* writeback.flushDrive();
     const bytes = new Uint8Array(PAGE_SIZE);
     putCommit(bytes, transaction.tid);
     env.memory.copyIn(this.#reserved[0]!, 0, bytes, 0, PAGE_SIZE);
     yield* this.#log.append([this.#reserved[0]!]);
-    yield* writeback.flushDrive();
+    if (rules.flushAfterCommit) yield* writeback.flushDrive();
   }
 
   /**

@@ -39,6 +39,7 @@ interface Visitor {
  * journal_recover. The blocks that it changes are dirty buffers when it returns; the log is
  * untouched. Throws EIO.
  * @param isWanted false for journal_skip_recovery: the log is stale, and only its end is looked for
+ * @param honoursRevokes whether blocks that were revoked are left out
  */
 export function* recoverJournal(
   log: JournalLog,
@@ -46,6 +47,7 @@ export function* recoverJournal(
   io: PageIo,
   blockCount: number,
   isWanted: boolean,
+  honoursRevokes: boolean,
 ): Process<Recovered> {
   const { start, sequence } = log.superblock;
   if (start === 0) return { nextSequence: (sequence + 1) >>> 0, blocksReplayed: 0, copiesRevoked: 0, log: DONE };
@@ -73,7 +75,7 @@ export function* recoverJournal(
       let at = position;
       for (const tag of descriptorTags(block)) {
         at = log.next(at);
-        if ((revoked.get(tag.block) ?? -1) >= age(of)) {
+        if (honoursRevokes && (revoked.get(tag.block) ?? -1) >= age(of)) {
           copiesRevoked++;
           continue;
         }
