@@ -15,12 +15,12 @@ import { GuestCrash, type Machine, STRATEGY } from '../../doors/machine/index.ts
 import type { MachineParts } from '../../doors/machine/machine.ts';
 import { chanceOf } from '../../doors/machine/machine-bytes.ts';
 import { linesOf, type Step } from '../../doors/machine/steps.ts';
-import type { SureEntry } from '../../doors/testing/model-fs.ts';
 import { type RandomStream, RandomStreams } from '../../sim/index.ts';
 import type { Violation } from '../part.ts';
 import type { Point } from './cases.ts';
+import type { Course } from './course.ts';
 import { inWords } from './history.ts';
-import { type Broken, judge, LAWS, lineOf } from './laws.ts';
+import { type Broken, type Expected, judge, LAWS, lineOf } from './laws.ts';
 import { type CrashKind, type CrashOptions, type Moment, replayLine, shownMoments } from './options.ts';
 import { DirtyAgain, hasHole, hasRevoke, Meetings } from './reached.ts';
 import type { Subject } from './subject.ts';
@@ -41,10 +41,10 @@ type Look = (machine: Machine, step: Step, torn: number) => number;
 /** Plays a recovery to its end, under a look if there is one. */
 type Recover = (look: Look | undefined) => Machine;
 
-/** A case as it is played: what is sure in it, and the crashes so far. */
+/** A case as it is played: what must be left, and the crashes so far. */
 interface Playing {
   readonly of: Case;
-  readonly sure: readonly SureEntry[] | undefined;
+  readonly expected: Expected;
   readonly history: readonly string[];
   readonly moments: readonly Moment[];
 }
@@ -88,7 +88,7 @@ export class Player {
 
   /** Power or hypervisor: one run of the workload. */
   #along(cases: readonly Case[], goesOn: (done: number) => boolean): number {
-    const { play, model } = this.#subject.start();
+    const { play, course } = this.#subject.start();
     let done = 0;
     let isLooking = false;
     let first = 0;
@@ -96,7 +96,8 @@ export class Player {
     const visit = (machine: Machine, step: number, lines: number): void => {
       for (let one = cases[done]; one?.point.step === step && one.point.lines === lines; one = cases[done]) {
         const { kind } = one.point;
-        const playing = { of: one, sure: model?.sure(), history: historyOf(machine), moments: [{ step, lines }] };
+        const expected = this.#expected(kind, course);
+        const playing = { of: one, expected, history: historyOf(machine), moments: [{ step, lines }] };
         this.#crashed(machine, kind);
         this.meetings.met('a page is dirty again while its write is in flight', dirtyAgain.isNow(machine));
         this.#recover(playing, kind, (look) => this.#after(machine, kind, playing.moments, look));
@@ -138,7 +139,7 @@ export class Player {
       () => playing!,
       'hypervisor',
       (look) => {
-        const { play, model } = this.#subject.start();
+        const { play, course } = this.#subject.start();
         let isLooking = false;
         const looks = (its: Machine): boolean => (isLooking ||= its.isCut);
         const machine = this.#subject.boot(0, {
@@ -161,7 +162,8 @@ export class Player {
         } catch (error) {
           if (!(error instanceof GuestCrash)) throw error;
         }
-        playing ??= { of: one, sure: model?.sure(), history: historyOf(machine), moments: [{ step, lines }] };
+        const expected = this.#expected('guest', course);
+        playing ??= { of: one, expected, history: historyOf(machine), moments: [{ step, lines }] };
         if (look === undefined) this.#crashed(machine, 'guest');
         isLooking = true;
         // The tool stack that reboots the hypervisor goes on without the guest, and boots another.
@@ -259,8 +261,8 @@ export class Player {
   }
 
   #judge(playing: Playing, machine: Machine): void {
-    const { of: one, sure } = playing;
-    const { broken, reused, compared } = judge(machine, sure, this.#isWhole(one.point.kind));
+    const { of: one, expected } = playing;
+    const { broken, reused, compared } = judge(machine, expected);
     const preserved = hasBegunTwice(playing) ? (machine.report().reboots[0]?.preserved ?? 0) : 0;
     if (preserved > 0) broken.push({ law: LAWS.once, what: `${preserved} pages are preserved again` });
     this.counts.states++;
@@ -275,15 +277,18 @@ export class Player {
     );
     meetings.met(
       'a saved file is compared',
-      sure?.some((entry) => entry.kind === 'file' && entry.bytes !== undefined) === true,
+      expected.sure?.some((entry) => entry.kind === 'file' && entry.bytes !== undefined) === true,
     );
     if (machine.state === 'running') meetings.recovered(machine);
     this.#broken(playing, broken);
   }
 
-  /** Whether no e2fsck is needed after such a crash. */
-  #isWhole(kind: CrashKind): boolean {
-    return this.#subject.hasJournal && !(kind === 'guest' && STRATEGY[this.#options.strategy].writeDirty);
+  /** What such a crash must leave. */
+  #expected(kind: CrashKind, course: Course | undefined): Expected {
+    const { sure, done, open } = course?.known() ?? {};
+    const isWrittenHome = kind === 'guest' && STRATEGY[this.#options.strategy].writeDirty;
+    if (isWrittenHome) return { sure, done, halfDone: open };
+    return { sure, done: undefined, halfDone: this.#subject.hasJournal ? [] : undefined };
   }
 
   #broken({ of: one, moments, history }: Playing, broken: readonly Broken[]): void {

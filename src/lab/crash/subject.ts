@@ -4,11 +4,11 @@ import { ArgumentError } from '../../base/argument-error.ts';
 import { PAGE_SIZE } from '../../base/units.ts';
 import { files, Machine, type MachineOptions, type Program } from '../../doors/machine/index.ts';
 import { contents } from '../../doors/testing/contents.ts';
-import type { ModelFs } from '../../doors/testing/model-fs.ts';
 import { readEverything } from '../../doors/testing/play-calls.ts';
 import { MachineMemory } from '../../machine/index.ts';
 import type { MachineParts } from '../../doors/machine/machine.ts';
 import { GUEST_RULES, type GuestRule } from '../../doors/machine/make-room.ts';
+import { Course } from './course.ts';
 import type { CrashOptions } from './options.ts';
 import { modelOf, playWorkload, treeOf, WORKLOADS } from './workloads.ts';
 
@@ -26,8 +26,8 @@ export type UserWorkloads = ReadonlyMap<string, Program>;
 export interface Started {
   /** Plays it to its end. */
   readonly play: (machine: Machine) => void;
-  /** Says at any moment what is sure; undefined: nothing is known of the program. */
-  readonly model: ModelFs | undefined;
+  /** How far it has come; undefined: nothing is known of the program. */
+  readonly course: Course | undefined;
 }
 
 /** A workload, and the machine for it. */
@@ -54,13 +54,13 @@ export class Subject {
     this.reboots = users === undefined && built!.reboot !== undefined;
     const tree = users === undefined ? treeOf(built!) : { hello: contents(5000, 0) };
     this.#start = () => {
-      if (users !== undefined) return { play: (machine) => void machine.run(users), model: undefined };
-      const model = modelOf(built!);
+      if (users !== undefined) return { play: (machine) => void machine.run(users), course: undefined };
+      const course = new Course(() => modelOf(built!));
       return {
         play: (machine) => {
-          playWorkload(machine, built!, model, this.hasJournal);
+          playWorkload(machine, built!, course, this.hasJournal);
         },
-        model,
+        course,
       };
     };
     this.machine = {

@@ -12,6 +12,7 @@ import type { FileCall } from '../../doors/testing/file-calls.ts';
 import { ModelFs } from '../../doors/testing/model-fs.ts';
 import { isLabCall, type LabCall, playLabCall } from './lab-calls.ts';
 import { answerOf, inGuest, inModel, same, show } from '../../doors/testing/play-calls.ts';
+import type { Course } from './course.ts';
 
 /** The directory that is the model's root. */
 export const HOME = '/w';
@@ -174,27 +175,29 @@ const SAVING: readonly FileCall['do'][] = ['fsync', 'fsyncDirectory', 'sync'];
  * soon as the call begins. What it saves is sure when the call has returned.
  * @throws Error of one line where guest and model differ
  */
-export function playWorkload(machine: Machine, { calls, reboot }: Workload, model: ModelFs, hasJournal: boolean): void {
-  machine.run((sys) => playCalls(machine, sys, calls, model, hasJournal));
+export function playWorkload(machine: Machine, { calls, reboot }: Workload, course: Course, hasJournal: boolean): void {
+  machine.run((sys) => playCalls(machine, sys, calls, course, hasJournal));
   if (reboot === undefined) return;
   const { continued } = machine.reboot(reboot.how);
   // A guest that shuts down writes all it has.
-  if (!continued) model.sync();
-  machine.run((sys) => playCalls(machine, sys, reboot.then, model, hasJournal));
+  if (!continued) course.model.sync();
+  machine.run((sys) => playCalls(machine, sys, reboot.then, course, hasJournal));
 }
 
 function* playCalls(
   machine: Machine,
   sys: Syscalls,
   calls: Workload['calls'],
-  model: ModelFs,
+  course: Course,
   hasJournal: boolean,
 ): Process {
+  const { model } = course;
   for (const one of calls) {
     if (isLabCall(one)) {
       if (yield* playLabCall(machine, sys, HOME, one)) continue;
       return;
     }
+    course.begins(one);
     const kind = { hasJournal };
     const saves = SAVING.includes(one.do);
     let expected: unknown = saves ? undefined : answerOf(() => inModel(model, one, kind));
@@ -202,6 +205,7 @@ function* playCalls(
     if (saves) expected = answerOf(() => inModel(model, one, kind));
     if (!same(seen, expected))
       throw new Error(`${JSON.stringify(one)} is ${show(seen)} and should be ${show(expected)}`);
+    course.ended(one, kind);
   }
 }
 

@@ -15,6 +15,9 @@ import { PROTECTIONS, type FaultsOptions } from './options.ts';
 import { addCost, addRun, COSTLY, type Counts } from './table.ts';
 import { strikeOnce, testRoom, timeWithout } from './trial.ts';
 
+/** What must hold of each run. */
+export const LAW = 'no page is reused wrongly';
+
 export const FAULTS_CHECK: Check = {
   name: 'faults',
 
@@ -50,7 +53,7 @@ export const FAULTS_CHECK: Check = {
       if (wrong === 0) continue;
       violations.push({
         at,
-        law: 'no page is reused wrongly',
+        law: LAW,
         what: `${fault}, run ${at % runs}: ${counted(wrong, 'page was reused wrongly', 'pages were reused wrongly')}`,
         replay: replayLine(options, at),
         history: [],
