@@ -31,3 +31,4 @@ export {
 } from './api.ts';
 export { checkProtocol, type CheckProtocolOptions, type Row } from './check.ts';
 export { search } from './search.ts';
+export { refines, Refinement, type Refined, type RefineOptions, type Unexplained } from './refine.ts';
