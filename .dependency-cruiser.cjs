@@ -68,7 +68,7 @@ module.exports = {
       name: 'threads-in-the-program',
       comment: 'A run knows of no other. The program does several at once.',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/cli/(program|threads|pool|worker)\\.ts$' },
+      from: { path: '^src/', pathNot: '^src/cli/(program|worker|kit/threads|kit/pool)\\.ts$' },
       to: { path: '^(node:)?worker_threads$' },
     },
     {
@@ -105,7 +105,7 @@ module.exports = {
       name: 'queue-in-its-files',
       comment: 'Peer dependencies of --queue: whoever plays checks on one machine need not have them.',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/cli/(queue|queue-worker|check-queue)\\.ts$' },
+      from: { path: '^src/', pathNot: '^src/cli/check/queue(-client|-worker)?\\.ts$' },
       to: { path: '(^|/)(bullmq|ioredis)(/|$)' },
     },
     { name: 'no-circular', comment: 'Type-only cycles too.', severity: 'error', from: {}, to: { circular: true } },

@@ -139,6 +139,8 @@ const MAY_IMPORT = {
     ...['base', 'sim', 'machine', 'machine/*', 'xen/public', 'xen/records', 'xen/frames', 'xen/core', 'xen/devices'],
     ...['xen/domain', 'xen/toolstack', 'xen/protections.ts', 'lab'],
   ],
+  // A library of its own: it knows no machine.
+  'lab/protocol': ['base'],
   'lab/fuzz': [
     ...['base', 'format', 'sim', 'machine', 'machine/profiles', 'disk/image', 'disk/drive', 'disk/mkfs'],
     ...['xen', 'xen/public', 'xen/records', 'xen/frames', 'xen/core', 'xen/save', 'kernel', 'kernel/net', 'workload'],
@@ -147,6 +149,11 @@ const MAY_IMPORT = {
   'report/kit': ['base'],
   report: ['base', 'slides', 'report/kit', 'experiment/*'],
   diff: ['base', 'experiment/guest', 'report'],
+  // What commands share, and the commands that play the checks of the lab.
+  'cli/kit': ['base', 'disk/image', 'domain0', 'experiment/host', 'experiment/guest'],
+  'cli/check': [
+    ...['base', 'experiment/judge', 'experiment/guest', 'doors/machine', 'lab', 'lab/*', 'cli/version.ts', 'cli/kit'],
+  ],
   cli: ['*'],
 };
 
@@ -183,12 +190,14 @@ const NODE = [
   'report/kit/page.ts',
   'report',
   'cli',
+  'cli/kit',
+  'cli/check',
 ];
 
 /** The doors for browsers: nothing that NODE lists is reached from them. */
 const BROWSER = [
   ...['index.ts', 'doors/machine', 'doors/page-cache', 'doors/table'],
-  ...['kernel', 'machine', 'sim', 'workload', 'xen'],
+  ...['kernel', 'lab/protocol', 'machine', 'sim', 'workload', 'xen'],
 ];
 
 module.exports = { BROWSER, MAY_IMPORT, MODEL, NODE, ROOMS, own, place };

@@ -2,8 +2,8 @@
 
 import { UserError } from '../base/index.ts';
 import type { OptionsReader } from '../lab/fuzz/index.ts';
-import { parseCommand } from './args.ts';
-import type { CommandSpec } from './option-kinds.ts';
+import { parseCommand } from './kit/args.ts';
+import type { CommandSpec } from './kit/option-kinds.ts';
 import { COMMANDS } from './options.ts';
 
 const wordsOf = (name: string): readonly string[] => name.split(' ');

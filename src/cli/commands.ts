@@ -6,22 +6,22 @@
 
 import { ArgumentError, asInputError, InputError, printable, UserError } from '../base/index.ts';
 
-import { check } from './check.ts';
+import { check } from './check/check.ts';
 import { diff } from './diff.ts';
-import { programHelp } from './help.ts';
+import { programHelp } from './kit/help.ts';
 import { inspect } from './inspect.ts';
-import type { Io } from './io.ts';
+import type { ProgramIo } from './io.ts';
 import { mkfs } from './mkfs.ts';
 import { COMMANDS } from './options.ts';
 import { paper } from './paper.ts';
-import { worker } from './queue-worker.ts';
+import { worker } from './check/queue-worker.ts';
 import { reboot } from './reboot.ts';
-import { oneLine } from './values.ts';
+import { oneLine } from './kit/values.ts';
 import { version } from './version.ts';
 import { vmmReboot } from './vmm-reboot.ts';
 import { web } from './web.ts';
 
-const RUN: Readonly<Record<string, (argv: readonly string[], io: Io) => number>> = {
+const RUN: Readonly<Record<string, (argv: readonly string[], io: ProgramIo) => number>> = {
   reboot,
   'vmm-reboot': vmmReboot,
   web,
@@ -41,7 +41,7 @@ const RUN: Readonly<Record<string, (argv: readonly string[], io: Io) => number>>
  * @returns the exit status: 0 done and equal, 1 something differs, 2 a user's mistake, 3 the
  * budget of a check ended first
  */
-export function main(argv: readonly string[], io: Io): number {
+export function main(argv: readonly string[], io: ProgramIo): number {
   try {
     return dispatch(argv, io);
   } catch (error) {
@@ -50,7 +50,7 @@ export function main(argv: readonly string[], io: Io): number {
 }
 
 /** Tells a user's mistake, or a refusal of the host. @throws any other error */
-export function statusOf(error: unknown, stderr: Io['stderr']): number {
+export function statusOf(error: unknown, stderr: ProgramIo['stderr']): number {
   const mistake = asInputError(error, 'the host refuses');
   const isTheirs = mistake instanceof UserError || mistake instanceof InputError || mistake instanceof ArgumentError;
   if (!isTheirs) throw error;
@@ -58,9 +58,9 @@ export function statusOf(error: unknown, stderr: Io['stderr']): number {
   return 2;
 }
 
-function dispatch([command, ...rest]: readonly string[], io: Io): number {
+function dispatch([command, ...rest]: readonly string[], io: ProgramIo): number {
   if (command === '--help' || command === '-h' || command === '--version') {
-    io.stdout.write(command === '--version' ? `${version()}\n` : programHelp());
+    io.stdout.write(command === '--version' ? `${version()}\n` : programHelp(COMMANDS));
     return 0;
   }
   const names = [...new Set(COMMANDS.map(({ name }) => name.split(' ')[0]!))].join(', ');

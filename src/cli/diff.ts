@@ -4,12 +4,12 @@ import { resolve } from 'node:path';
 import { printableJson, UserError } from '../base/index.ts';
 import { compareResults, diffResult, readResult, renderComparison } from '../diff/index.ts';
 import { checkOutputs } from '../experiment/guest/output-file.ts';
-import { parseCommand } from './args.ts';
-import { commandHelp } from './help.ts';
-import type { Io } from './io.ts';
+import { parseCommand } from './kit/args.ts';
+import { commandHelp } from './kit/help.ts';
+import type { Io } from './kit/io.ts';
 import { DIFF } from './options.ts';
-import { nameOf, textOf } from './read-text.ts';
-import { oneLine } from './values.ts';
+import { nameOf, textOf } from './kit/read-text.ts';
+import { oneLine } from './kit/values.ts';
 
 /**
  * @returns the exit status: 1 when the results differ by more than the tolerance, else 0

@@ -10,8 +10,8 @@ import { WEB_RUNS, type WebOutcome } from '../experiment/web/experiment.ts';
 import type { WebOptions } from '../experiment/web/options.ts';
 import type { Program } from '../doors/machine/index.ts';
 import type { PartResult } from '../lab/part.ts';
-import { checkRuns, countRuns, type CheckJob } from './check-runs.ts';
-import type { CheckEntry } from './check-entry.ts';
+import { checkRuns, countRuns, type CheckJob } from './check/runs.ts';
+import type { CheckEntry } from './check/entry.ts';
 
 export interface OptionsOf {
   readonly reboot: RebootOptions;

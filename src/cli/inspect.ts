@@ -9,13 +9,13 @@ import { counted, grouped, PAGE_SIZE, printable, printableJson } from '../base/i
 import { loadMemory } from '../experiment/guest/memory-dump.ts';
 import { checkOutputs } from '../experiment/guest/output-file.ts';
 import { inspectMemory, type MemoryReport } from '../xen/inspect.ts';
-import { parseCommand } from './args.ts';
-import { commandHelp } from './help.ts';
+import { parseCommand } from './kit/args.ts';
+import { commandHelp } from './kit/help.ts';
 import type { InspectResult } from './inspect-result.ts';
-import type { Io } from './io.ts';
+import type { Io } from './kit/io.ts';
 import { INSPECT } from './options.ts';
-import { renderTable } from './table.ts';
-import { oneLine } from './values.ts';
+import { renderTable } from './kit/table.ts';
+import { oneLine } from './kit/values.ts';
 
 /**
  * @returns the exit status: 1 when something in the memory does not parse, else 0

@@ -1,57 +1,24 @@
 /**
- * What a command may touch besides files: its two streams, its directory, and the experiment it
- * runs. Tests pass their own; main.ts passes those of the process.
+ * What a command may touch, and the experiments that it runs. Tests pass their own; main.ts passes
+ * those of the process.
  */
 
-import type { HostStream } from '../experiment/guest/output-file.ts';
 import type { ProgressListener } from '../experiment/guest/progress.ts';
 import type { PaperBatch, PaperPart } from '../experiment/paper/runs.ts';
 import type { runVmmReboot } from '../experiment/vmm/experiment.ts';
 import type { runWeb } from '../experiment/web/experiment.ts';
 import type { RebootOutcome } from '../experiment/guest/reboot.ts';
 import type { RebootOptions } from '../experiment/guest/options.ts';
-import type { CheckEntry } from './check-entry.ts';
-import type { OnThreads } from './threads.ts';
+import type { CheckIo } from './check/io.ts';
+import type { Experiments } from './experiments.ts';
+import type { OnThreads } from './kit/threads.ts';
 
-export interface Output {
-  /** Throws what the host refuses, or tells it later, as streams do. */
-  write(text: string): unknown;
-  readonly isTTY?: boolean;
-  /** Of a terminal. */
-  readonly columns?: number;
-}
-
-export interface Io {
-  readonly stdout: Output;
-  readonly stderr: Output;
-  /** The streams of the process that these two are; none when not given. */
-  readonly hostStreams?: readonly HostStream[];
-  /** File descriptor of what `-` stands for. */
-  readonly stdin: number;
-  /** Whether stdout understands colours. */
-  readonly colour: boolean;
-  /** Relative paths are relative to this one. Reading it throws what the host refuses. */
-  readonly cwd: string;
+export interface ProgramIo extends CheckIo {
   readonly runReboot: (options: RebootOptions, onProgress?: ProgressListener) => RebootOutcome;
   readonly runVmmReboot: typeof runVmmReboot;
   readonly runWeb: typeof runWeb;
   /** Does the runs of a batch, one after the other. */
   readonly runPaperBatch: (batch: PaperBatch, onProgress: ProgressListener) => readonly PaperPart[];
-  /** What `stillwarm check` knows. */
-  readonly checks: readonly CheckEntry[];
   /** Does the runs of an experiment on several threads; none when not given. */
-  readonly onThreads?: OnThreads;
-  /** The module that is the program, where there is one. */
-  readonly entry?: URL;
-  /**
-   * Does work that waits for events, when the command has returned. What it resolves to is the exit
-   * status. None: this host has no event loop for it.
-   * @returns a status for the time being
-   */
-  readonly onEventLoop?: (work: () => Promise<number>) => number;
-}
-
-/** Tells what a person should know besides the result. */
-export function writeNotices(io: Io, notices: readonly string[]): void {
-  for (const line of notices) io.stderr.write(`${line.startsWith(' ') ? '' : 'stillwarm: '}${line}\n`);
+  readonly onThreads?: OnThreads<Experiments>;
 }

@@ -3,7 +3,7 @@
 
 import { CHECK_ENTRIES } from './checks.ts';
 import { start } from './program.ts';
-import { partPlayer } from './queue-processor.ts';
+import { partPlayer } from './check/queue-processor.ts';
 
 start(new URL(import.meta.url), CHECK_ENTRIES);
 

@@ -13,11 +13,11 @@ import { writeExt2 } from '../disk/mkfs/mkfs.ts';
 import { planExt2 } from '../disk/mkfs/plan.ts';
 import { listFiles, noticesOf, type DiskFiles } from '../experiment/guest/disk-source.ts';
 import { checkOutputs, kindOf, replaceFile } from '../experiment/guest/output-file.ts';
-import { parseCommand } from './args.ts';
-import { commandHelp } from './help.ts';
-import { writeNotices, type Io } from './io.ts';
+import { parseCommand } from './kit/args.ts';
+import { commandHelp } from './kit/help.ts';
+import { writeNotices, type Io } from './kit/io.ts';
 import { MKFS } from './options.ts';
-import { withProgress } from './progress.ts';
+import { withProgress } from './kit/progress.ts';
 
 /** 16 MiB, what mke2fs gives a file system of 128 MiB to 1 GiB. */
 const JOURNAL_BLOCKS = 4096;

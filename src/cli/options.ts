@@ -23,7 +23,7 @@ import {
   STRATEGIES_OF_WEB,
   STRATEGIES_OF_WEB_CRASHES,
 } from '../experiment/web/options.ts';
-import { CHECKS } from './check-options.ts';
+import { CHECKS } from './check/options.ts';
 import {
   choice,
   choicesOf,
@@ -35,9 +35,9 @@ import {
   type Options,
   path,
   several,
-} from './option-kinds.ts';
-import { WORKER } from './queue-options.ts';
-import { ARCH, HELP, JOBS_MAX, JSON_OUT, SEED } from './shared-options.ts';
+} from './kit/option-kinds.ts';
+import { WORKER } from './check/queue-options.ts';
+import { ARCH, HELP, JOBS_MAX, JSON_OUT, SEED } from './kit/shared-options.ts';
 import {
   MEMORY_MIN,
   parseChoice,
@@ -49,7 +49,7 @@ import {
   parseSettings,
   parseSize,
   sizeText,
-} from './values.ts';
+} from './kit/values.ts';
 
 const GIB = 1 << 30;
 /** What a guest of `vmm-reboot` reads in one run, bytes. */

@@ -10,12 +10,12 @@ import { checkOutputs, replaceFile } from '../experiment/guest/output-file.ts';
 import { SAMPLES } from '../experiment/paper/options.ts';
 import { paper as paperWork, RANGES_SCHEMA, type PaperOutcome, type WrittenRanges } from '../experiment/paper/paper.ts';
 import { renderPaperHtml, renderPaperText } from '../report/index.ts';
-import { parseCommand } from './args.ts';
-import { commandHelp } from './help.ts';
-import type { Io } from './io.ts';
+import { parseCommand } from './kit/args.ts';
+import { commandHelp } from './kit/help.ts';
+import type { ProgramIo } from './io.ts';
 import { PAPER } from './options.ts';
-import { withProgress } from './progress.ts';
-import { reportIn, writeReport } from './report.ts';
+import { withProgress } from './kit/progress.ts';
+import { reportIn, writeReport } from './kit/report.ts';
 
 /** Where the ranges are that came with this program. */
 const RANGES = new URL('../../data/paper-ranges.json', import.meta.url);
@@ -25,7 +25,7 @@ const RANGES = new URL('../../data/paper-ranges.json', import.meta.url);
  * @returns the exit status: 1 when a page differs from the disk, else 0
  * @throws UserError
  */
-export function paper(argv: readonly string[], io: Io, shrink = 1): number {
+export function paper(argv: readonly string[], io: ProgramIo, shrink = 1): number {
   const { options: given } = parseCommand(PAPER, argv);
   if (given.help) {
     io.stdout.write(commandHelp(PAPER));

@@ -18,19 +18,20 @@ import {
   type RebootOptions,
 } from '../experiment/guest/options.ts';
 import { renderHtml, renderMismatches, renderText } from '../report/index.ts';
-import { parseCommand } from './args.ts';
-import { commandHelp } from './help.ts';
-import { writeNotices, type Io } from './io.ts';
+import { parseCommand } from './kit/args.ts';
+import { commandHelp } from './kit/help.ts';
+import type { ProgramIo } from './io.ts';
+import { writeNotices } from './kit/io.ts';
 import { REBOOT } from './options.ts';
-import { withProgress } from './progress.ts';
-import { reportIn, writeReport } from './report.ts';
+import { withProgress } from './kit/progress.ts';
+import { reportIn, writeReport } from './kit/report.ts';
 import { checkBackend, checkRoom, checkSet } from './room.ts';
 
 /**
  * @returns the exit status: 1 when a page differs from the disk, else 0
  * @throws UserError
  */
-export function reboot(argv: readonly string[], io: Io): number {
+export function reboot(argv: readonly string[], io: ProgramIo): number {
   const { options: given, positionals } = parseCommand(REBOOT, argv);
   if (given.help) {
     io.stdout.write(commandHelp(REBOOT));

@@ -16,7 +16,7 @@ import {
 } from '../experiment/host/profiles.ts';
 import { guestMemoryMax } from '../experiment/host/host.ts';
 import { constantsOf } from '../machine/profile.ts';
-import { oneLine, sizeText } from './values.ts';
+import { oneLine, sizeText } from './kit/values.ts';
 
 export interface Guests {
   readonly arch?: Arch | undefined;

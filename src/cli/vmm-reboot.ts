@@ -11,20 +11,21 @@ import { UserError } from '../base/index.ts';
 import { checkOutputs, kindOf } from '../experiment/guest/output-file.ts';
 import type { VmmExperimentOptions } from '../experiment/vmm/options.ts';
 import { renderVmmHtml, renderVmmMismatches, renderVmmText } from '../report/index.ts';
-import { parseCommand } from './args.ts';
-import { commandHelp } from './help.ts';
-import { writeNotices, type Io } from './io.ts';
+import { parseCommand } from './kit/args.ts';
+import { commandHelp } from './kit/help.ts';
+import type { ProgramIo } from './io.ts';
+import { writeNotices } from './kit/io.ts';
 import { VMM_REBOOT } from './options.ts';
-import { withProgress } from './progress.ts';
+import { withProgress } from './kit/progress.ts';
 import { diskOf } from './reboot.ts';
-import { reportIn, writeReport } from './report.ts';
+import { reportIn, writeReport } from './kit/report.ts';
 import { checkBackend, checkRoom, checkSet } from './room.ts';
 
 /**
  * @returns the exit status: 1 when a page differs from the disk, else 0
  * @throws UserError
  */
-export function vmmReboot(argv: readonly string[], io: Io): number {
+export function vmmReboot(argv: readonly string[], io: ProgramIo): number {
   const { options: given, positionals } = parseCommand(VMM_REBOOT, argv);
   if (given.help) {
     io.stdout.write(commandHelp(VMM_REBOOT));

@@ -13,21 +13,22 @@ import { OF_THE_HYPERVISOR, RIO_STRATEGIES } from '../experiment/guest/options.t
 import { nameOf } from '../experiment/web/made-files.ts';
 import { STRATEGIES_OF_WEB, STRATEGIES_OF_WEB_CRASHES, type WebOptions } from '../experiment/web/options.ts';
 import { renderWebHtml, renderWebMismatches, renderWebText } from '../report/index.ts';
-import { parseCommand } from './args.ts';
-import { commandHelp } from './help.ts';
-import { writeNotices, type Io } from './io.ts';
-import type { ValuesOf } from './option-kinds.ts';
+import { parseCommand } from './kit/args.ts';
+import { commandHelp } from './kit/help.ts';
+import type { ProgramIo } from './io.ts';
+import { writeNotices } from './kit/io.ts';
+import type { ValuesOf } from './kit/option-kinds.ts';
 import { WEB, WEB_LIMIT } from './options.ts';
-import { withProgress } from './progress.ts';
+import { withProgress } from './kit/progress.ts';
 import { diskOf } from './reboot.ts';
-import { reportIn, writeReport } from './report.ts';
+import { reportIn, writeReport } from './kit/report.ts';
 import { checkBackend, checkRoom, checkSet } from './room.ts';
 
 /**
  * @returns the exit status: 1 when a page differs from the disk, else 0
  * @throws UserError
  */
-export function web(argv: readonly string[], io: Io): number {
+export function web(argv: readonly string[], io: ProgramIo): number {
   const { options: given, positionals } = parseCommand(WEB, argv);
   if (given.help) {
     io.stdout.write(commandHelp(WEB));

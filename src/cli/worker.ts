@@ -1,39 +1,18 @@
 /**
  * A thread that does runs of an experiment, one after the other. It opens the disk, or takes the
- * one that another thread has opened. It does what the pool (pool.ts) orders.
+ * one that another thread has opened. It does what the pool (kit/pool.ts) orders.
  */
 
 import { parentPort } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
-import type { Progress, ProgressListener } from '../experiment/guest/progress.ts';
-import type { DiskSummary, OpenRuns } from '../experiment/guest/runs.ts';
+import type { ProgressListener } from '../experiment/guest/progress.ts';
+import type { OpenRuns } from '../experiment/guest/runs.ts';
 import type { SharedDisk } from '../experiment/guest/shared-disk.ts';
-import type { CheckEntry } from './check-entry.ts';
+import type { CheckEntry } from './check/entry.ts';
 import { experimentsOf, type ExperimentName, type Experiments } from './experiments.ts';
-import { plain, type PlainError } from './plain-error.ts';
-import { loadWorkload } from './workload.ts';
-
-export interface WorkerInput {
-  readonly role: 'worker';
-  readonly name: ExperimentName;
-  readonly options: unknown;
-}
-
-/** What the pool asks for. */
-export type Order =
-  | { readonly kind: 'open'; readonly shared: SharedDisk | undefined }
-  | { readonly kind: 'run'; readonly index: number }
-  | { readonly kind: 'check' };
-
-/** What the pool is told. */
-export type WorkerMessage =
-  | { readonly kind: 'importing' }
-  | { readonly kind: 'opening'; readonly progress: Progress }
-  | { readonly kind: 'open'; readonly disk: DiskSummary; readonly shared: SharedDisk | undefined }
-  | { readonly kind: 'progress'; readonly phase: string; readonly share: number }
-  | { readonly kind: 'done'; readonly part: unknown }
-  | { readonly kind: 'checked' }
-  | { readonly kind: 'failed'; readonly error: PlainError };
+import { plain } from './kit/plain-error.ts';
+import type { Order, WorkerInput, WorkerMessage } from './kit/pool.ts';
+import { loadWorkload } from './check/workload.ts';
 
 /** Between two reports of progress, ms. */
 const EVERY_MS = 50;
@@ -74,7 +53,7 @@ function work({ name, options }: WorkerInput, experiments: Experiments): void {
   let runs: OpenRuns<unknown> | undefined;
   const open = (shared: SharedDisk | undefined): WorkerMessage => {
     const onProgress: ProgressListener = (progress) => tellProgress({ kind: 'opening', progress });
-    runs = experiments[name].open(options as never, onProgress, shared);
+    runs = experiments[name as ExperimentName].open(options as never, onProgress, shared);
     // Who was given the disk does not send it back.
     return { kind: 'open', disk: runs.disk, shared: shared ? undefined : runs.shared };
   };

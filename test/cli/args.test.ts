@@ -4,12 +4,12 @@ import { SENDING } from '../../src/workload/apache.ts';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { MOST_FRAMES, PAGE_SIZE, UserError } from '../../src/base/index.ts';
-import { parseCommand } from '../../src/cli/args.ts';
-import { commandHelp, optionTable, programHelp } from '../../src/cli/help.ts';
-import type { Option } from '../../src/cli/option-kinds.ts';
-import { CHECK_FAULTS } from '../../src/cli/check-options.ts';
+import { parseCommand } from '../../src/cli/kit/args.ts';
+import { commandHelp, optionTable, programHelp } from '../../src/cli/kit/help.ts';
+import type { Option } from '../../src/cli/kit/option-kinds.ts';
+import { CHECK_FAULTS } from '../../src/cli/check/options.ts';
 import { COMMANDS, REBOOT, VMM_REBOOT, WEB } from '../../src/cli/options.ts';
-import { parseChoice, parseList, parseMemory, parseSize, sizeText } from '../../src/cli/values.ts';
+import { parseChoice, parseList, parseMemory, parseSize, sizeText } from '../../src/cli/kit/values.ts';
 import { main } from '../../src/cli/commands.ts';
 import { checkRoom } from '../../src/cli/room.ts';
 import { PROTECTIONS } from '../../src/lab/faults/options.ts';
@@ -65,7 +65,7 @@ describe('the table of options', () => {
         expect(words).toContain(Object.keys(choices).join(', '));
       }
       expect(Math.max(...help.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100);
-      expect(programHelp()).toContain(`  ${name}`);
+      expect(programHelp(COMMANDS)).toContain(`  ${name}`);
     },
   );
 

@@ -1,6 +1,6 @@
 // Streams that remember, and an Io made of them, for the tests of cli/.
 import { Writable } from 'node:stream';
-import type { Io } from '../../src/cli/io.ts';
+import type { ProgramIo } from '../../src/cli/io.ts';
 import { CHECK_ENTRIES } from '../../src/cli/checks.ts';
 import type { RebootOptions } from '../../src/experiment/guest/options.ts';
 import { sampleResult } from '../report/sample.ts';
@@ -18,7 +18,7 @@ export class Capture extends Writable {
   }
 }
 
-export interface CapturedIo extends Io {
+export interface CapturedIo extends ProgramIo {
   readonly stdout: Capture;
   readonly stderr: Capture;
   /** The options of each experiment that was run. */
@@ -26,7 +26,7 @@ export interface CapturedIo extends Io {
 }
 
 /** An Io whose experiment returns the made-up result at once. */
-export function captureIo(cwd: string, change: Partial<Io> = {}): CapturedIo {
+export function captureIo(cwd: string, change: Partial<ProgramIo> = {}): CapturedIo {
   const ran: RebootOptions[] = [];
   return {
     stdout: new Capture(),

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Mfn, PAGE_SIZE } from '../../src/base/index.ts';
 import { main } from '../../src/cli/commands.ts';
-import { FAULTS_ENTRY } from '../../src/cli/check-faults.ts';
-import type { Io } from '../../src/cli/io.ts';
+import { FAULTS_ENTRY } from '../../src/cli/check/faults.ts';
+import type { ProgramIo } from '../../src/cli/io.ts';
 import { saveMemory } from '../../src/experiment/guest/memory-dump.ts';
 import { runReboot } from '../../src/experiment/guest/reboot.ts';
 import type { Part, PartResult } from '../../src/lab/part.ts';
@@ -52,7 +52,7 @@ function allOnes<T>(value: T): T {
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, allOnes(item as unknown)])) as T;
 }
 
-function printed(argv: readonly string[], change: Partial<Io> = {}): string {
+function printed(argv: readonly string[], change: Partial<ProgramIo> = {}): string {
   const io = captureIo(dir, change);
   main(argv, io);
   return io.stdout.text + io.stderr.text;

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Mfn, Pfn } from '../../src/base/index.ts';
 import { main } from '../../src/cli/commands.ts';
-import { FAULTS_ENTRY } from '../../src/cli/check-faults.ts';
+import { FAULTS_ENTRY } from '../../src/cli/check/faults.ts';
 import { inspect } from '../../src/cli/inspect.ts';
 import { mkfs } from '../../src/cli/mkfs.ts';
 import { saveMemory } from '../../src/experiment/guest/memory-dump.ts';

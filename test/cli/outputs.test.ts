@@ -22,7 +22,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { UserError } from '../../src/base/index.ts';
 import { main } from '../../src/cli/commands.ts';
-import type { Io } from '../../src/cli/io.ts';
+import type { ProgramIo } from '../../src/cli/io.ts';
 import { saveMemory } from '../../src/experiment/guest/memory-dump.ts';
 import { MachineMemory } from '../../src/machine/memory.ts';
 import { sampleResult } from '../report/sample.ts';
@@ -106,7 +106,7 @@ interface Outcome {
   readonly worked: number;
 }
 
-function runIt(argv: readonly string[], change: Partial<Io> = {}): Outcome {
+function runIt(argv: readonly string[], change: Partial<ProgramIo> = {}): Outcome {
   let worked = 0;
   const io = captureIo(dir, {
     runReboot: ({ dumpMemory }) => {

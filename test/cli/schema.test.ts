@@ -11,7 +11,7 @@ import { inspectMemory, type MemoryReport } from '../../src/xen/inspect.ts';
 import { PROVENANCE_NAMES } from '../../src/xen/frames/provenance.ts';
 import { MachineMemory } from '../../src/machine/memory.ts';
 import { REASON_NAMES } from '../../src/xen/public/reason.ts';
-import { CheckResult } from '../../src/cli/check-result.ts';
+import { CheckResult } from '../../src/cli/check/result.ts';
 import { findings } from '../../src/cli/inspect.ts';
 import { InspectResult } from '../../src/cli/inspect-result.ts';
 import { compareResults, diffResult, readResult } from '../../src/diff/index.ts';
@@ -27,7 +27,7 @@ import { madeUpPaper } from '../report/paper-sample.ts';
 import { sampleResult } from '../report/sample.ts';
 import { sampleVmmResult } from '../report/vmm-sample.ts';
 import { sampleWebResult } from '../report/web-sample.ts';
-import { sampleCheckResult } from './check-sample.ts';
+import { sampleCheckResult } from './check/sample.ts';
 import { schemaFile, schemaPage } from './schema-page.ts';
 
 const file = (name: string): URL => new URL(`../../docs/reference/${name}`, import.meta.url);

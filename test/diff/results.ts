@@ -1,6 +1,6 @@
 // Results of every command that `stillwarm diff` compares, with their definitions, and what the
 // tests say of the places in them by hand.
-import { CheckResult } from '../../src/cli/check-result.ts';
+import { CheckResult } from '../../src/cli/check/result.ts';
 import { findings } from '../../src/cli/inspect.ts';
 import { InspectResult } from '../../src/cli/inspect-result.ts';
 import { readResult, type ReadResult } from '../../src/diff/index.ts';
@@ -9,7 +9,7 @@ import { RebootResult } from '../../src/experiment/guest/result.ts';
 import { VmmExperimentResult } from '../../src/experiment/vmm/result.ts';
 import { WebResult } from '../../src/experiment/web/result.ts';
 import { inspectMemory } from '../../src/xen/inspect.ts';
-import { sampleCheckResult } from '../cli/check-sample.ts';
+import { sampleCheckResult } from '../cli/check/sample.ts';
 import { madeUpPaper } from '../report/paper-sample.ts';
 import { sampleResult } from '../report/sample.ts';
 import { sampleVmmResult } from '../report/vmm-sample.ts';

@@ -11,6 +11,7 @@ import type * as kernel from '../../examples/kernel.ts';
 import type * as machine from '../../examples/machine.ts';
 import type * as node from '../../examples/node.ts';
 import type * as ownTable from '../../examples/own-table.ts';
+import type * as protocol from '../../examples/protocol.ts';
 import type * as sim from '../../examples/sim.ts';
 import type * as crash from '../../examples/sqlite/crash.ts';
 import type * as lookups from '../../examples/sqlite/lookups.ts';
@@ -115,6 +116,7 @@ export const RUNS: Readonly<Record<string, Run<unknown>>> = {
       return String(error).includes('counterexample');
     }
   }),
+  'protocol.ts': run<typeof protocol>(({ checked }) => checked()),
   'sim.ts': run<typeof sim>(({ meanWait }) => [0.5, 0.9].map((load) => Math.round(meanWait(load, 20_000, 1) / 1e5))),
   'sqlite/crash.ts': run<typeof crash>(async ({ crashSqlite, JOURNALS }) => {
     const parts = await sqlite();
@@ -208,6 +210,10 @@ export const ANSWERS: Readonly<Record<string, unknown>> = {
   'node.ts': ['.', '..', 'lost+found', 'note'],
   'own-table.ts': true,
   // Tenths of the service time: an M/D/1 queue waits 5 and 45 in the mean.
+  'protocol.ts': [
+    { fault: '', verdict: 'as it should be', states: 43, steps: [] },
+    { fault: 'marked first', verdict: 'as it should be', states: 6, steps: ['begin', 'write left'] },
+  ],
   'sim.ts': [5, 44],
   'sqlite/crash.ts': [
     [true, true],

@@ -10,6 +10,7 @@ import * as node from '../../src/doors/node/index.ts';
 import * as pageCache from '../../src/doors/page-cache/index.ts';
 import * as testing from '../../src/doors/testing/index.ts';
 import * as table from '../../src/doors/table/index.ts';
+import * as protocol from '../../src/lab/protocol/index.ts';
 import * as door from '../../src/index.ts';
 
 export const EXPORTS: Readonly<Record<string, unknown>> = {
@@ -25,4 +26,5 @@ export const EXPORTS: Readonly<Record<string, unknown>> = {
   ...pageCache,
   ...table,
   ...testing,
+  ...protocol,
 };

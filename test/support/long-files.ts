@@ -3,7 +3,7 @@
 // that start other programs have a process of their own. All others share one for each core.
 export const LONG_FILES: readonly string[] = [
   'test/cli/threads.test.ts',
-  'test/cli/queue.test.ts',
+  'test/cli/check/queue.test.ts',
   'test/report/pages.test.ts',
   'test/experiment/vmm/experiment.test.ts',
   'test/lab/crash/crash.test.ts',
@@ -46,8 +46,8 @@ export const LONG_FILES: readonly string[] = [
   'test/xen/core/crash-points.test.ts',
   'test/base/mistaken-calls.test.ts',
   'test/disk/mkfs/mkfs.test.ts',
-  'test/cli/pool.test.ts',
-  'test/cli/check-threads.test.ts',
+  'test/cli/kit/pool.test.ts',
+  'test/cli/check/threads.test.ts',
   'test/laws/lost-blocks.test.ts',
   'test/kernel/cache/held-while-waiting.test.ts',
   'test/kernel/fs/ext2/large-directory.test.ts',

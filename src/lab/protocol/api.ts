@@ -220,7 +220,10 @@ export interface Outcome {
   readonly depth: number;
   /** `partial` when a bound was reached first; `refused` when the protocol is unfit. */
   readonly verdict: 'passed' | 'violated' | 'partial' | 'refused';
-  /** By step (`actor.step`), event and `sometimes` law: how often it was taken, or held. */
+  /**
+   * By step (`actor.step`), event and `sometimes` law: how often it was taken, or held. Steps of
+   * actors that are alike are counted for whichever the search has met in its order.
+   */
   readonly reached: Readonly<Record<string, number>>;
   /** Steps and events that were never taken. */
   readonly unreached: readonly string[];

@@ -3,7 +3,7 @@
 import { nameOf, Refusal } from './calls.ts';
 import type { CheckedModel, Move, State } from './model.ts';
 import { Stepper } from './stepper.ts';
-import { checkAlike } from './symmetry.ts';
+import { checkAlike, dropAlike } from './symmetry.ts';
 import type { Traps } from './traps.ts';
 import { Visited } from './visited.ts';
 
@@ -23,6 +23,8 @@ export class Expander {
   readonly isSymmetric: boolean;
   transitions = 0;
   readonly #most: number;
+  /** So many states have had all of their steps taken. */
+  #expanded = 0;
   /** By group: how often it was taken. */
   readonly #taken: number[];
   /** By move: how often it was taken, up to TWICE. */
@@ -68,8 +70,9 @@ export class Expander {
     const { groups, sometimes } = this.model;
     const steps = groups.map((name, i) => [name, this.#taken[i]!] as const);
     const held = sometimes.map(({ name }, i) => [name, this.#held[i]!] as const);
-    const unreached = steps.filter(([, times]) => times === 0).map(([name]) => name);
-    return { reached: Object.fromEntries([...steps, ...held]), unreached };
+    const missing = new Set([...groups.keys()].filter((group) => this.#taken[group] === 0));
+    if (this.isSymmetric) dropAlike(this, this.#expanded, missing);
+    return { reached: Object.fromEntries([...steps, ...held]), unreached: [...missing].map((group) => groups[group]!) };
   }
 
   /**
@@ -109,6 +112,7 @@ export class Expander {
     const last = enabled.length - 1;
     for (let i = 0; i <= last; i++)
       if (!this.#take(enabled[i]!, number, i === last ? this.#state : this.stateOf(number))) return false;
+    this.#expanded = number + 1;
     return true;
   }
 

@@ -42,7 +42,11 @@ function answersOf({ model, stepper: { calls } }: Expander, state: State): (read
   return asked.map(({ name, holds }) => [name, calls.holds(holds, state, name)] as const);
 }
 
-/** The states behind a state, whatever their order, each with the step that leads there. */
+/**
+ * The states behind a state, whatever their order, each with a step that leads there. Which step it
+ * is does not matter: of two actors that are alike, one does in one order what the other does in
+ * the other.
+ */
 function stepsOf({ model, stepper, visited }: Expander, state: State, number: number): Map<string, string> {
   const found = new Map<string, string>();
   stepper.encodeAs(state, visited.words, visited.startOf(number), 'alike: swap');
@@ -51,7 +55,42 @@ function stepsOf({ model, stepper, visited }: Expander, state: State, number: nu
     if (!stepper.isEnabled(move, stepper.stateOf(words, 0), words, 0)) continue;
     stepper.take(move, stepper.stateOf(words, 0), words, 0);
     const name = model.groups[move.group]!;
-    found.set(`${move.group} ${stepper.words.subarray(0, stepper.length).join(' ')}`, name);
+    found.set(stepper.words.subarray(0, stepper.length).join(' '), name);
   }
   return found;
+}
+
+/**
+ * Takes away the steps and events that can be taken from one of the first `count` states in an
+ * order that was not searched: those of an actor that is like another.
+ * @param missing numbers of their groups
+ */
+export function dropAlike(expander: Expander, count: number, missing: Set<number>): void {
+  const { model, stepper, visited } = expander;
+  const drop = (state: State, at: number): void => {
+    for (const move of model.moves)
+      if (missing.has(move.group) && stepper.isEnabled(move, state, visited.words, at)) missing.delete(move.group);
+  };
+  try {
+    for (let number = 0; number < count && missing.size > 0; number++)
+      forEachOrder(expander, expander.stateOf(number), 0, (state) => drop(state, visited.startOf(number)));
+  } catch (error) {
+    // A guard that throws in another order alone: what is left counts as missing.
+    if (!(error instanceof Refusal)) throw error;
+  }
+}
+
+/** Brings a state into all orders of the n-th kind of what is alike, and of those behind it. */
+function forEachOrder(expander: Expander, state: State, n: number, visit: (state: State) => void): void {
+  const alike = expander.model.alike[n];
+  if (alike === undefined) return visit(state);
+  // Heap's algorithm: one exchange leads from each order to the next.
+  const generate = (k: number): void => {
+    if (k === 1) return forEachOrder(expander, state, n + 1, visit);
+    for (let i = 0; i < k; i++) {
+      generate(k - 1);
+      if (i < k - 1) expander.stepper.calls.swap(alike, state, k % 2 === 0 ? i : 0, k - 1);
+    }
+  };
+  generate(alike.count);
 }

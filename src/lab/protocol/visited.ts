@@ -6,16 +6,18 @@
 const LEAST_WORDS = 1 << 14;
 const LEAST_SLOTS = 1 << 12;
 
+/** Before the words of a state: its number, and how many words it has. */
+const HEAD = 2;
+
 export class Visited {
   /** States, in the order in which they were found. */
   count = 0;
   /** The words of all states. It is replaced when it grows. */
   words = new Int32Array(LEAST_WORDS);
   #used = 0;
-  /** A state's number + 1; 0 where there is none. */
-  #slots = new Int32Array(LEAST_SLOTS);
-  #hashes = new Int32Array(LEAST_SLOTS);
-  #ends = new Float64Array(LEAST_SLOTS);
+  /** Two words a slot: the hash, and where the state begins; 0 where there is none. */
+  #slots = new Int32Array(2 * LEAST_SLOTS);
+  #starts = new Int32Array(LEAST_SLOTS);
   #parents = new Int32Array(LEAST_SLOTS);
   #moves = new Int32Array(LEAST_SLOTS);
 
@@ -23,43 +25,40 @@ export class Visited {
   add(words: Int32Array, length: number, parent: number, move: number): number {
     const hash = hashOf(words, length);
     const slot = this.#slotOf(words, length, hash);
-    const known = this.#slots[slot]!;
-    if (known !== 0) return -known;
+    const known = this.#slots[slot + 1]!;
+    if (known !== 0) return -1 - this.words[known - HEAD]!;
     const state = this.count++;
     if (state === this.#parents.length) this.#growStates();
-    while (this.#used + length > this.words.length) this.words = grown(this.words);
-    this.words.set(words.subarray(0, length), this.#used);
-    this.#used += length;
-    this.#ends[state] = this.#used;
-    this.#hashes[state] = hash;
+    while (this.#used + HEAD + length > this.words.length) this.words = grown(this.words);
+    const start = this.#used + HEAD;
+    const own = this.words;
+    own[start - 2] = state;
+    own[start - 1] = length;
+    for (let i = 0; i < length; i++) own[start + i] = words[i]!;
+    this.#used = start + length;
+    this.#starts[state] = start;
     this.#parents[state] = parent;
     this.#moves[state] = move;
-    this.#slots[slot] = state + 1;
-    if (2 * this.count > this.#slots.length) this.#growSlots();
+    this.#slots[slot] = hash;
+    this.#slots[slot + 1] = start;
+    if (4 * this.count > this.#slots.length) this.#growSlots();
     return state;
   }
 
   /** The number of a state; -1 when it is not there. */
   find(words: Int32Array, length: number): number {
-    return this.#slots[this.#slotOf(words, length, hashOf(words, length))]! - 1;
+    const start = this.#slots[this.#slotOf(words, length, hashOf(words, length)) + 1]!;
+    return start === 0 ? -1 : this.words[start - HEAD]!;
   }
 
   /** Where the words of a state begin. */
   startOf(state: number): number {
-    return state === 0 ? 0 : this.#ends[state - 1]!;
-  }
-
-  lengthOf(state: number): number {
-    return this.#ends[state]! - this.startOf(state);
+    return this.#starts[state]!;
   }
 
   /** Whether a state has these words. */
   isAt(state: number, words: Int32Array, length: number): boolean {
-    const start = this.startOf(state);
-    if (this.#ends[state]! - start !== length) return false;
-    const own = this.words;
-    for (let i = 0; i < length; i++) if (own[start + i] !== words[i]) return false;
-    return true;
+    return this.#isSame(this.#starts[state]!, words, length);
   }
 
   /** The state from which it was found; -1 for the first. */
@@ -72,35 +71,44 @@ export class Visited {
     return this.#moves[state]!;
   }
 
+  #isSame(start: number, words: Int32Array, length: number): boolean {
+    const own = this.words;
+    if (own[start - 1] !== length) return false;
+    for (let i = 0; i < length; i++) if (own[start + i] !== words[i]) return false;
+    return true;
+  }
+
+  /** Its slot, or the empty one where it would be. */
   #slotOf(words: Int32Array, length: number, hash: number): number {
-    const mask = this.#slots.length - 1;
-    let slot = hash & mask;
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    let slot = (hash << 1) & mask;
     for (;;) {
-      const known = this.#slots[slot]!;
+      const known = slots[slot + 1]!;
       if (known === 0) return slot;
-      if (this.#hashes[known - 1] === hash && this.isAt(known - 1, words, length)) return slot;
-      slot = (slot + 1) & mask;
+      if (slots[slot] === hash && this.#isSame(known, words, length)) return slot;
+      slot = (slot + 2) & mask;
     }
   }
 
   #growSlots(): void {
-    const slots = new Int32Array(2 * this.#slots.length);
+    const old = this.#slots;
+    const slots = new Int32Array(2 * old.length);
     const mask = slots.length - 1;
-    for (let state = 0; state < this.count; state++) {
-      let slot = this.#hashes[state]! & mask;
-      while (slots[slot] !== 0) slot = (slot + 1) & mask;
-      slots[slot] = state + 1;
+    for (let i = 0; i < old.length; i += 2) {
+      if (old[i + 1] === 0) continue;
+      let slot = (old[i]! << 1) & mask;
+      while (slots[slot + 1] !== 0) slot = (slot + 2) & mask;
+      slots[slot] = old[i]!;
+      slots[slot + 1] = old[i + 1]!;
     }
     this.#slots = slots;
   }
 
   #growStates(): void {
-    this.#hashes = grown(this.#hashes);
+    this.#starts = grown(this.#starts);
     this.#parents = grown(this.#parents);
     this.#moves = grown(this.#moves);
-    const ends = new Float64Array(2 * this.#ends.length);
-    ends.set(this.#ends);
-    this.#ends = ends;
   }
 }
 

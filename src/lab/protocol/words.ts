@@ -22,8 +22,10 @@ interface Shape {
   /** By key: what the last record had there. A guess only. */
   readonly hints: (Shape | undefined)[];
   /** A record with these keys, in this order. */
-  readonly template: Readonly<Record<string, Plain>>;
+  readonly make: (codec: Codec) => Plain;
 }
+
+type Bag = Readonly<Record<string, unknown>>;
 
 type Atom =
   | { readonly kind: 0; readonly value: null | boolean | string | number }
@@ -38,8 +40,8 @@ export class TooLong extends Error {}
 const SMALL = 1 << 30;
 
 export class Codec {
-  /** What was encoded last. */
-  words = new Int32Array(256);
+  /** What was encoded last, in its first `length` words. */
+  readonly words = new Int32Array(WORDS_MAX);
   length = 0;
   /** Where decoding goes on. */
   #from: Int32Array = new Int32Array(0);
@@ -59,13 +61,14 @@ export class Codec {
     this.length = header;
     this.#depth = 0;
     this.#hint = this.#put(value, this.#hint);
+    this.#checkRoom(0);
   }
 
   /** A fresh value from words that `encode` has made. */
   decode(words: Int32Array, at: number): Plain {
     this.#from = words;
     this.#at = at;
-    return this.#take();
+    return this.take();
   }
 
   #atom(atom: Atom): number {
@@ -73,35 +76,32 @@ export class Codec {
     return ((this.#atoms.length - 1) << 1) | 1;
   }
 
-  #push(word: number): void {
-    if (this.length === this.words.length) {
-      if (this.length >= WORDS_MAX) throw new TooLong();
-      const more = new Int32Array(2 * this.length);
-      more.set(this.words);
-      this.words = more;
-    }
-    this.words[this.length++] = word;
+  /**
+   * What a list or record holds is written without further checks: what does not fit is dropped, and
+   * found in the end.
+   */
+  #checkRoom(more: number): void {
+    if (this.length + more > WORDS_MAX) throw new TooLong();
   }
 
   /** @returns the shape of a record, as the hint for the next */
   #put(value: unknown, hint: Shape | undefined): Shape | undefined {
+    if (typeof value === 'object' && value !== null)
+      return Array.isArray(value) ? this.#putList(value, hint) : this.#putRecord(value as Bag, hint);
+    this.words[this.length++] = this.#wordOf(value);
+    return hint;
+  }
+
+  #wordOf(value: unknown): number {
     switch (typeof value) {
       case 'number':
-        if ((value | 0) === value && value < SMALL && value >= -SMALL) this.#push(value << 1);
-        else this.#push(this.#number(value));
-        return hint;
+        return (value | 0) === value && value < SMALL && value >= -SMALL ? value << 1 : this.#number(value);
       case 'boolean':
-        this.#push(value ? this.#true : this.#false);
-        return hint;
+        return value ? this.#true : this.#false;
       case 'string':
-        this.#push(this.#values.get(value) ?? this.#intern(value));
-        return hint;
-      case 'object':
-        if (value === null) this.#push(this.#null);
-        else if (Array.isArray(value)) return this.#putList(value, hint);
-        else return this.#putRecord(value as Readonly<Record<string, unknown>>, hint);
-        return hint;
+        return this.#values.get(value) ?? this.#intern(value);
       default:
+        if (value === null) return this.#null;
         throw new NotPlain();
     }
   }
@@ -121,27 +121,33 @@ export class Codec {
   #putList(list: readonly unknown[], hint: Shape | undefined): Shape | undefined {
     if (++this.#depth > NESTING_MAX) throw new NotPlain();
     const { length } = list;
-    if (length > WORDS_MAX) throw new TooLong();
-    this.#push((this.#lists[length] ??= this.#atom({ kind: 1, length })));
+    this.#checkRoom(length + 1);
+    this.words[this.length++] = this.#lists[length] ??= this.#atom({ kind: 1, length });
     let shape = hint;
     for (let i = 0; i < length; i++) shape = this.#put(list[i], shape);
     this.#depth--;
     return shape;
   }
 
-  #putRecord(record: Readonly<Record<string, unknown>>, hint: Shape | undefined): Shape {
+  #putRecord(record: Bag, hint: Shape | undefined): Shape {
     if (Object.getPrototypeOf(record) !== Object.prototype || ++this.#depth > NESTING_MAX) throw new NotPlain();
     const begin = this.length;
     if (hint !== undefined) {
       const { keys, hints } = hint;
-      this.#push(hint.word);
+      this.#checkRoom(keys.length + 1);
+      this.words[this.length++] = hint.word;
       let i = 0;
       for (const key in record) {
         if (key !== keys[i]) {
           i = -1;
           break;
         }
-        hints[i] = this.#put(record[key], hints[i]);
+        const value = record[key];
+        // What most of a state is: the rest of what #put does is left out for it.
+        if (typeof value === 'number' && (value | 0) === value && value < SMALL && value >= -SMALL)
+          this.words[this.length++] = value << 1;
+        else if (typeof value === 'object') hints[i] = this.#put(value, hints[i]);
+        else this.words[this.length++] = this.#wordOf(value);
         i++;
       }
       if (i === keys.length) {
@@ -152,7 +158,8 @@ export class Codec {
     }
     const keys = Object.keys(record).sort();
     const shape = this.#shapeOf(keys);
-    this.#push(shape.word);
+    this.#checkRoom(keys.length + 1);
+    this.words[this.length++] = shape.word;
     for (let i = 0; i < keys.length; i++) shape.hints[i] = this.#put(record[keys[i]!], shape.hints[i]);
     this.#depth--;
     return shape;
@@ -164,10 +171,10 @@ export class Codec {
     if (known !== undefined) return known;
     // A key that is no key: it would set the prototype of what is decoded.
     if (keys.includes('__proto__')) throw new NotPlain();
-    const template = Object.fromEntries(keys.map((key) => [key, 0]));
+    const make = makerOf(keys);
     const atom: { kind: 2; shape: Shape } = {
       kind: 2,
-      shape: { word: 0, keys, hints: keys.map(() => undefined), template },
+      shape: { word: 0, keys, hints: keys.map(() => undefined), make },
     };
     const shape = { ...atom.shape, word: this.#atom(atom) };
     atom.shape = shape;
@@ -175,20 +182,36 @@ export class Codec {
     return shape;
   }
 
-  #take(): Plain {
+  /** What comes next: for the makers of records. */
+  take(): Plain {
     const word = this.#from[this.#at++]!;
     if ((word & 1) === 0) return word >> 1;
     const atom = this.#atoms[word >> 1]!;
     if (atom.kind === 0) return atom.value;
     if (atom.kind === 1) {
       const list: Plain[] = [];
-      for (let i = atom.length; i > 0; i--) list.push(this.#take());
+      for (let i = atom.length; i > 0; i--) list.push(this.take());
       return list;
     }
-    const { keys, template } = atom.shape;
-    const record: Record<string, Plain> = { ...template };
-    for (let i = 0; i < keys.length; i++) record[keys[i]!] = this.#take();
-    return record;
+    return atom.shape.make(this);
+  }
+}
+
+/**
+ * Makes records with these keys. A literal of the keys makes a state in half the time. Where no code
+ * may be made at run time, as in a page with a strict policy, a loop does the same.
+ */
+function makerOf(keys: readonly string[]): (codec: Codec) => Plain {
+  const parts = keys.map((key) => `${JSON.stringify(key)}: codec.take()`);
+  try {
+    // eslint-disable-next-line @typescript-eslint/no-implied-eval -- all of its text is here, and keys are quoted
+    return new Function('codec', `return { ${parts.join(', ')} };`) as (codec: Codec) => Plain;
+  } catch {
+    return (codec) => {
+      const record: Record<string, Plain> = {};
+      for (const key of keys) record[key] = codec.take();
+      return record;
+    };
   }
 }
 

@@ -1,0 +1,51 @@
+/** The text of a file that a user names, or of standard input. */
+
+import { Buffer } from 'node:buffer';
+import { closeSync, readSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { askHost, InputError } from '../../base/index.ts';
+import { openRegularFile } from '../../disk/image/file-image.ts';
+import type { Io } from './io.ts';
+import { sizeText } from './values.ts';
+
+/** Bytes of a file. Results have some thousands, with long time lines a few millions. */
+const BYTES_MAX = 64 << 20;
+const CHUNK_BYTES = 1 << 20;
+
+export const nameOf = (path: string): string => (path === '-' ? 'standard input' : path);
+
+/** @param path of the file; `-` is standard input. @throws InputError */
+export function textOf(path: string, io: Pick<Io, 'cwd' | 'stdin'>): string {
+  const name = nameOf(path);
+  const tooLong = (): never => {
+    throw new InputError(`${name}: more than ${sizeText(BYTES_MAX)}: not the result of a command`);
+  };
+  const bytes = path === '-' ? readAll(io.stdin, name, tooLong) : readFile(resolve(io.cwd, path), name, tooLong);
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new InputError(`${name}: not text in UTF-8`);
+  }
+}
+
+function readFile(path: string, name: string, tooLong: () => never): Uint8Array {
+  const { fd, size } = openRegularFile(path, `cannot read ${name}`);
+  try {
+    return size > BYTES_MAX ? tooLong() : readAll(fd, name, tooLong);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** A file may grow meanwhile, and a pipe has no size. */
+function readAll(fd: number, name: string, tooLong: () => never): Uint8Array {
+  const chunks: Buffer[] = [];
+  const chunk = Buffer.alloc(CHUNK_BYTES);
+  for (let total = 0; ; ) {
+    const length = askHost(`cannot read ${name}`, () => readSync(fd, chunk));
+    if (length === 0) return Buffer.concat(chunks);
+    chunks.push(Buffer.from(chunk.subarray(0, length)));
+    total += length;
+    if (total > BYTES_MAX) tooLong();
+  }
+}

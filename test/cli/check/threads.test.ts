@@ -1,0 +1,150 @@
+// `stillwarm check` in threads, and a user's program in them. The program is that of users, except
+// for the check, which costs nothing (program.ts).
+import { execFileSync, spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Printed } from './lab.ts';
+
+const ROOT = join(import.meta.dirname, '../../..');
+
+let dir = '';
+beforeAll(() => {
+  mkdirSync(join(ROOT, '.build'), { recursive: true });
+  dir = mkdtempSync(join(ROOT, '.build', 'check-'));
+  // The program finds its packages above, and its version two directories up.
+  cpSync(join(ROOT, 'package.json'), join(dir, 'package.json'));
+  const program = [join(dir, 'dist/cli/main.js'), 'test/cli/check/program.ts'];
+  execFileSync(process.execPath, [join(ROOT, 'tools/bundle.mjs'), ...program]);
+  // A user's directory, with a stillwarm of its own.
+  const door = join(dir, 'user/node_modules/stillwarm');
+  mkdirSync(door, { recursive: true });
+  writeFileSync(join(dir, 'user/package.json'), '{ "name": "user" }');
+  writeFileSync(join(door, 'package.json'), '{ "name": "stillwarm", "type": "module", "exports": "./index.js" }');
+  writeFileSync(join(door, 'index.js'), 'export const door = 1;');
+});
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+function check(line: string): Printed {
+  const argv = ['../dist/cli/main.js', 'check', 'double', ...line.split(' ').filter((word) => word !== '')];
+  const { status, stdout, stderr } = spawnSync(process.execPath, argv, {
+    cwd: join(dir, 'user'),
+    encoding: 'utf8',
+    timeout: 60_000,
+  });
+  return { status: status ?? -1, out: stdout, err: stderr };
+}
+
+const write = (name: string, text: string): void => writeFileSync(join(dir, 'user', name), text);
+
+describe('a check in threads', () => {
+  it('a check prints the same with one thread and with three, and in shards', () => {
+    const line = '--cases 500 --wrong 499,3 --json';
+    const one = check(`${line} --jobs 1`);
+    expect(one.status).toBe(1);
+    expect(check(`${line} --jobs 3`)).toEqual(one);
+    expect(check(`${line} --jobs 3 --shard 1/1 --out all`)).toEqual(one);
+    const { results } = JSON.parse(readFileSync(join(dir, 'user/all'), 'utf8')) as { results: { from: number }[] };
+    expect(results.map(({ from }) => from)).toEqual(Array.from({ length: 250 }, (_, n) => 2 * n));
+  });
+
+  it('a check in threads stops where the budget ends, and goes on from its file', () => {
+    const line = '--cases 400 --weigh 2 --json --jobs 2';
+    const cut = check(`${line} --budget 400ms --out part`);
+    expect(cut.status).toBe(3);
+    const { done } = JSON.parse(cut.out) as { done: number };
+    expect(done).toBeLessThan(400);
+    const rest = check(`${line} --resume part`);
+    expect(rest.status).toBe(0);
+    expect(JSON.parse(rest.out)).toMatchObject({ done: 400, verdict: 'passed' });
+  });
+});
+
+describe("a user's program", () => {
+  const WITH_TYPES = `import type { Program } from 'stillwarm';
+import { last } from './other.ts';
+
+interface Unused { readonly a: string }
+export default function* (_sys: Parameters<Program>[0]): Generator<number, void, void> {
+  yield 1;
+  yield* [2, 3] as readonly number[];
+  yield last satisfies number;
+}
+`;
+
+  it.each(['a.mjs', 'a.ts'])("a user's program %s is imported, with its modules, and played", (name) => {
+    write('other.ts', 'export const last: number = -4;\n');
+    write('other.mjs', 'export const last = -4;\n');
+    const plain = `import { last } from './other.mjs';
+import { door } from 'stillwarm';
+export default function* () { yield door; yield* [2, 3]; yield last; }`;
+    write(name, name === 'a.mjs' ? plain : WITH_TYPES);
+    const { status, out, err } = check(`--workload ${name} --json --jobs 2`);
+    expect({ status, err }).toEqual({ status: 1, err: '' });
+    const { options, ...result } = JSON.parse(out) as { options: { name: string; value: string }[] };
+    expect(result).toMatchObject({
+      cases: 4,
+      done: 4,
+      counts: [{ name: 'sum', value: 2 }],
+      violations: [{ at: 3, what: '-4' }],
+    });
+    expect(options.find((each) => each.name === 'workload')!.value).toMatch(
+      new RegExp(`^\\{"file":"${name}","crc32c":\\d+\\}$`),
+    );
+  });
+
+  it("a file with another program's bytes is another run", () => {
+    write('b.mjs', 'export default function* () { yield 1; }');
+    check('--workload b.mjs --out run');
+    write('b.mjs', 'export default function* () { yield 2; }');
+    expect(check('--workload b.mjs --resume run').err).toMatch(
+      /^stillwarm: --resume: run is of another run: its options is /,
+    );
+  });
+
+  it.each([
+    [
+      'late.ts',
+      'type T = number;\nexport default function* (): Generator<T> {\n  yield 1;\n  throw new Error("late");\n}\n',
+      /late\.ts:4: late$/,
+    ],
+    [
+      'random.mjs',
+      'let n = 0;\nexport default function* () { yield Number(new URL(import.meta.url).search.slice(1)) + ++n; }',
+      /random\.mjs: not deterministic: case 0 differs between two runs of it$/,
+    ],
+    [
+      'other-count.mjs',
+      'export default function* () { if (import.meta.url.endsWith("1")) yield 1; }',
+      /other-count\.mjs: not deterministic: the number of cases differs between two runs of it$/,
+    ],
+    ['exits.mjs', 'export default function* () { process.exit(4); }', /exits\.mjs: it has ended its thread, status 4$/],
+    [
+      'hangs.mjs',
+      'export default function* () { for (;;); }',
+      /hangs\.mjs: no end: counting its cases did nothing for 1 s$/,
+    ],
+    ['waits.mjs', 'for (;;);', /waits\.mjs: no end: its import did nothing for 1 s$/],
+    [
+      'hangs-once.mjs',
+      'import { isMainThread, workerData } from "node:worker_threads";\nexport default function* () { yield 1; if (workerData.name === "check") for (;;); }',
+      /hangs-once\.mjs: no end: cases 0 to 0 did nothing for 1 s$/,
+    ],
+  ])('the mistake of %s is one line that names the file and the place', (name, text, message) => {
+    write(name, text);
+    const patience = message.source.includes('no end') ? '1s' : '50s';
+    const { status, out, err } = check(`--workload ${name} --patience ${patience} --jobs 2`);
+    expect({ status, out }).toEqual({ status: 2, out: '' });
+    expect(err).toMatch(/^stillwarm: [^\n]*\n$/);
+    expect(err.trimEnd()).toMatch(message);
+  });
+
+  it.each([
+    ['nowhere.mjs', /^stillwarm: cannot read nowhere\.mjs: no such file\n$/],
+    ['some', /^stillwarm: --workload: some is none of none\n$/],
+  ])('the file %s is refused', (name, message) => {
+    const { status, err } = check(`--workload ${name}`);
+    expect(status).toBe(2);
+    expect(err).toMatch(message);
+  });
+});
