@@ -95,8 +95,11 @@ export const warmCache = (size = SIZE): Protocol<WarmCache, Fault> => ({
   what: 'a page cache that outlives its guest, with a table of what each frame is known to equal',
   faults: FAULTS,
   build: (has) => {
-    const needs = Object.entries(NEEDS).map(([fault, need]) => (has(fault as Fault) ? need : {}));
-    return modelOf(Object.assign({ ...size }, ...needs), has);
+    const needs = Object.entries(NEEDS).filter(([fault]) => has(fault as Fault));
+    return modelOf(
+      needs.reduce((all, [, need]) => ({ ...all, ...need }), size),
+      has,
+    );
   },
 });
 export default protocol(warmCache());
@@ -212,8 +215,8 @@ function modelOf(size: typeof SIZE, has: (fault: Fault) => boolean): Model<WarmC
   /** A step of the guest. */
   const guest = (each: number[][], when: When, change: Do): Step<WarmCache> =>
     step(each, (s, x, y) => s.phase === 'running' && when(s, x, y), change);
-  const [frames, blocks, transfers] = [size.frames, size.blocks, size.transfers].map((count) => pairs(upTo(count)));
-  const pages = pairs(upTo(size.pages), [-1]);
+  const [frames, blocks] = [pairs(upTo(size.frames)), pairs(upTo(size.blocks))];
+  const [pages, transfers] = [pairs(upTo(size.pages), [-1]), pairs(upTo(size.transfers))];
   const io = pairs(upTo(size.frames), upTo(size.blocks));
   const refusals = REFUSALS.filter((why) => size.frames > 1 || why !== 'duplicate');
   const isAny = (): boolean => true;

@@ -31,4 +31,4 @@ export {
 } from './api.ts';
 export { checkProtocol, type CheckProtocolOptions, type Row } from './check.ts';
 export { search } from './search.ts';
-export { refines, Refinement, type Refined, type RefineOptions, type Unexplained } from './refine.ts';
+export { type Refined, type RefineOptions, refines, type Unexplained } from './refine.ts';

@@ -8,7 +8,7 @@
  */
 
 import { ArgumentError, checkFunction, checkInteger, checkKeys, checkObject } from '../../base/index.ts';
-import type { AnyProtocol, Plain } from './api.ts';
+import type { AnyProtocol, Model, Plain, Protocol } from './api.ts';
 import { Refusal } from './calls.ts';
 import { checkModel, checkProtocolObject, type CheckedModel, type Move, type State } from './model.ts';
 import { Stepper } from './stepper.ts';
@@ -17,7 +17,7 @@ import { Visited } from './visited.ts';
 import { Codec, flawOf } from './words.ts';
 
 /** What a run is compared with. */
-export interface RefineOptions {
+export interface RefineOptions<S = never> {
   /** Faults that the protocol has. By default none. */
   readonly faults?: readonly string[];
   /** Most steps of the protocol from one observation to the next, 1 to 8. By default 1. */
@@ -26,12 +26,13 @@ export interface RefineOptions {
    * What is observed of a state of the protocol. By default all of it. A run then begins in the
    * protocol's first state.
    */
-  sees?(state: never): Plain;
+  readonly sees?: (state: S) => Plain;
 }
 
 /** A change that the protocol does not explain. */
 export interface Unexplained {
-  /** Number of the later observation in its run, from 0. */
+  /** Number of its run, from 0, and of the later observation in the run, from 0. */
+  readonly run: number;
   readonly at: number;
   /** The observation before; null for the first of a run. */
   readonly from: Plain;
@@ -62,7 +63,7 @@ interface Way {
 const WITHIN_MAX = 8;
 const NOWHERE: Way = { groups: [] };
 
-/** Follows runs of a real system, one observation at a time. */
+/** Follows runs of a real system, one observation at a time. A run ends where the next begins. */
 export class Refinement {
   readonly #model: CheckedModel;
   readonly #stepper: Stepper;
@@ -83,6 +84,7 @@ export class Refinement {
   #now: readonly number[] = [];
   #last: Plain = null;
   #at = 0;
+  #run = -1;
 
   /** @throws ArgumentError that names the place in the protocol, or the option */
   constructor(protocol: AnyProtocol, options: RefineOptions = {}) {
@@ -94,7 +96,7 @@ export class Refinement {
     checkFunction('options.sees', options.sees, true);
     const unknown = faults.find((fault) => !Object.hasOwn(protocol.faults ?? {}, fault));
     if (unknown !== undefined) throw new ArgumentError(`options.faults: ${unknown} is no fault of the protocol`);
-    this.#model = checkModel(protocol.build((fault: string) => faults.includes(fault)));
+    this.#model = checkModel(protocol.build((fault: string) => faults.includes(fault)) as Model<State>);
     this.#stepper = unfit(() => new Stepper(this.#model, new Traps(), false));
     this.#within = within;
     this.#sees = options.sees as ((state: State) => Plain) | undefined;
@@ -107,6 +109,7 @@ export class Refinement {
    * @throws ArgumentError when the observation is no plain data, or has other parts than a state
    */
   begin(observed: Plain): boolean {
+    this.#run++;
     this.#at = 0;
     this.#last = null;
     const view = this.#view(observed);
@@ -170,7 +173,7 @@ export class Refinement {
   #break(to: Plain, states: readonly number[]): void {
     const possible = this.#last === null ? [] : states.flatMap((state) => this.#movesFrom(state).map(([move]) => move));
     const names = new Set(possible.map(({ actor, label }) => (actor === '' ? label : `${actor}.${label}`)));
-    this.#broken ??= { at: this.#at, from: this.#last, to, possible: [...names] };
+    this.#broken ??= { run: this.#run, at: this.#at, from: this.#last, to, possible: [...names] };
   }
 
   /** The number of what an observation shows. */
@@ -212,15 +215,16 @@ export class Refinement {
 
   #movesFrom(number: number): readonly (readonly [Move, number])[] {
     return (this.#behind[number] ??= unfit(() => {
-      const start = this.#states.startOf(number);
-      const words = this.#states.words.slice(start, start + this.#states.lengthOf(number));
+      // They stay as they are when the words of all states are moved to a larger array.
+      const { words } = this.#states;
+      const at = this.#states.startOf(number);
       const found: [Move, number][] = [];
-      let state = this.#stepper.stateOf(words, 0);
+      let state = this.#stepper.stateOf(words, at);
       for (const move of this.#model.moves) {
-        if (!this.#stepper.isEnabled(move, state, words, 0)) continue;
-        this.#stepper.takeInOrder(move, state, words, 0);
+        if (!this.#stepper.isEnabled(move, state, words, at)) continue;
+        this.#stepper.takeInOrder(move, state, words, at);
         found.push([move, this.#add()]);
-        state = this.#stepper.stateOf(words, 0);
+        state = this.#stepper.stateOf(words, at);
       }
       return found;
     }));
@@ -238,18 +242,24 @@ function unfit<T>(work: () => T): T {
 }
 
 /**
- * Compares one run of a real system with a protocol. Each of the observed states must be what the
- * protocol can be in after at most `within` steps from the one before. How often an event may
- * happen is not asked.
- * @returns what was found; `broken` says at which observation the run leaves the protocol
+ * Compares runs of a real system with a protocol. A run is a list of what was observed, as states
+ * of the protocol. Each must be what the protocol can be in after at most `within` steps from the
+ * one before. How often an event may happen is not asked. Laws are not, either: `search` does that.
+ * @returns what was found; `broken` says where a run first leaves the protocol, and ends the check
  * @throws ArgumentError that names the place in the protocol, the option, or the flaw of a state
  */
-export function refines(protocol: AnyProtocol, observed: Iterable<Plain>, options: RefineOptions = {}): Refined {
+export function refines<S>(
+  protocol: Protocol<S>,
+  runs: Iterable<Iterable<Plain>>,
+  options: RefineOptions<S> = {},
+): Refined {
   const refinement = new Refinement(protocol, options);
-  let isBegun = false;
-  for (const state of observed) {
-    if (!(isBegun ? refinement.next(state) : refinement.begin(state))) break;
-    isBegun = true;
+  for (const run of runs) {
+    let isBegun = false;
+    for (const observed of run) {
+      if (!(isBegun ? refinement.next(observed) : refinement.begin(observed))) return refinement.result;
+      isBegun = true;
+    }
   }
   return refinement.result;
 }
