@@ -61,7 +61,7 @@ const FAULTS = {
   overlaps: { what: 'Transfers that race are vouched for.', breaks: 'takeover', within: 10 },
   failedTransfers: { what: 'A transfer that failed is vouched for.', breaks: 'takeover', within: 6 },
   drain: { what: 'Frames are judged before their transfers end.', breaks: 'drained', within: 2 },
-  revokeFirst: { what: 'The dead guest stores after its frames were judged.', breaks: 'takeover', within: 9 },
+  revokeFirst: { what: 'The dead guest stores after its frames were judged.', breaks: 'takeover', within: 8 },
   duplicates: { what: 'Two frames of one name are kept.', breaks: 'one frame', within: 10 },
 };
 export type Fault = keyof typeof FAULTS;
@@ -72,7 +72,7 @@ export const SIZE = { frames: 1, pages: 1, blocks: 2, transfers: 1 };
 /** What some faults need besides, to be shown. */
 export const NEEDS: Partial<Record<Fault, Partial<typeof SIZE>>> = {
   otherWrites: { frames: 2, blocks: 1 },
-  overlaps: { transfers: 2 },
+  overlaps: { blocks: 1, transfers: 2 },
   duplicates: { frames: 2, blocks: 1 },
 };
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
@@ -220,7 +220,7 @@ function modelOf(size: typeof SIZE, has: (fault: Fault) => boolean): Model<WarmC
   const io = pairs(upTo(size.frames), upTo(size.blocks));
   const refusals = REFUSALS.filter((why) => size.frames > 1 || why !== 'duplicate');
   const isAny = (): boolean => true;
-  const mayStore: When = ({ phase }) => phase === 'running' || (phase === 'judged' && has('revokeFirst'));
+  const mayStore: When = ({ phase }) => phase === 'running' || (phase !== 'dead' && has('revokeFirst'));
   const mayBegin: When = (s, n) => s.transfers.length < size.transfers && count(s, n) < 2;
   const isUnused: When = (s, id, b) => s.pages[id]!.block < 0 && s.pages.every(({ block }) => block !== b);
   const isDrained = (s: WarmCache): boolean => s.transfers.length === 0 || has('drain');
