@@ -153,6 +153,7 @@ const MAY_IMPORT = {
   'cli/kit': ['base', 'disk/image', 'domain0', 'experiment/host', 'experiment/guest'],
   'cli/check': [
     ...['base', 'experiment/judge', 'experiment/guest', 'doors/machine', 'lab', 'lab/*', 'cli/version.ts', 'cli/kit'],
+    'report/protocol-html.ts',
   ],
   cli: ['*'],
 };

@@ -12,6 +12,7 @@ import { runInOrder } from '../experiment/guest/runs.ts';
 import { runVmmReboot } from '../experiment/vmm/experiment.ts';
 import { runWeb } from '../experiment/web/experiment.ts';
 import type { CheckEntry } from './check/entry.ts';
+import { runProtocol, type ProtocolInput } from './check/protocol-thread.ts';
 import { main, statusOf } from './commands.ts';
 import { experimentsOf } from './experiments.ts';
 import type { Output } from './kit/io.ts';
@@ -33,9 +34,10 @@ export function start(entry: URL, checks: readonly CheckEntry[]): void {
     runProgram(entry, checks);
     return;
   }
-  const input = workerData as PoolInput | WorkerInput | typeof PLAYER;
+  const input = workerData as PoolInput | WorkerInput | ProtocolInput | typeof PLAYER;
   if (input.role === 'pool') runPool(input, experimentsOf(checks));
   else if (input.role === 'worker') runWorker(input, checks);
+  else if (input.role === 'protocol') runProtocol(input);
 }
 
 function runProgram(entry: URL, checks: readonly CheckEntry[]): void {

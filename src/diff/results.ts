@@ -115,6 +115,15 @@ export const KNOWN: Readonly<Record<string, Known>> = {
     },
     samples: [],
   },
+  'stillwarm/check-protocol@1': {
+    inputs: ['version', 'file'],
+    things: {
+      protocols: { by: ['protocol'], isSection: true },
+      searches: { by: ['fault'] },
+      reached: { by: ['name'] },
+    },
+    samples: ['steps'],
+  },
   'stillwarm/inspect@1': {
     inputs: [],
     things: { domains: { by: ['domid'], isSection: true } },

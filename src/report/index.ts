@@ -8,3 +8,4 @@ export * from './web-html.ts';
 export * from './web-text.ts';
 export * from './paper-html.ts';
 export * from './paper-text.ts';
+export * from './protocol-html.ts';

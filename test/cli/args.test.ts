@@ -198,6 +198,8 @@ describe('a number that an option does not take', () => {
       'check fuzz --seed',
       'check fuzz --case',
       'check fuzz --jobs',
+      'check protocol --states',
+      'check protocol --depth',
       'worker --jobs',
       'diff --tolerance',
     ]);

@@ -27,6 +27,8 @@ import { madeUpPaper } from '../report/paper-sample.ts';
 import { sampleResult } from '../report/sample.ts';
 import { sampleVmmResult } from '../report/vmm-sample.ts';
 import { sampleWebResult } from '../report/web-sample.ts';
+import { ProtocolResult } from '../../src/cli/check/protocol-result.ts';
+import { sampleProtocolResult } from './check/protocol-sample.ts';
 import { sampleCheckResult } from './check/sample.ts';
 import { schemaFile, schemaPage } from './schema-page.ts';
 
@@ -53,6 +55,7 @@ const RESULTS = [
   ['web', WebResult, () => plain(sampleWebResult())],
   ['inspect', InspectResult, () => plain(findings(inspected))],
   ['check', CheckResult, () => plain(sampleCheckResult())],
+  ['check-protocol', ProtocolResult, () => plain(sampleProtocolResult())],
   ['paper', PaperResult, () => plain(madeUpPaper({ study: true }).result)],
   ['diff', DiffResult, () => plain(compared())],
 ] as const;

@@ -1,5 +1,6 @@
 // Results of every command that `stillwarm diff` compares, with their definitions, and what the
 // tests say of the places in them by hand.
+import { ProtocolResult } from '../../src/cli/check/protocol-result.ts';
 import { CheckResult } from '../../src/cli/check/result.ts';
 import { findings } from '../../src/cli/inspect.ts';
 import { InspectResult } from '../../src/cli/inspect-result.ts';
@@ -9,6 +10,7 @@ import { RebootResult } from '../../src/experiment/guest/result.ts';
 import { VmmExperimentResult } from '../../src/experiment/vmm/result.ts';
 import { WebResult } from '../../src/experiment/web/result.ts';
 import { inspectMemory } from '../../src/xen/inspect.ts';
+import { sampleProtocolResult } from '../cli/check/protocol-sample.ts';
 import { sampleCheckResult } from '../cli/check/sample.ts';
 import { madeUpPaper } from '../report/paper-sample.ts';
 import { sampleResult } from '../report/sample.ts';
@@ -38,6 +40,7 @@ export const RESULTS = [
   ['web', WebResult, plain(sampleWebResult())],
   ['paper', PaperResult, plain(madeUpPaper({ study: true }).result)],
   ['check', CheckResult, plain(sampleCheckResult())],
+  ['check-protocol', ProtocolResult, plain(sampleProtocolResult())],
   ['inspect', InspectResult, plain(inspected())],
 ] as const;
 

@@ -7,6 +7,13 @@ export const PROBLEMS = `(() => {
   const problems = [];
   // The second is for what a closed <details> holds.
   const isShown = (element) => element.getClientRects().length > 0 && element.checkVisibility();
+  // What a box that scrolls does not show now covers nothing.
+  const seen = (element, rects) => {
+    const boxes = [];
+    for (let box = element; box !== null; box = box.parentElement)
+      if (getComputedStyle(box).overflowY === 'auto' && box.scrollHeight > box.clientHeight) boxes.push(box.getBoundingClientRect());
+    return rects.filter(({ top, bottom }) => boxes.every((box) => top >= box.top - 1 && bottom <= box.bottom + 1));
+  };
   const nameOf = ({ text }) => JSON.stringify(text.slice(0, 40));
   if (document.documentElement.scrollWidth > innerWidth) problems.push('the page is ' + document.documentElement.scrollWidth + ' wide');
 
@@ -15,7 +22,7 @@ export const PROBLEMS = `(() => {
     if (!isShown(text)) continue;
     const rect = text.getBoundingClientRect();
     const chart = text.closest('svg').getBoundingClientRect();
-    const one = { text: text.textContent, element: text, rects: [rect], color: getComputedStyle(text).fill };
+    const one = { text: text.textContent, element: text, rects: seen(text, [rect]), color: getComputedStyle(text).fill };
     texts.push(one);
     if (rect.left < chart.left - 1 || rect.right > chart.right + 1 || rect.top < chart.top - 1 || rect.bottom > chart.bottom + 1)
       problems.push(nameOf(one) + ' is cut off by its chart');
@@ -26,7 +33,7 @@ export const PROBLEMS = `(() => {
     if (node.textContent.trim() === '' || element.closest('svg') !== null || !isShown(element)) continue;
     const range = document.createRange();
     range.selectNodeContents(node);
-    const rects = [...range.getClientRects()];
+    const rects = seen(element, [...range.getClientRects()]);
     if (rects.length === 0) continue;
     const one = { text: node.textContent.trim(), element, rects, color: getComputedStyle(element).color };
     texts.push(one);

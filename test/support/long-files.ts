@@ -5,6 +5,7 @@ export const LONG_FILES: readonly string[] = [
   'test/cli/threads.test.ts',
   'test/cli/check/queue.test.ts',
   'test/report/pages.test.ts',
+  'test/report/protocol-pages.test.ts',
   'test/experiment/vmm/experiment.test.ts',
   'test/lab/crash/crash.test.ts',
   'test/doors/testing/laws.test.ts',

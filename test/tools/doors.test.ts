@@ -7,6 +7,7 @@ import { InspectResult } from '../../src/cli/inspect-result.ts';
 import { DiffResult } from '../../src/diff/result.ts';
 import { TABLE_VERSION } from '../../src/doors/table/table-bytes.ts';
 import { CHECK_FILE_SCHEMA } from '../../src/cli/check/file.ts';
+import { ProtocolResult } from '../../src/cli/check/protocol-result.ts';
 import { CheckResult } from '../../src/cli/check/result.ts';
 import { RebootResult } from '../../src/experiment/guest/result.ts';
 import { RANGES_SCHEMA } from '../../src/experiment/paper/paper.ts';
@@ -74,6 +75,7 @@ describe('the doors', () => {
       schema(PaperResult),
       ['`stillwarm/paper-ranges` (`paper --ranges`)', RANGES_SCHEMA.split('@')[1]!],
       schema(CheckResult),
+      schema(ProtocolResult),
       ['`stillwarm/check-file` (`check --out`)', CHECK_FILE_SCHEMA.split('@')[1]!],
       schema(InspectResult),
       schema(DiffResult),

@@ -19,6 +19,7 @@ import { parseRunFile, partsOfPlan, writeRunFile, type RunPlan } from './file.ts
 import { mergeShards } from './merge.ts';
 import { CHECK, CHECKS, type RUNNING, type workloadOptions } from './options.ts';
 import { keptIn, tellFindings } from './output.ts';
+import { checkProtocols } from './protocol.ts';
 import { playOnQueue } from './queue-client.ts';
 import { checkRuns, hostMs, phaseOf, type CheckJob } from './runs.ts';
 import type { CheckEntry } from './entry.ts';
@@ -47,8 +48,9 @@ export function check(argv: readonly string[], io: CheckIo): number {
   }
   const entry = io.checks.find(({ spec }) => spec.name === `${CHECK.name} ${name}`);
   if (entry !== undefined) return runCheck(entry, rest, io);
+  if (name === 'protocol') return checkProtocols(rest, io);
   if (name === 'merge') return mergeShards(rest, io);
-  const names = [...io.checks.map(({ spec }) => spec.name), `${CHECK.name} merge`].join(', ');
+  const names = [...io.checks.map(({ spec }) => spec.name), `${CHECK.name} protocol`, `${CHECK.name} merge`].join(', ');
   if (name === undefined) throw new UserError(`check: a command is missing: ${names} (see stillwarm check --help)`);
   throw new UserError(`check: unknown command ${oneLine(name)}; there are ${names} (see stillwarm check --help)`);
 }

@@ -8,6 +8,7 @@ import { PROTECTIONS } from '../../lab/faults/options.ts';
 import { KINDS } from '../../lab/fuzz/index.ts';
 import { ABLATIONS } from '../../lab/scope/ablations.ts';
 import { DEFAULT_STATES } from '../../lab/scope/options.ts';
+import { DEFAULT_STATES as DEFAULT_PROTOCOL_STATES } from '../../lab/protocol/search.ts';
 import { SCOPES } from '../../lab/scope/scopes.ts';
 import type { Shard } from '../../lab/check.ts';
 import {
@@ -225,6 +226,45 @@ export const CHECK_FUZZ = {
   },
 } as const satisfies CommandSpec;
 
+/** What a file of a protocol may be called. */
+export const PROTOCOL_NAME = /\.m?[jt]s$/;
+
+export const CHECK_PROTOCOL = {
+  name: 'check protocol',
+  positionals: [{ name: 'FILE', optional: true }],
+  summary:
+    'search all states of a protocol of a user, a file .js, .mjs, .mts or .ts that exports it by default; then with each of its faults. Without FILE, those that come with stillwarm',
+  options: {
+    fault: {
+      value: 'NAME',
+      help: 'search only with this fault, and print the shortest history that it breaks a law with',
+      parse: (_: string, text: string) => text,
+      otherwise: { value: undefined, words: 'none, and then each' },
+    } satisfies Option<string | undefined>,
+    states: {
+      ...integer('N', 'states after which a search takes up no new one', [1, 2 ** 30], {
+        value: DEFAULT_PROTOCOL_STATES,
+        text: String(DEFAULT_PROTOCOL_STATES),
+      }),
+      more: 'The result is then partial, and the exit status is 3',
+    },
+    depth: {
+      ...integer('N', 'steps of a history at most', [0, 2 ** 30], { value: undefined, words: 'no limit' }),
+      more: 'The result is then partial, and the exit status is 3',
+    },
+    patience: {
+      value: 'TIME',
+      help: `how long one state may take, ${TIME}`,
+      more: 'Then its thread is ended, and the function that does not return is named',
+      parse: parseTime,
+      otherwise: { value: 60_000, text: '60s' },
+    } satisfies Option<number>,
+    report: path('FILE', 'also write the histories to FILE, one page of HTML to be stepped through'),
+    json: JSON_OUT('check-protocol-schema.md'),
+    help: HELP,
+  },
+} as const satisfies CommandSpec;
+
 export const CHECK_MERGE = {
   name: 'check merge',
   positionals: [{ name: 'FILE', isRepeated: true }],
@@ -232,4 +272,11 @@ export const CHECK_MERGE = {
   options: { junit: JUNIT, json: JSON_OUT('check-schema.md'), help: HELP },
 } as const satisfies CommandSpec;
 
-export const CHECKS: readonly CommandSpec[] = [CHECK_FAULTS, CHECK_CRASH, CHECK_SCOPE, CHECK_FUZZ, CHECK_MERGE];
+export const CHECKS: readonly CommandSpec[] = [
+  CHECK_FAULTS,
+  CHECK_CRASH,
+  CHECK_SCOPE,
+  CHECK_FUZZ,
+  CHECK_PROTOCOL,
+  CHECK_MERGE,
+];

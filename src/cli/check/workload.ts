@@ -61,17 +61,25 @@ function registerHooks(): void {
  * @throws InputError of one line that names the file and the line
  */
 export async function loadWorkload(path: string, instance: number): Promise<Program> {
+  const exported = await loadDefault(path, instance);
+  if (typeof exported === 'function') return exported as Program;
+  throw new InputError(
+    `${path}:1: expected a program: export default function* (sys) { … }; the default export is ${typeof exported}`,
+  );
+}
+
+/**
+ * Imports the file anew, and gives what it exports by default.
+ * @throws InputError of one line that names the file and the line
+ */
+export async function loadDefault(path: string, instance: number): Promise<unknown> {
   registerHooks();
-  let module: { readonly default?: unknown };
   try {
-    module = (await import(`${pathToFileURL(path).href}?${instance}`)) as typeof module;
+    const module = (await import(`${pathToFileURL(path).href}?${instance}`)) as { readonly default?: unknown };
+    return module.default;
   } catch (error) {
     throw new InputError(blamed(error, path) ?? (await syntaxErrorOf(path)) ?? `${path}: ${firstLine(error)}`);
   }
-  if (typeof module.default === 'function') return module.default as Program;
-  throw new InputError(
-    `${path}:1: expected a program: export default function* (sys) { … }; the default export is ${typeof module.default}`,
-  );
 }
 
 /**

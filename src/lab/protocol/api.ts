@@ -220,6 +220,8 @@ export interface Outcome {
   readonly depth: number;
   /** `partial` when a bound was reached first; `refused` when the protocol is unfit. */
   readonly verdict: 'passed' | 'violated' | 'partial' | 'refused';
+  /** All laws that were asked, `deadlock` among them. */
+  readonly laws: readonly string[];
   /**
    * By step (`actor.step`), event and `sometimes` law: how often it was taken, or held. Steps of
    * actors that are alike are counted for whichever the search has met in its order.

@@ -1,7 +1,7 @@
 /** Calls of a protocol's functions. Whatever is wrong with one is a Refusal that names it. */
 
-import type { Event, ProblemKind } from './api.ts';
-import type { Move, State } from './model.ts';
+import type { Alike, ProblemKind } from './api.ts';
+import type { Asked, Called, CalledEvent, Move, State } from './model.ts';
 import { Trapped, type Traps } from './traps.ts';
 
 /** Thrown where a protocol turns out to be unfit: it ends a search. */
@@ -16,28 +16,39 @@ export class Refusal extends Error {
   }
 }
 
-/** How a move is called in a problem. */
-export const nameOf = ({ actor, label }: Move): string => (actor === '' ? label : `${actor}.${label}`);
+/** What others may watch while a search runs. */
+export interface Watch {
+  /** How many states were looked at, and the id of the function that was called last. */
+  readonly cells: Int32Array;
+  /** Told the names of all functions, by id less 1, before the first is called. */
+  readonly onFunctions: (names: readonly string[]) => void;
+}
+
+/** What swaps things that are alike. */
+const SWAP: Called = { id: 0, name: 'alike: swap' };
 
 export class Calls {
   readonly #traps: Traps;
+  readonly #cells: Int32Array;
 
-  constructor(traps: Traps) {
+  constructor(traps: Traps, cells: Int32Array) {
     this.#traps = traps;
+    this.#cells = cells;
   }
 
-  /** What a law or guard says. */
-  holds(test: (state: State) => unknown, state: State, where: string): boolean {
+  /** What a law says. */
+  holds(law: Asked, state: State): boolean {
     let answer: unknown;
+    this.#cells[1] = law.id;
     try {
-      answer = test(state);
+      answer = law.holds(state);
     } catch (error) {
-      this.#thrown(error, where);
+      this.#thrown(error, law);
     }
-    if (this.#traps.hit !== undefined) this.#trapped(where);
+    if (this.#traps.hit !== undefined) this.#trapped(law);
     if (answer === true) return true;
     if (answer === false) return false;
-    return notBoolean(answer, where);
+    return notBoolean(answer, law);
   }
 
   /** Whether a move can be taken, as far as its own function knows. */
@@ -45,31 +56,33 @@ export class Calls {
     const subject = move.step ?? move.event!;
     if (subject.when === undefined) return true;
     let answer: unknown;
+    this.#cells[1] = move.when.id;
     try {
       answer = subject.when(state, move.each);
     } catch (error) {
-      this.#thrown(error, `${nameOf(move)}: when`);
+      this.#thrown(error, move.when);
     }
-    if (this.#traps.hit !== undefined) this.#trapped(`${nameOf(move)}: when`);
+    if (this.#traps.hit !== undefined) this.#trapped(move.when);
     if (answer === true) return true;
     if (answer === false) return false;
-    return notBoolean(answer, `${nameOf(move)}: when`);
+    return notBoolean(answer, move.when);
   }
 
   /** Takes a step of an actor in a state. */
   take(move: Move, state: State): void {
     let answer: unknown;
+    this.#cells[1] = move.act.id;
     try {
-      answer = move.step!.do(state, move.each) as unknown;
+      answer = move.step!.do(state, move.each);
     } catch (error) {
-      this.#thrown(error, nameOf(move));
+      this.#thrown(error, move.act);
     }
-    if (this.#traps.hit !== undefined) this.#trapped(nameOf(move));
-    if (answer !== undefined) returned(answer, nameOf(move));
+    if (this.#traps.hit !== undefined) this.#trapped(move.act);
+    if (answer !== undefined) throw returned(answer, move.act);
   }
 
   /** Has an event happen: `fresh` is the first state, into which goes what survives of `state`. */
-  happen(move: Move, event: Event<State>, state: State, fresh: State): void {
+  happen(move: Move, event: CalledEvent, state: State, fresh: State): void {
     for (const part of event.survives) {
       const value = state[part];
       // A part that a step has deleted.
@@ -78,46 +91,52 @@ export class Calls {
     }
     if (event.then === undefined) return;
     let answer: unknown;
+    this.#cells[1] = move.act.id;
     try {
-      answer = event.then(fresh) as unknown;
+      answer = event.then(fresh);
     } catch (error) {
-      this.#thrown(error, nameOf(move));
+      this.#thrown(error, move.act);
     }
-    if (this.#traps.hit !== undefined) this.#trapped(nameOf(move));
-    if (answer !== undefined) returned(answer, nameOf(move));
+    if (this.#traps.hit !== undefined) this.#trapped(move.act);
+    if (answer !== undefined) throw returned(answer, move.act);
   }
 
   /** Exchanges two things that are alike. */
-  swap(alike: { swap(state: State, i: number, j: number): void }, state: State, i: number, j: number): void {
+  swap(alike: Alike<State>, state: State, i: number, j: number): void {
+    this.#cells[1] = SWAP.id;
     try {
       alike.swap(state, i, j);
     } catch (error) {
-      this.#thrown(error, 'alike: swap');
+      this.#thrown(error, SWAP);
     }
-    if (this.#traps.hit !== undefined) this.#trapped('alike: swap');
+    if (this.#traps.hit !== undefined) this.#trapped(SWAP);
   }
 
-  #thrown(error: unknown, where: string): never {
+  #thrown(error: unknown, where: Called): never {
     if (error instanceof Trapped) this.#trapped(where);
     const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    throw new Refusal('throws', where, `it throws ${text.split('\n')[0]!.slice(0, 200)}`);
+    throw new Refusal('throws', where.name, `it throws ${text.split('\n')[0]!.slice(0, 200)}`);
   }
 
-  #trapped(where: string): never {
-    throw new Refusal('asks the host', where, `it calls ${this.#traps.hit}: a protocol has no clock and no chance`);
+  #trapped(where: Called): never {
+    throw new Refusal(
+      'asks the host',
+      where.name,
+      `it calls ${this.#traps.hit}: a protocol has no clock and no chance`,
+    );
   }
 }
 
-function notBoolean(answer: unknown, where: string): never {
+function notBoolean(answer: unknown, { name }: Called): never {
   quiet(answer);
-  throw new Refusal('not a boolean', where, `it returns ${kindOf(answer)}, and neither true nor false`);
+  throw new Refusal('not a boolean', name, `it returns ${kindOf(answer)}, and neither true nor false`);
 }
 
-function returned(answer: unknown, where: string): never {
+function returned(answer: unknown, { name }: Called): Refusal {
   quiet(answer);
-  throw new Refusal(
+  return new Refusal(
     'returns',
-    where,
+    name,
     `it returns ${kindOf(answer)}: a step changes the state that it is given, at once`,
   );
 }

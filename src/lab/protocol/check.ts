@@ -28,13 +28,20 @@ export type CheckProtocolOptions = Omit<SearchOptions, 'faults'>;
  * @throws ArgumentError that names the place in the protocol, or the option
  */
 export function checkProtocol(protocol: AnyProtocol, options: CheckProtocolOptions = {}): readonly Row[] {
+  return rowsOf(protocol).map((fault) => rowOf(protocol, fault, (faults) => search(protocol, { ...options, faults })));
+}
+
+/** The faults of all rows; the first is none. @throws ArgumentError */
+export function rowsOf(protocol: AnyProtocol): readonly string[] {
   checkProtocolObject(protocol);
-  const none: Row = { fault: '', breaks: '', within: 0, ...judged(search(protocol, options), '', 0) };
-  const faults = Object.entries(protocol.faults ?? {}).map(([fault, { breaks, within }]): Row => {
-    const outcome = search(protocol, { ...options, faults: [fault] });
-    return { fault, breaks, within, ...judged(outcome, breaks, within) };
-  });
-  return [none, ...faults];
+  return ['', ...Object.keys(protocol.faults ?? {})];
+}
+
+/** @param searched the search with these faults */
+export function rowOf(protocol: AnyProtocol, fault: string, searched: (faults: readonly string[]) => Outcome): Row {
+  if (fault === '') return { fault, breaks: '', within: 0, ...judged(searched([]), '', 0) };
+  const { breaks, within } = protocol.faults![fault]!;
+  return { fault, breaks, within, ...judged(searched([fault]), breaks, within) };
 }
 
 function judged(outcome: Outcome, breaks: string, within: number): Pick<Row, 'outcome' | 'verdict' | 'why'> {

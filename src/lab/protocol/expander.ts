@@ -1,6 +1,6 @@
 /** Looks at one state after the other: its laws, its steps, and the states behind them. */
 
-import { nameOf, Refusal } from './calls.ts';
+import { Refusal } from './calls.ts';
 import type { CheckedModel, Move, State } from './model.ts';
 import { Stepper } from './stepper.ts';
 import { checkAlike, dropAlike } from './symmetry.ts';
@@ -36,10 +36,10 @@ export class Expander {
   /** The state that was looked at last. The functions of the protocol have left it as it was. */
   #state: State = {};
 
-  constructor(model: CheckedModel, traps: Traps, { states, symmetry }: ExpanderOptions) {
+  constructor(model: CheckedModel, traps: Traps, cells: Int32Array, { states, symmetry }: ExpanderOptions) {
     this.model = model;
     this.isSymmetric = symmetry && model.alike.length > 0;
-    this.stepper = new Stepper(model, traps, symmetry);
+    this.stepper = new Stepper(model, traps, cells, symmetry);
     this.#most = states;
     this.#taken = model.groups.map(() => 0);
     this.#twice = model.moves.map(() => 0);
@@ -95,8 +95,7 @@ export class Expander {
       this.#enabled.push(move);
       if (move.event === undefined) isStuck = false;
     }
-    if (isStuck && !(model.done !== undefined && stepper.calls.holds(model.done, state, 'done')))
-      broken.push('deadlock');
+    if (isStuck && !(model.done !== undefined && stepper.calls.holds(model.done, state))) broken.push('deadlock');
     stepper.encodeAs(state, words, at, 'a law or a guard');
     if (!visited.isAt(number, stepper.words, stepper.length)) this.#findCulprit(number);
     if (this.isSymmetric) checkAlike(this, number);
@@ -144,7 +143,7 @@ export class Expander {
     if (!isEnabled || stepper.length !== first.length || first.some((word, i) => word !== stepper.words[i]))
       throw new Refusal(
         'differs',
-        nameOf(move),
+        move.act.name,
         'twice from the same state, it does not do the same: it knows more than the state',
       );
   }
@@ -154,18 +153,15 @@ export class Expander {
     const { calls } = this.stepper;
     const broken: string[] = [];
     for (let i = 0; i < always.length; i++) {
-      const { name, holds } = always[i]!;
-      if (!calls.holds(holds, state, name)) broken.push(name);
+      const law = always[i]!;
+      if (!calls.holds(law, state)) broken.push(law.name);
     }
-    for (let i = 0; i < sometimes.length; i++) {
-      const { name, holds } = sometimes[i]!;
-      if (calls.holds(holds, state, name)) this.#held[i]!++;
-    }
+    for (let i = 0; i < sometimes.length; i++) if (calls.holds(sometimes[i]!, state)) this.#held[i]!++;
     for (let i = 0; i < neverAfter.length; i++) {
       const { name, after, never } = neverAfter[i]!;
       // Asked for its side effects, which it must not have: what it says is among the bits.
-      calls.holds(after, state, `${name}: after`);
-      if ((bits & (1 << i)) !== 0 && calls.holds(never, state, `${name}: never`)) broken.push(name);
+      calls.holds(after, state);
+      if ((bits & (1 << i)) !== 0 && calls.holds(never, state)) broken.push(name);
     }
     return broken;
   }
@@ -190,21 +186,20 @@ export class Expander {
     const at = visited.startOf(number);
     const { words } = visited;
     const { calls } = stepper;
-    const suspects: [string, (state: State) => unknown][] = [
-      ...[...model.always, ...model.sometimes].map(({ name, holds }) => [name, holds] as [string, typeof holds]),
-      ...model.neverAfter.flatMap(({ name, after, never }): [string, typeof after][] => [
-        [`${name}: after`, after],
-        [`${name}: never`, never],
-      ]),
+    const laws = [
+      ...[...model.always, ...model.sometimes, ...model.neverAfter.flatMap(({ after, never }) => [after, never])],
+      ...(model.done === undefined ? [] : [model.done]),
+    ];
+    const suspects: [string, (state: State) => boolean][] = [
+      ...laws.map((law): [string, (state: State) => boolean] => [law.name, (state) => calls.holds(law, state)]),
       ...model.moves.map((move): [string, (state: State) => boolean] => [
-        `${nameOf(move)}: when`,
+        move.when.name,
         (state) => calls.isEnabled(move, state),
       ]),
-      ...(model.done === undefined ? [] : [['done', model.done] as [string, typeof model.done]]),
     ];
-    for (const [name, test] of suspects) {
+    for (const [name, ask] of suspects) {
       const state = this.stateOf(number);
-      calls.holds(test, state, name);
+      ask(state);
       stepper.encodeAs(state, words, at, name);
       if (!visited.isAt(number, stepper.words, stepper.length))
         throw new Refusal('changes the state', name, 'it may only look at the state, and changes it');

@@ -18,10 +18,9 @@ export function grewOf(expander: Expander, cut: number): string[] {
   const late = extents(expander, cut, expander.visited.count);
   return [...late].flatMap(([part, { size, greatest }]) => {
     const before = early.get(part) ?? { size: 0, greatest: 0 };
-    if (size > before.size)
-      return [`${part} held up to ${before.size} numbers and texts at first, and ${size} in the end`];
+    if (size > before.size) return [`${part}: up to ${before.size} numbers and texts at first, ${size} in the end`];
     if (greatest > before.greatest)
-      return [`a number in ${part} was ${before.greatest} at most at first, and is ${greatest} in the end`];
+      return [`${part}: numbers up to ${before.greatest} at first, ${greatest} in the end`];
     return [];
   });
 }

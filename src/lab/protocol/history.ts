@@ -2,7 +2,7 @@
 
 import { shellWord } from '../../base/shell-word.ts';
 import type { History, Plain, Taken } from './api.ts';
-import { nameOf, Refusal } from './calls.ts';
+import { Refusal } from './calls.ts';
 import type { Expander } from './expander.ts';
 import type { Move, State } from './model.ts';
 
@@ -46,7 +46,7 @@ function replayed(expander: Expander, path: readonly number[]): Taken[] {
     if (!visited.isAt(number, stepper.words, stepper.length))
       throw new Refusal(
         'differs',
-        nameOf(move),
+        move.act.name,
         'taken again, it leads to another state: it knows more than the state',
       );
     return takenOf(move, expander.stateOf(number));
@@ -73,7 +73,7 @@ function reordered(expander: Expander, path: readonly number[]): Taken[] {
       return takenOf(move, stepper.stateOf(words, 0));
     }
     const move = model.moves[visited.moveOf(number)]!;
-    throw new Refusal('not alike', nameOf(move), 'it can be taken in one order of what is alike, and not in another');
+    throw new Refusal('not alike', move.act.name, 'it can be taken in one order of what is alike, and not in another');
   });
 }
 

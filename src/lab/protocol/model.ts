@@ -1,10 +1,20 @@
 /** A protocol's model as one list of moves and lists of laws, with its mistakes named. */
 
 import { ArgumentError, checkFunction, checkInteger, checkKeys, checkList, checkObject } from '../../base/index.ts';
-import type { Alike, AnyProtocol, Event, Holds, Model, NeverAfter, Plain, Step, Touches } from './api.ts';
+import type { Alike, AnyProtocol, Event, Holds, Model, Plain, Step, Touches } from './api.ts';
 
 /** States are of a type that their protocol alone knows. */
 export type State = Record<string, Plain>;
+
+/** A step whose function may return something all the same. */
+export interface CalledStep extends Omit<Step<State>, 'do'> {
+  do(state: State, each: Plain): unknown;
+}
+
+/** An event whose function may return something all the same. */
+export interface CalledEvent extends Omit<Event<State>, 'then'> {
+  then?(state: State): unknown;
+}
 
 /** One step of an actor with its value, or an event. */
 export interface Move {
@@ -16,17 +26,33 @@ export interface Move {
   /** Number of its step or event: steps that differ by their value have one. */
   readonly group: number;
   readonly each: Plain;
-  readonly step: Step<State> | undefined;
-  readonly event: Event<State> | undefined;
+  readonly step: CalledStep | undefined;
+  readonly event: CalledEvent | undefined;
   /** Where it is counted how often an event happened: a word of the header; 0 for none. */
   readonly counter: number;
   readonly most: number;
   readonly touches: Touches<State> | undefined;
+  /** Its two functions. */
+  readonly when: Called;
+  readonly act: Called;
 }
 
-export interface NamedLaw {
+/** A function of the protocol, as problems call it. */
+export interface Called {
+  /** Counted from 1. */
+  readonly id: number;
   readonly name: string;
+}
+
+/** A function that says whether something holds. */
+export interface Asked extends Called {
   readonly holds: Holds<State>;
+}
+
+export interface AfterLaw {
+  readonly name: string;
+  readonly after: Asked;
+  readonly never: Asked;
 }
 
 export interface CheckedModel {
@@ -36,12 +62,14 @@ export interface CheckedModel {
   readonly groups: readonly string[];
   /** Words before a state: the bits of `neverAfter`, and how often each event happened. */
   readonly header: number;
-  readonly always: readonly NamedLaw[];
-  readonly sometimes: readonly NamedLaw[];
-  readonly neverAfter: readonly (NeverAfter<State> & { readonly name: string })[];
-  readonly done: Holds<State> | undefined;
+  readonly always: readonly Asked[];
+  readonly sometimes: readonly Asked[];
+  readonly neverAfter: readonly AfterLaw[];
+  readonly done: Asked | undefined;
   readonly reads: readonly string[] | undefined;
   readonly alike: readonly Alike<State>[];
+  /** All functions, by id less 1. */
+  readonly functions: readonly string[];
 }
 
 const NEVER_AFTER_MAX = 30;
@@ -54,13 +82,18 @@ const entriesOf = <T>(place: string, value: Readonly<Record<string, T>> | undefi
   return Object.entries(value);
 };
 
+/** @throws ArgumentError unless a member is a function, or undefined where it may be left out */
+function checkMember(place: string, of: object, member: string, isOptional = false): void {
+  checkFunction(`${place}.${member}`, Reflect.get(of, member), isOptional);
+}
+
 /** @throws ArgumentError that names the place in the protocol */
 export function checkProtocolObject(it: AnyProtocol): void {
   checkObject('protocol', it, 'name', 'what', 'build');
   checkKeys('protocol', it, ['name', 'what', 'faults', 'build']);
   for (const key of ['name', 'what'] as const)
     if (typeof it[key] !== 'string' || it[key] === '') throw new ArgumentError(`protocol.${key}: expected a text`);
-  checkFunction('protocol.build', it.build);
+  checkMember('protocol', it, 'build');
   for (const [name, fault] of entriesOf('protocol.faults', it.faults)) {
     const place = `protocol.faults.${name}`;
     checkObject(place, fault, 'what', 'breaks', 'within');
@@ -76,28 +109,23 @@ export function checkModel(model: Model<State>): CheckedModel {
   checkObject('model.initial', model.initial);
   if (Array.isArray(model.initial)) throw new ArgumentError('model.initial: expected a record, got a list');
   const moves: Move[] = [];
+  const functions: string[] = [];
+  const called: Naming = (name) => ({ id: functions.push(name), name });
   const groups: string[] = [];
   for (const [actor, steps] of entriesOf('model.actors', model.actors))
     for (const [name, step] of entriesOf(`model.actors.${actor}`, steps)) {
       const place = `model.actors.${actor}.${name}`;
       checkObject(place, step, 'do');
       checkKeys(place, step, ['each', 'when', 'do', 'touches']);
-      checkFunction(`${place}.do`, step.do);
-      checkFunction(`${place}.when`, step.when, true);
+      checkMember(place, step, 'do');
+      checkMember(place, step, 'when', true);
       const touches = touchesOf(place, model.initial, step.touches);
       const group = groups.push(`${actor}.${name}`) - 1;
       for (const [each, label] of valuesOf(place, name, step.each))
         moves.push({
-          number: moves.length,
-          actor,
-          label,
-          group,
-          each,
-          step,
-          event: undefined,
-          counter: 0,
-          most: 0,
-          touches,
+          ...{ number: moves.length, actor, label, group, each, step, event: undefined, counter: 0, most: 0, touches },
+          when: called(`${actor}.${label}: when`),
+          act: called(`${actor}.${label}`),
         });
     }
   if (moves.length === 0) throw new ArgumentError('model.actors: there is no step');
@@ -107,64 +135,72 @@ export function checkModel(model: Model<State>): CheckedModel {
     checkObject(place, event, 'survives');
     checkKeys(place, event, ['survives', 'most', 'when', 'then']);
     partsOf(`${place}.survives`, model.initial, event.survives);
-    checkFunction(`${place}.when`, event.when, true);
-    checkFunction(`${place}.then`, event.then, true);
+    checkMember(place, event, 'when', true);
+    checkMember(place, event, 'then', true);
     const most = event.most ?? 1;
     if (most !== Infinity) checkInteger(`${place}.most`, most, 1, MOST_MAX);
     const counter = most === Infinity ? 0 : ++counters;
     const group = groups.push(name) - 1;
     moves.push({
-      number: moves.length,
-      actor: '',
-      label: name,
-      group,
-      each: 0,
-      step: undefined,
-      event,
-      counter,
-      most,
-      touches: undefined,
+      ...{ number: moves.length, actor: '', label: name, group, each: 0, step: undefined, event, counter, most },
+      ...{ touches: undefined, when: called(`${name}: when`), act: called(name) },
     });
   }
-  return { initial: model.initial, moves, groups, header: 1 + counters, ...lawsOf(model), alike: alikeOf(model) };
+  return {
+    initial: model.initial,
+    moves,
+    groups,
+    header: 1 + counters,
+    ...lawsOf(model, called),
+    alike: alikeOf(model),
+    functions,
+  };
 }
 
-function lawsOf({ laws, initial }: Model<State>) {
+type Naming = (name: string) => Called;
+
+function lawsOf({ laws, initial }: Model<State>, called: Naming) {
   checkObject('model.laws', laws);
   checkKeys('model.laws', laws, ['always', 'sometimes', 'neverAfter', 'done', 'reads']);
-  const named = (kind: 'always' | 'sometimes'): NamedLaw[] =>
+  const named = (kind: 'always' | 'sometimes'): Asked[] =>
     entriesOf(`model.laws.${kind}`, laws[kind]).map(([name, holds]) => {
       checkFunction(`model.laws.${kind}.${name}`, holds);
-      return { name, holds };
+      return { ...called(name), holds };
     });
   const neverAfter = entriesOf('model.laws.neverAfter', laws.neverAfter).map(([name, law]) => {
     const place = `model.laws.neverAfter.${name}`;
     checkObject(place, law, 'after', 'never');
-    checkFunction(`${place}.after`, law.after);
-    checkFunction(`${place}.never`, law.never);
-    return { name, after: law.after, never: law.never };
+    checkMember(place, law, 'after');
+    checkMember(place, law, 'never');
+    return {
+      name,
+      after: { ...called(`${name}: after`), holds: law.after },
+      never: { ...called(`${name}: never`), holds: law.never },
+    };
   });
   if (neverAfter.length > NEVER_AFTER_MAX)
     throw new ArgumentError(
       `model.laws.neverAfter: there are ${neverAfter.length}, and at most ${NEVER_AFTER_MAX} are possible`,
     );
-  checkFunction('model.laws.done', laws.done, true);
+  checkMember('model.laws', laws, 'done', true);
   const reads = laws.reads === undefined ? undefined : partsOf('model.laws.reads', initial, laws.reads);
   const found = { always: named('always'), sometimes: named('sometimes'), neverAfter };
   const names = Object.values(found).flatMap((list) => list.map(({ name }) => name));
   for (const name of names)
     if (name === 'deadlock' || names.indexOf(name) !== names.lastIndexOf(name))
       throw new ArgumentError(`model.laws: ${name} is the name of another law`);
-  return { ...found, done: laws.done?.bind(laws), reads };
+  const done = laws.done && { ...called('done'), holds: laws.done.bind(laws) };
+  return { ...found, done, reads };
 }
 
 function alikeOf({ alike }: Model<State>): readonly Alike<State>[] {
   if (alike === undefined) return [];
   checkList('model.alike', alike, 'count', 'swap');
   let orders = 1;
-  alike.forEach(({ count, swap }, n) => {
+  alike.forEach((each, n) => {
+    const { count } = each;
     checkInteger(`model.alike[${n}].count`, count, 2, 6);
-    checkFunction(`model.alike[${n}].swap`, swap);
+    checkMember(`model.alike[${n}]`, each, 'swap');
     for (let i = 2; i <= count; i++) orders *= i;
   });
   if (orders > 5040)

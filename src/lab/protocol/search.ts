@@ -5,7 +5,7 @@
 
 import { ArgumentError, checkInteger, checkKeys, checkObject } from '../../base/index.ts';
 import type { AnyProtocol, Coverage, Outcome, Problem, SearchOptions } from './api.ts';
-import { Refusal } from './calls.ts';
+import { Refusal, type Watch } from './calls.ts';
 import { Expander } from './expander.ts';
 import { grewOf } from './growth.ts';
 import { historyOf, type Named } from './history.ts';
@@ -23,6 +23,11 @@ const OPTIONS = ['faults', 'states', 'depth', 'symmetry', 'reduction'] as const;
  * @throws ArgumentError that names the place in the protocol, or the option
  */
 export function search(protocol: AnyProtocol, options: SearchOptions = {}): Outcome {
+  return watchedSearch(protocol, options, { cells: new Int32Array(2), onFunctions: () => undefined });
+}
+
+/** A search that others may watch. */
+export function watchedSearch(protocol: AnyProtocol, options: SearchOptions, watch: Watch): Outcome {
   checkProtocolObject(protocol);
   checkObject('options', options);
   checkKeys('options', options, OPTIONS);
@@ -42,7 +47,8 @@ export function search(protocol: AnyProtocol, options: SearchOptions = {}): Outc
     const model = built(protocol, faults, traps);
     if (model instanceof Refusal) return refusedAtOnce(model);
     const { symmetry = true, reduction = true } = options;
-    return searchModel(model, named, traps, { states, depth, symmetry, reduction });
+    watch.onFunctions(model.functions);
+    return searchModel(model, named, traps, watch.cells, { states, depth, symmetry, reduction });
   } finally {
     traps.clear();
   }
@@ -69,6 +75,7 @@ function refusedAtOnce(refusal: Refusal): Outcome {
     states: 0,
     transitions: 0,
     depth: 0,
+    laws: [],
     reached: {},
     unreached: [],
     broken: [],
@@ -78,6 +85,11 @@ function refusedAtOnce(refusal: Refusal): Outcome {
   return { ...nothing, verdict: 'refused', problem: problemOf(refusal) };
 }
 
+const lawsOf = ({ always, sometimes, neverAfter }: CheckedModel): string[] => [
+  ...[...always, ...sometimes, ...neverAfter].map(({ name }) => name),
+  'deadlock',
+];
+
 interface Bounds {
   readonly states: number;
   readonly depth: number;
@@ -85,10 +97,10 @@ interface Bounds {
   readonly reduction: boolean;
 }
 
-function searchModel(model: CheckedModel, named: Named, traps: Traps, bounds: Bounds): Outcome {
+function searchModel(model: CheckedModel, named: Named, traps: Traps, cells: Int32Array, bounds: Bounds): Outcome {
   let expander: Expander;
   try {
-    expander = new Expander(model, traps, bounds);
+    expander = new Expander(model, traps, cells, bounds);
     expander.begin();
   } catch (error) {
     if (error instanceof Refusal) return refusedAtOnce(error);
@@ -114,6 +126,7 @@ function searchModel(model: CheckedModel, named: Named, traps: Traps, bounds: Bo
         cut = state;
         bound = 'depth';
       }
+      cells[0] = state;
       broken = expander.look(state);
       if (broken.length > 0) break;
       if (cut >= 0 || expander.expand(state)) continue;
@@ -125,7 +138,7 @@ function searchModel(model: CheckedModel, named: Named, traps: Traps, bounds: Bo
     refusal = error;
   }
   const cutAt = cut < 0 ? visited.count : cut;
-  const seen = { states: visited.count, transitions: expander.transitions, ...expander.reached() };
+  const seen = { states: visited.count, transitions: expander.transitions, ...expander.reached(), laws: lawsOf(model) };
   const grew = bound === 'states' ? grewOf(expander, cutAt) : [];
   const coverage = {
     depth: cut < 0 ? depth : expander.depthOf(cut),
@@ -135,13 +148,13 @@ function searchModel(model: CheckedModel, named: Named, traps: Traps, bounds: Bo
   };
   const common = { ...seen, depth: expander.depthOf(visited.count - 1), isShortest: true, coverage };
   if (refusal !== undefined)
-    return { ...common, broken: [], verdict: 'refused', problem: explained(refusal, expander, named, state) };
+    return { ...common, broken: [], verdict: 'refused', problem: explained(refusal, expander, named, state, traps) };
   if (broken.length > 0) {
     try {
       return { ...common, broken, verdict: 'violated', counterexample: historyOf(expander, named, state, broken[0]!) };
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      return { ...common, broken: [], verdict: 'refused', problem: explained(error, expander, named, state) };
+      return { ...common, broken: [], verdict: 'refused', problem: explained(error, expander, named, state, traps) };
     }
   }
   if (bound !== undefined) return { ...common, broken, verdict: 'partial' };
@@ -150,7 +163,9 @@ function searchModel(model: CheckedModel, named: Named, traps: Traps, bounds: Bo
 }
 
 /** A problem with the history to the state in which it showed. */
-function explained(refusal: Refusal, expander: Expander, named: Named, state: number): Problem {
+function explained(refusal: Refusal, expander: Expander, named: Named, state: number, traps: Traps): Problem {
+  // What it asked the host for was asked: the way there may do without.
+  traps.hit = undefined;
   try {
     return { ...problemOf(refusal), history: historyOf(expander, named, state, refusal.kind) };
   } catch (error) {

@@ -1,6 +1,6 @@
 /** Takes single steps: from the words of a state to those of the next. */
 
-import { Calls, nameOf, Refusal } from './calls.ts';
+import { Calls, Refusal } from './calls.ts';
 import type { CheckedModel, Move, State } from './model.ts';
 import type { Traps } from './traps.ts';
 import { Codec, flawOf, NotPlain, TooLong, WORDS_MAX } from './words.ts';
@@ -16,9 +16,9 @@ export class Stepper {
   #leastLength = 0;
   readonly #isSymmetric: boolean;
 
-  constructor(model: CheckedModel, traps: Traps, isSymmetric: boolean) {
+  constructor(model: CheckedModel, traps: Traps, cells: Int32Array, isSymmetric: boolean) {
     this.model = model;
-    this.calls = new Calls(traps);
+    this.calls = new Calls(traps, cells);
     this.#isSymmetric = isSymmetric && model.alike.length > 0;
     this.#encode(model.initial, 'initial');
     this.#initial = this.#codec.words.slice(0, this.#codec.length);
@@ -72,7 +72,7 @@ export class Stepper {
     let after = state;
     if (move.event === undefined) this.calls.take(move, state);
     else this.calls.happen(move, move.event, state, (after = this.stateOf(this.#initial, 0)));
-    this.#encode(after, move);
+    this.#encode(after, move.act.name);
     const { words: made } = this.#codec;
     const { header } = this.model;
     for (let i = 0; i < header; i++) made[i] = words[at + i]!;
@@ -98,16 +98,16 @@ export class Stepper {
     let all = bits;
     for (let i = 0; i < neverAfter.length; i++) {
       const law = neverAfter[i]!;
-      if ((all & (1 << i)) === 0 && this.calls.holds(law.after, state, `${law.name}: after`)) all |= 1 << i;
+      if ((all & (1 << i)) === 0 && this.calls.holds(law.after, state)) all |= 1 << i;
     }
     this.#codec.words[0] = all;
   }
 
-  #encode(state: State, where: Move | string): void {
+  #encode(state: State, where: string): void {
     try {
       this.#codec.encode(state, this.model.header);
     } catch (error) {
-      this.#refuse(error, state, typeof where === 'string' ? where : nameOf(where));
+      this.#refuse(error, state, where);
     }
   }
 
@@ -145,11 +145,12 @@ export class Stepper {
     }
     // Heap's algorithm: one exchange leads from each order to the next.
     const generate = (k: number): void => {
-      if (k === 1) return this.#orders(state, n + 1);
-      for (let i = 0; i < k; i++) {
-        generate(k - 1);
-        if (i < k - 1) this.calls.swap(alike, state, k % 2 === 0 ? i : 0, k - 1);
-      }
+      if (k === 1) this.#orders(state, n + 1);
+      else for (let i = 0; i < k; i++) exchange(k, i);
+    };
+    const exchange = (k: number, i: number): void => {
+      generate(k - 1);
+      if (i < k - 1) this.calls.swap(alike, state, k % 2 === 0 ? i : 0, k - 1);
     };
     generate(alike.count);
   }

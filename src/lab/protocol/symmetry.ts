@@ -19,7 +19,7 @@ export function checkAlike(expander: Expander, number: number): void {
       const other = expander.stateOf(number);
       expander.stepper.calls.swap(alike, other, i, i + 1);
       const swapped = `alike[${n}].swap(${i}, ${i + 1})`;
-      const law = answersOf(expander, other).find(([name, holds], at) => answers[at]![1] !== holds && name !== '');
+      const law = answersOf(expander, other).find(([, holds], at) => answers[at]![1] !== holds);
       if (law !== undefined)
         throw new Refusal('not alike', law[0], `it does not say the same of a state after ${swapped}`);
       const there = stepsOf(expander, other, number);
@@ -33,13 +33,10 @@ function answersOf({ model, stepper: { calls } }: Expander, state: State): (read
   const asked = [
     ...model.always,
     ...model.sometimes,
-    ...model.neverAfter.flatMap(({ name, after, never }) => [
-      { name, holds: after },
-      { name, holds: never },
-    ]),
-    ...(model.done === undefined ? [] : [{ name: 'done', holds: model.done }]),
+    ...model.neverAfter.flatMap(({ after, never }) => [after, never]),
+    ...(model.done === undefined ? [] : [model.done]),
   ];
-  return asked.map(({ name, holds }) => [name, calls.holds(holds, state, name)] as const);
+  return asked.map((law) => [law.name, calls.holds(law, state)] as const);
 }
 
 /**
@@ -83,14 +80,18 @@ export function dropAlike(expander: Expander, count: number, missing: Set<number
 /** Brings a state into all orders of the n-th kind of what is alike, and of those behind it. */
 function forEachOrder(expander: Expander, state: State, n: number, visit: (state: State) => void): void {
   const alike = expander.model.alike[n];
-  if (alike === undefined) return visit(state);
+  if (alike === undefined) {
+    visit(state);
+    return;
+  }
   // Heap's algorithm: one exchange leads from each order to the next.
   const generate = (k: number): void => {
-    if (k === 1) return forEachOrder(expander, state, n + 1, visit);
-    for (let i = 0; i < k; i++) {
-      generate(k - 1);
-      if (i < k - 1) expander.stepper.calls.swap(alike, state, k % 2 === 0 ? i : 0, k - 1);
-    }
+    if (k === 1) forEachOrder(expander, state, n + 1, visit);
+    else for (let i = 0; i < k; i++) exchange(k, i);
+  };
+  const exchange = (k: number, i: number): void => {
+    generate(k - 1);
+    if (i < k - 1) expander.stepper.calls.swap(alike, state, k % 2 === 0 ? i : 0, k - 1);
   };
   generate(alike.count);
 }

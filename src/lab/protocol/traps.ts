@@ -50,7 +50,7 @@ export class Traps {
     for (const { holder, key, name } of found) {
       const was = Reflect.getOwnPropertyDescriptor(holder, key);
       if (was?.configurable === false) continue;
-      const value = this.#trap(name);
+      const value = this.#trap(name, Reflect.get(holder, key));
       if (
         Reflect.defineProperty(holder, key, {
           value,
@@ -72,14 +72,20 @@ export class Traps {
     this.#saved.length = 0;
   }
 
-  #trap(name: string): () => never {
-    const spring = (): never => {
-      this.hit ??= name;
-      throw new Trapped(`${name} was called`);
+  /** What takes the place of a function: its own functions are traps, too. */
+  #trap(name: string, original: unknown): object {
+    const spring = (which: string): never => {
+      this.hit ??= which;
+      throw new Trapped(`${which} was called`);
     };
-    // It is called with `new`, too, and has the methods of none.
-    return function () {
-      return spring();
-    } as () => never;
+    // It is called with `new`, too.
+    const trap = function (): never {
+      return spring(name);
+    };
+    if (typeof original !== 'function') return trap;
+    for (const key of Object.getOwnPropertyNames(original))
+      if (typeof Reflect.get(original, key) === 'function') Reflect.set(trap, key, () => spring(`${name}.${key}`));
+    trap.prototype = original.prototype as object;
+    return trap;
   }
 }

@@ -9,10 +9,15 @@ import { SCRIPT } from './script.ts';
 import { renderSources } from './sources.ts';
 import { STYLE } from './style.ts';
 
-const SCRIPT_HASH = createHash('sha256').update(SCRIPT).digest('base64');
-/** No part of the template below: compilers rewrite a tagged template that ends a script. */
-const SCRIPT_ELEMENT = new Markup(`<script>${SCRIPT}</script>`);
-const POLICY = `default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-${SCRIPT_HASH}'`;
+/** What every page is made of, whatever it shows. */
+export interface Frame {
+  /** Of the window. */
+  readonly title: string;
+  readonly style: string;
+  /** The only one that the page's content policy lets run. */
+  readonly script: string;
+  readonly main: Markup;
+}
 
 export interface Page {
   /** Of the window. */
@@ -35,34 +40,49 @@ export interface Page {
 /** A whole page, which ends with what was run, where its times come from, and the sources. */
 export function renderPage({ title, heading, sentence, verdict, details, sections, run, costs }: Page): string {
   const { line, isGood } = verdict;
+  const main = html`<header>
+<p class="program">stillwarm</p>
+<h1>${heading}</h1>
+<p class="headline">${sentence}</p>
+${renderVerdict(line, isGood)}
+${details}
+</header>
+${lines(sections)}
+${section('What was run', [renderRun(run), html`<p>The same files, options and seed give the same digest, byte for byte.</p>`])}
+${section('Where the times come from', [renderFitted(costs)])}
+${section('Sources', [renderSources()])}`;
+  return renderFrame({ title, style: STYLE, script: SCRIPT, main });
+}
+
+/** A whole page, which loads nothing, and whose content policy says so. */
+export function renderFrame({ title, style, script, main }: Frame): string {
+  const hash = createHash('sha256').update(script).digest('base64');
+  const policy = `default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-${hash}'`;
+  // No part of the template below: compilers rewrite a tagged template that ends a script.
+  const element = new Markup(`<script>${script}</script>`);
   return html`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy" content="${new Markup(POLICY)}">
+<meta http-equiv="Content-Security-Policy" content="${new Markup(policy)}">
 <title>${title}</title>
-<style>${new Markup(STYLE)}</style>
+<style>${new Markup(style)}</style>
 </head>
 <body>
 <main>
-<header>
-<p class="program">stillwarm</p>
-<h1>${heading}</h1>
-<p class="headline">${sentence}</p>
-<p class="verdict ${isGood ? 'good' : 'bad'}"><b aria-hidden="true">${isGood ? '✓' : '✗'}</b> ${line}</p>
-${details}
-</header>
-${lines(sections)}
-${section('What was run', [renderRun(run), html`<p>The same files, options and seed give the same digest, byte for byte.</p>`])}
-${section('Where the times come from', [renderFitted(costs)])}
-${section('Sources', [renderSources()])}
+${main}
 </main>
-${SCRIPT_ELEMENT}
+${element}
 </body>
 </html>
 `.text;
+}
+
+/** The line that says whether all is well, by a sign and a colour. */
+export function renderVerdict(line: string, isGood: boolean): Markup {
+  return html`<p class="verdict ${isGood ? 'good' : 'bad'}"><b aria-hidden="true">${isGood ? '✓' : '✗'}</b> ${line}</p>`;
 }
 
 /**

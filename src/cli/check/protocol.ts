@@ -1,0 +1,152 @@
+/** `stillwarm check protocol`: protocols of users, or those that come with stillwarm. */
+
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { askHost, InputError, printableJson, shellWord, UserError } from '../../base/index.ts';
+import { checkOutputs, replaceFile, type OutputFile } from '../../experiment/guest/output-file.ts';
+import type { Row } from '../../lab/protocol/check.ts';
+import { protocolPage } from '../../report/protocol-html.ts';
+import { parseCommand } from '../kit/args.ts';
+import { commandHelp } from '../kit/help.ts';
+import type { ValuesOf } from '../kit/option-kinds.ts';
+import { revive } from '../kit/plain-error.ts';
+import type { CheckIo } from './io.ts';
+import { CHECK_PROTOCOL, PROTOCOL_NAME } from './options.ts';
+import { renderProtocols } from './protocol-text.ts';
+import { protocolResult } from './protocol-result-of.ts';
+import type { ProtocolInput, ProtocolMessage } from './protocol-thread.ts';
+
+/** Between two looks at what a thread does, ms. */
+const LOOK_MS = 100;
+/** Least time that a thread has to begin, and to import the file, ms. */
+const IMPORT_MS = 20_000;
+
+/** What was found of one protocol. */
+export interface Checked {
+  /** As the user knows the file. */
+  readonly file: string;
+  readonly protocol: string;
+  readonly what: string;
+  readonly rows: readonly { readonly row: Row; readonly ms: number }[];
+}
+
+type Given = ValuesOf<typeof CHECK_PROTOCOL.options>;
+
+/**
+ * @returns the exit status: 1 when a protocol is not as it should be, 3 when a bound was reached
+ * first, else 0
+ * @throws UserError, InputError
+ */
+export function checkProtocols(argv: readonly string[], io: CheckIo): number {
+  const { options, positionals } = parseCommand(CHECK_PROTOCOL, argv);
+  if (options.help) {
+    io.stdout.write(commandHelp(CHECK_PROTOCOL));
+    return 0;
+  }
+  const { entry, onEventLoop } = io;
+  if (entry === undefined || onEventLoop === undefined)
+    throw new UserError('check protocol: this host has no thread for the program of a user');
+  const [file] = positionals;
+  if (file === undefined && options.fault !== undefined) throw new UserError('--fault: name the FILE, too');
+  if (file !== undefined && !PROTOCOL_NAME.test(file))
+    throw new UserError(`FILE: expected .js, .mjs, .mts or .ts, got ${shellWord(file)}`);
+  const files = file === undefined ? examples(entry) : [{ file, path: resolve(io.cwd, file) }];
+  for (const each of files) askHost(`cannot read ${each.file}`, () => readFileSync(each.path));
+  const report: OutputFile | undefined =
+    options.report === undefined ? undefined : { name: '--report', path: resolve(io.cwd, options.report) };
+  checkOutputs(
+    files.map(({ path }) => ({ name: 'FILE', path })),
+    report === undefined ? [] : [report],
+    io.hostStreams,
+  );
+  return onEventLoop(async () => {
+    const checked: Checked[] = [];
+    for (const { file: name, path } of files) checked.push(await checkOne(name, path, options, entry));
+    io.stdout.write(
+      options.json
+        ? `${printableJson(protocolResult(checked))}\n`
+        : renderProtocols(checked, options.fault !== undefined),
+    );
+    if (report !== undefined) {
+      const histories = checked.flatMap(({ rows }) => rows.flatMap(({ row }) => row.outcome.counterexample ?? []));
+      replaceFile(report.path, (part) => writeFileSync(part, protocolPage(histories), { flag: 'wx' }));
+    }
+    return statusOf(checked);
+  });
+}
+
+/** The protocols that come with stillwarm. */
+function examples(entry: URL): { readonly file: string; readonly path: string }[] {
+  const folder = fileURLToPath(new URL('../examples/protocols', entry));
+  const names = askHost('cannot read the protocols of stillwarm', () => readdirSync(folder));
+  return names
+    .filter((name) => PROTOCOL_NAME.test(name))
+    .sort()
+    .map((name) => ({ file: join(folder, name), path: join(folder, name) }));
+}
+
+function statusOf(checked: readonly Checked[]): number {
+  const verdicts = checked.flatMap(({ rows }) => rows.map(({ row }) => row.verdict));
+  if (verdicts.includes('wrong')) return 1;
+  return verdicts.includes('partial') ? 3 : 0;
+}
+
+/** @throws InputError for a protocol that is unfit, or does not return */
+async function checkOne(file: string, path: string, options: Given, entry: URL): Promise<Checked> {
+  const { fault, states, depth, patience } = options;
+  const cells = new Int32Array(new SharedArrayBuffer(8));
+  const input: ProtocolInput = { role: 'protocol', path, file, fault, states, depth, cells };
+  const worker = new Worker(entry, { workerData: input });
+  const rows: { row: Row; ms: number }[] = [];
+  let [protocol, what] = ['', ''];
+  let functions: readonly string[] = [];
+  let isLoaded = false;
+  try {
+    await new Promise<void>((end, fail) => {
+      let [last, quiet] = ['', 0];
+      const timer = setInterval(() => {
+        const now = `${rows.length} ${cells.join(' ')}`;
+        quiet = now === last ? quiet + LOOK_MS : 0;
+        last = now;
+        if (quiet < (isLoaded ? patience : Math.max(patience, IMPORT_MS))) return;
+        const where = isLoaded ? (functions[cells[1]! - 1] ?? 'build') : 'its import';
+        fail(new InputError(`${file}: ${where}: it does not return (--patience is over)`));
+      }, LOOK_MS);
+      const stop = (error?: Error): void => {
+        clearInterval(timer);
+        if (error === undefined) end();
+        else fail(error);
+      };
+      worker.on('message', (message: ProtocolMessage) => {
+        if (message.kind === 'loaded') [protocol, what, isLoaded] = [message.protocol, message.what, true];
+        else if (message.kind === 'functions') functions = message.names;
+        else if (message.kind === 'row') rows.push({ row: named(message.row, file), ms: message.ms });
+        else stop(message.kind === 'failed' ? revive(message.error) : undefined);
+      });
+      worker.on('error', (error: Error) => stop(new InputError(`${file}: its thread has ended: ${error.message}`)));
+      worker.on('exit', () => stop(new InputError(`${file}: it has ended its thread`)));
+    });
+  } finally {
+    await worker.terminate();
+  }
+  const refused = rows.find(({ row }) => row.verdict === 'refused')?.row;
+  if (refused !== undefined) throw new InputError(`${file}: ${refusal(refused)}`);
+  return { file, protocol, what, rows };
+}
+
+/** What is wrong with a protocol, in one line, and the steps that lead there. */
+function refusal({ why, outcome: { problem } }: Row): string {
+  const steps = (problem?.history?.steps ?? []).map(({ actor, step }) => (actor === '' ? step : `${actor}.${step}`));
+  return steps.length === 0 ? why : `${why} (after ${steps.join(', ')})`;
+}
+
+/** The row with a line that finds the history again. */
+function named(row: Row, file: string): Row {
+  const { counterexample } = row.outcome;
+  if (counterexample === undefined) return row;
+  const fault = row.fault === '' ? '' : ` --fault ${shellWord(row.fault)}`;
+  const replay = `stillwarm check protocol ${shellWord(file)}${fault}`;
+  return { ...row, outcome: { ...row.outcome, counterexample: { ...counterexample, replay } } };
+}

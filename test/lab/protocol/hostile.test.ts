@@ -1,0 +1,319 @@
+// Protocols that are unfit to be checked: each is named, with the step that showed it.
+import { afterEach, describe, expect, it } from 'vitest';
+import { ArgumentError, type Model, type ProblemKind, protocol, search } from '../../../src/lab/protocol/index.ts';
+
+interface State {
+  n: number;
+  list: number[];
+}
+const ALIKE: Model<State>['alike'] = [];
+const modelOf = (change: Partial<Model<State>>): Model<State> => ({
+  initial: { n: 0, list: [] },
+  actors: { a: { up: { when: (s) => s.n < 5, do: (s) => void s.n++ } } },
+  laws: { done: () => true },
+  alike: ALIKE,
+  ...change,
+});
+const found = (change: Partial<Model<State>>) =>
+  search(protocol<State>({ name: 'hostile', what: 'Hostile.', build: () => modelOf(change) }), { states: 100_000 });
+/** A step that is well twice, and then does this. */
+const then = (act: (s: State) => unknown): Partial<Model<State>> => ({
+  actors: {
+    a: {
+      up: { when: (s) => s.n < 2, do: (s) => void s.n++ },
+      late: { when: (s) => s.n === 2, do: act as (s: State) => void },
+    },
+  },
+});
+
+let calls = 0;
+const shared: number[] = [];
+const cases: readonly [string, ProblemKind, string, Partial<Model<State>>, string][] = [
+  [
+    'a step that throws',
+    'throws',
+    'a.late',
+    then(() => {
+      throw new RangeError('no');
+    }),
+    'RangeError: no',
+  ],
+  [
+    'a guard that throws',
+    'throws',
+    'a.up: when',
+    { actors: { a: { up: { when: (s) => s.list[0]!.toFixed() === '', do: () => undefined } } } },
+    'TypeError',
+  ],
+  [
+    'a law that throws',
+    'throws',
+    'law',
+    {
+      laws: {
+        always: {
+          law: (s) => {
+            if (s.n === 2) throw new Error('law');
+            return true;
+          },
+        },
+        done: () => true,
+      },
+    },
+    'Error: law',
+  ],
+  [
+    'a step that sets undefined',
+    'not plain data',
+    'a.late',
+    then((s) => {
+      Reflect.set(s, 'n', undefined);
+    }),
+    'state.n is undefined',
+  ],
+  [
+    'a step that divides',
+    'not plain data',
+    'a.late',
+    then((s) => {
+      s.n /= 4;
+    }),
+    'state.n is 0.5',
+  ],
+  [
+    'a step that makes a cycle',
+    'not plain data',
+    'a.late',
+    then((s) => {
+      Reflect.set(s.list, 0, s);
+    }),
+    'is a cycle',
+  ],
+  [
+    'a guard that changes the state',
+    'changes the state',
+    'a.up: when',
+    {
+      actors: {
+        a: {
+          up: {
+            when: (s) => {
+              s.list.push(1);
+              return s.n < 3;
+            },
+            do: (s) => void s.n++,
+          },
+        },
+      },
+    },
+    'may only look',
+  ],
+  [
+    'a law that changes the state',
+    'changes the state',
+    'law',
+    { laws: { always: { law: (s) => s.list.push(1) > 0 }, done: () => true } },
+    'may only look',
+  ],
+  [
+    'a step that counts its calls',
+    'differs',
+    'a.late',
+    then((s) => {
+      s.n = 10 + calls++;
+    }),
+    'twice from the same state',
+  ],
+  [
+    'a step that shares a list',
+    'differs',
+    'a.late',
+    then((s) => {
+      shared.push(1);
+      s.list = [...shared];
+      s.n = 9;
+    }),
+    'twice from the same state',
+  ],
+  [
+    'a law that counts its calls',
+    'differs',
+    'law',
+    { laws: { always: { law: () => calls++ % 2 === 0 }, done: () => true } },
+    'the same twice',
+  ],
+  [
+    'a step that asks for the time',
+    'asks the host',
+    'a.late',
+    then((s) => {
+      s.n = Date.now();
+    }),
+    'Date.now',
+  ],
+  [
+    'a step that makes a date',
+    'asks the host',
+    'a.late',
+    then((s) => {
+      s.n = new Date().getTime();
+    }),
+    'Date',
+  ],
+  [
+    'a step that catches what a trap throws',
+    'asks the host',
+    'a.late',
+    then((s) => {
+      try {
+        s.n = Math.random();
+      } catch {
+        s.n = 7;
+      }
+    }),
+    'Math.random',
+  ],
+  [
+    'a step that asks a clock',
+    'asks the host',
+    'a.late',
+    then((s) => {
+      s.n = performance.now();
+    }),
+    'performance.now',
+  ],
+  [
+    'a step that waits',
+    'asks the host',
+    'a.late',
+    then(() => {
+      setTimeout(() => undefined, 0);
+    }),
+    'setTimeout',
+  ],
+  [
+    'a step that asks for bytes',
+    'asks the host',
+    'a.late',
+    then((s) => {
+      s.n = crypto.getRandomValues(new Uint8Array(1))[0]!;
+    }),
+    'crypto.getRandomValues',
+  ],
+  [
+    'a step that returns a promise',
+    'returns',
+    'a.late',
+    then(async (s) => {
+      await undefined;
+      s.n = 1;
+    }),
+    'a promise',
+  ],
+  [
+    'a step that is async and throws',
+    'returns',
+    'a.late',
+    then(async () => {
+      await undefined;
+      throw new Error('later');
+    }),
+    'a promise',
+  ],
+  ['a step that returns a state', 'returns', 'a.late', then((s) => ({ ...s })), 'an object'],
+  [
+    'a guard that says no boolean',
+    'not a boolean',
+    'a.up: when',
+    { actors: { a: { up: { when: (s) => s.list.length as never, do: () => undefined } } } },
+    'a number',
+  ],
+  [
+    'a list that doubles',
+    'unbounded',
+    'a.up',
+    {
+      actors: {
+        a: {
+          up: {
+            do: (s) => {
+              s.list.push(...s.list, 1);
+            },
+          },
+        },
+      },
+    },
+    'most of them in list',
+  ],
+];
+
+afterEach(() => {
+  calls = 0;
+  shared.length = 0;
+});
+
+describe('a hostile protocol', () => {
+  const before = [Date, Date.now, Math.random, performance.now, setTimeout, crypto.getRandomValues, queueMicrotask];
+
+  it.each(cases)('%s is refused, and named', (_name, kind, where, change, what) => {
+    const { verdict, problem } = found(change);
+    expect(verdict).toBe('refused');
+    expect(problem).toMatchObject({ kind, where });
+    expect(problem!.what).toContain(what);
+    if (where === 'a.late') expect(problem!.history?.steps.map(({ step }) => step)).toEqual(['up', 'up']);
+    expect([Date, Date.now, Math.random, performance.now, setTimeout, crypto.getRandomValues, queueMicrotask]).toEqual(
+      before,
+    );
+  });
+
+  it('a protocol that asks the host while it is built is refused', () => {
+    const build = (): Model<State> => modelOf({ initial: { n: Date.now(), list: [] } });
+    expect(search({ name: 'x', what: 'X.', build }).problem).toMatchObject({ kind: 'asks the host', where: 'build' });
+  });
+
+  it('a step that behaves until it is reported is caught when its history is taken again', () => {
+    // It lies after the visits that are taken twice.
+    let times = 0;
+    const change = {
+      actors: {
+        a: { up: { when: (s: Readonly<State>) => s.n < 60, do: (s: State) => void (s.n += ++times < 80 ? 1 : 2) } },
+      },
+      laws: { always: { few: (s: Readonly<State>) => s.n < 50 }, done: () => true },
+    };
+    expect(found(change).problem).toMatchObject({ kind: 'differs', where: 'a.up' });
+  });
+
+  it.each([
+    ['no step', { actors: {} }, 'model.actors: there is no step'],
+    ['a step without do', { actors: { a: { up: {} as never } } }, 'model.actors.a.up: has no do'],
+    [
+      'a typing error',
+      { actors: { a: { up: { do: () => undefined, wen: () => true } as never } } },
+      'model.actors.a.up: has no wen',
+    ],
+    [
+      'a part that is none',
+      { events: { crash: { survives: ['m' as never] } } },
+      'model.events.crash.survives: m is no part of initial; there are n, list',
+    ],
+    ['a fraction of a crash', { events: { crash: { survives: [], most: 0.5 } } }, 'model.events.crash.most'],
+    [
+      'one name for two laws',
+      { laws: { always: { x: () => true }, sometimes: { x: () => true } } },
+      'model.laws: x is the name of another law',
+    ],
+    [
+      'too many orders',
+      {
+        alike: [
+          { count: 6, swap: () => undefined },
+          { count: 6, swap: () => undefined },
+        ],
+      },
+      'model.alike: 518400 orders',
+    ],
+  ])('%s is a mistake that is named', (_name, change, message) => {
+    expect(() => found(change as Partial<Model<State>>)).toThrow(ArgumentError);
+    expect(() => found(change as Partial<Model<State>>)).toThrow(message);
+  });
+});
