@@ -129,6 +129,8 @@ export default tseslint.config(
     files: ['src/*.ts'],
     rules: { 'no-restricted-imports': ['error', { paths: [...HOST_FILES, ...HOST_TIME] }] },
   },
+  // `stillwarm check protocol` takes what a file exports by default.
+  { files: ['examples/protocols/*.ts'], rules: { 'no-restricted-syntax': ['error', SYNTAX[0]] } },
   {
     files: ['test/**/*.ts'],
     rules: {

@@ -24,6 +24,7 @@ import type * as git from '../../examples/zenfs/git.ts';
 import type * as gitCrash from '../../examples/zenfs/git-crash.ts';
 import type * as testing from '../../src/doors/testing/index.ts';
 import type * as stillwarm from '../../src/index.ts';
+import type * as lab from '../../src/lab/protocol/index.ts';
 import type * as wire from '../../src/xen/public/index.ts';
 
 /** What a run may use: doors, and a folder of the host that is empty at first. */
@@ -35,6 +36,12 @@ export interface Means {
 type Run<E> = (example: E, means: Means) => unknown;
 /** A run takes the module of its example. */
 const run = <E>(ask: Run<E>): Run<unknown> => ask as Run<unknown>;
+
+/** What a check of a protocol says of it without faults, and with each. */
+const checks = run<{ default: lab.AnyProtocol }>(async ({ default: protocol }, { door }) => {
+  const { checkProtocol } = await door<typeof lab>('stillwarm/protocol');
+  return checkProtocol(protocol, { symmetry: false }).map(({ verdict }) => verdict);
+});
 
 /** SQLite, and what chooses its machine. */
 async function sqlite(): Promise<[Sqlite3Static, ReturnType<typeof vfs.installGuestVfs>]> {
@@ -117,6 +124,10 @@ export const RUNS: Readonly<Record<string, Run<unknown>>> = {
     }
   }),
   'protocol.ts': run<typeof protocol>(({ checked }) => checked()),
+  'protocols/memfd-handover.ts': checks,
+  'protocols/process-cache.ts': checks,
+  'protocols/record-versions.ts': checks,
+  'protocols/shared-page-cache.ts': checks,
   'sim.ts': run<typeof sim>(({ meanWait }) => [0.5, 0.9].map((load) => Math.round(meanWait(load, 20_000, 1) / 1e5))),
   'sqlite/crash.ts': run<typeof crash>(async ({ crashSqlite, JOURNALS }) => {
     const parts = await sqlite();
@@ -183,6 +194,8 @@ export const RUNS: Readonly<Record<string, Run<unknown>>> = {
   }),
 };
 
+const asTheyShouldBe = (count: number): string[] => Array.from({ length: count }, () => 'as it should be');
+
 /** What each answers, as JSON. */
 export const ANSWERS: Readonly<Record<string, unknown>> = {
   'base.ts': [
@@ -209,11 +222,15 @@ export const ANSWERS: Readonly<Record<string, unknown>> = {
   'machine.ts': [3686, 1],
   'node.ts': ['.', '..', 'lost+found', 'note'],
   'own-table.ts': true,
-  // Tenths of the service time: an M/D/1 queue waits 5 and 45 in the mean.
   'protocol.ts': [
     { fault: '', verdict: 'as it should be', states: 43, steps: [] },
     { fault: 'marked first', verdict: 'as it should be', states: 6, steps: ['begin', 'write left'] },
   ],
+  'protocols/memfd-handover.ts': asTheyShouldBe(8),
+  'protocols/process-cache.ts': asTheyShouldBe(7),
+  'protocols/record-versions.ts': asTheyShouldBe(7),
+  'protocols/shared-page-cache.ts': asTheyShouldBe(5),
+  // Tenths of the service time: an M/D/1 queue waits 5 and 45 in the mean.
   'sim.ts': [5, 44],
   'sqlite/crash.ts': [
     [true, true],
