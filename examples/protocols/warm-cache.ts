@@ -1,13 +1,19 @@
 /**
  * The warm cache as a protocol: frames of memory, the table that says what they are, a disk, and a
- * guest that dies and comes back on the same memory.
+ * guest that dies and comes back on the same memory. 249 lines of code.
  *
  * The hypervisor notes of each frame what it has seen: a block that the bytes equal, a transfer
  * under way, or nothing. The guest says which page of which file a frame is. When it dies, frames
  * that are named and clean are kept. The next guest claims them by name, for the block where the
  * page lies now. The guest is not believed: here it names, stores and writes whatever it likes.
  *
- * `test/examples/warm-cache.test.ts` checks that each step of the real code is a step of this.
+ * Scope: one frame, one page, two blocks, one transfer at a time, a crash and a restart of the
+ * hypervisor: 51,543 states. Three faults need a second frame or transfer, and get it.
+ *
+ * The code of stillwarm refines this. In a scope of the same size its frame table, cache map,
+ * rebuild and quick reload have 28,164 states and 145,559 transitions. Each transition is one step
+ * of this protocol, and each step is met. `test/examples/warm-cache.test.ts` compares them, also
+ * with one protection after the other taken from the code. Then it takes a step that is not here.
  */
 
 // In a project of your own: from 'stillwarm/protocol'.

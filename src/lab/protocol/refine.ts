@@ -97,7 +97,7 @@ export class Refinement {
     const unknown = faults.find((fault) => !Object.hasOwn(protocol.faults ?? {}, fault));
     if (unknown !== undefined) throw new ArgumentError(`options.faults: ${unknown} is no fault of the protocol`);
     this.#model = checkModel(protocol.build((fault: string) => faults.includes(fault)) as Model<State>);
-    this.#stepper = unfit(() => new Stepper(this.#model, new Traps(), false));
+    this.#stepper = unfit(() => new Stepper(this.#model, new Traps(), new Int32Array(2), false));
     this.#within = within;
     this.#sees = options.sees as ((state: State) => Plain) | undefined;
     this.#covered = this.#model.groups.map(() => 0);
