@@ -101,16 +101,23 @@ describe('the protocol', () => {
   });
 
   it.each([
-    // The small machine says so when the bytes arrive: two steps later.
     ['drain', 'drained', 2],
-    // A page of a deleted file that has the right bytes: the small machine has no law against it.
     ['generation', 'generation', 9],
-    // The rebuild of the real code has no switch for it.
     ['duplicates', 'one frame', 10],
   ] as const)('with the fault `%s` the law `%s` breaks in %i steps', (fault, law, steps) => {
     const { broken, counterexample } = search(warmCache(), { faults: [fault] });
     expect(broken).toEqual([law]);
     expect(counterexample?.steps.length).toBe(steps);
+  });
+
+  it('of frames that are judged too early the real code says so when the bytes arrive, two steps later', () => {
+    const { violation } = searchScope(scopeOptions({ ...SCOPE }), without('drain'));
+    expect(violation).toMatchObject({ law: 'stray', history: { length: 4 } });
+  });
+
+  it('a page of a deleted file that equals its block breaks no law of the real code', () => {
+    const { violation, isComplete } = searchScope(scopeOptions({ ...SCOPE }), without('generation'));
+    expect({ violation, isComplete }).toEqual({ violation: undefined, isComplete: true });
   });
 
   it.each([
