@@ -11,7 +11,7 @@
  */
 
 // In a project of your own: from 'stillwarm/protocol'.
-import { type Event, type Fault, type Model, protocol } from '../../src/lab/protocol/index.ts';
+import { type Event, type ProtocolFault as Fault, type Model, protocol } from '../../src/lab/protocol/index.ts';
 
 interface Frame {
   /** The version of its page. */

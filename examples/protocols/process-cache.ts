@@ -12,7 +12,7 @@
  */
 
 // In a project of your own: from 'stillwarm/protocol'.
-import { type Fault, type Model, protocol, type Step } from '../../src/lab/protocol/index.ts';
+import { type ProtocolFault as Fault, type Model, protocol, type Step } from '../../src/lab/protocol/index.ts';
 
 interface State {
   /** How often each key was stored and acknowledged: the oracle. */

@@ -10,7 +10,7 @@
  */
 
 // In a project of your own: from 'stillwarm/protocol'.
-import { type Fault, type Model, protocol } from '../../src/lab/protocol/index.ts';
+import { type ProtocolFault as Fault, type Model, protocol } from '../../src/lab/protocol/index.ts';
 
 /** A region of memory that is kept for the next program: one page, or two with order 1. */
 interface Region {

@@ -11,7 +11,7 @@
  */
 
 // In a project of your own: from 'stillwarm/protocol'.
-import { type Fault, type Model, protocol, type Step } from '../../src/lab/protocol/index.ts';
+import { type ProtocolFault as Fault, type Model, protocol, type Step } from '../../src/lab/protocol/index.ts';
 
 /** A slot serves two pages of the file: slot 0 pages 0 and 1, slot 1 pages 2 and 3. */
 interface Slot {

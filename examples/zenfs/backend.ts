@@ -1,6 +1,6 @@
 /**
  * A backend of ZenFS whose files lie in a guest. What a program writes through `fs` of ZenFS is in
- * the guest's page cache and on its disk. It survives reboots and crashes as that does. 82 lines
+ * the guest's page cache and on its disk. It survives reboots and crashes as that does. 80 lines
  * of code.
  *
  * ZenFS calls a backend with paths, and nothing stays open between two calls. So a program does not
@@ -20,7 +20,6 @@ import {
 // In a project of your own: from 'stillwarm'.
 import { type Machine, ModelError, O } from '../../src/index.ts';
 
-const PERMISSIONS = 0o7777;
 const isLink = (mode: number): boolean => (mode & 0o170000) === 0o120000;
 
 export class GuestFS extends Sync(FileSystem) {
@@ -32,87 +31,87 @@ export class GuestFS extends Sync(FileSystem) {
     this.machine = machine;
   }
 
+  get sys(): Machine['sys'] {
+    return this.machine.sys;
+  }
+
   override usage(): UsageInfo {
-    const { blockSize, blocks, blocksFree, files: totalNodes, filesFree: freeNodes } = this.machine.sys.statfs('/');
+    const { blockSize, blocks, blocksFree, files: totalNodes, filesFree: freeNodes } = this.sys.statfs('/');
     return { totalSpace: blocks * blockSize, freeSpace: blocksFree * blockSize, blockSize, totalNodes, freeNodes };
   }
 
   override statSync(path: string): Inode {
-    const { sys } = this.machine;
     // ZenFS follows symbolic links itself: for a backend, no path leads through one.
     for (let end = path.indexOf('/', 1); end > 0; end = path.indexOf('/', end + 1))
-      if (isLink(sys.lstat(path.slice(0, end)).mode)) throw new ModelError('ENOENT', path);
-    const { ino, mode, size, uid, gid, links: nlink, atimeMs, mtimeMs, ctimeMs } = sys.lstat(path);
+      if (isLink(this.sys.lstat(path.slice(0, end)).mode)) throw new ModelError('ENOENT', path);
+    const { ino, mode, size, uid, gid, links: nlink, atimeMs, mtimeMs, ctimeMs } = this.sys.lstat(path);
     const inode = new Inode({ ino, mode, size, uid, gid, nlink, atimeMs, mtimeMs, ctimeMs, birthtimeMs: ctimeMs });
-    for (const name of sys.llistxattr(path)) inode.attributes.set(name, sys.lgetxattr(path, name));
+    for (const name of this.sys.llistxattr(path)) inode.attributes.set(name, this.sys.lgetxattr(path, name));
     return inode;
   }
 
   override touchSync(path: string, changes: Partial<InodeLike>): void {
-    const { sys } = this.machine;
     const is = this.statSync(path);
     const { mode = is.mode, size = is.size, uid = is.uid, gid = is.gid, attributes = is.attributes } = changes;
-    if (size !== is.size) sys.truncate(path, size);
+    if (size !== is.size) this.sys.truncate(path, size);
     // ZenFS makes a symbolic link of a file that holds its text.
     if (isLink(mode) && !isLink(is.mode)) {
-      const text = new TextDecoder().decode(sys.readFile(path));
-      sys.unlink(path);
-      sys.symlink(text, path);
+      const text = new TextDecoder().decode(this.sys.readFile(path));
+      this.sys.unlink(path);
+      this.sys.symlink(text, path);
     }
-    sys.lchown(path, uid, gid);
-    if (!isLink(mode)) sys.chmod(path, mode & PERMISSIONS);
-    for (const name of attributes.keys()) sys.lsetxattr(path, name, attributes.get(name)!);
-    for (const name of is.attributes.keys()) if (!attributes.has(name)) sys.lremovexattr(path, name);
-    sys.lutimes(path, (changes.atimeMs ?? is.atimeMs) / 1000, (changes.mtimeMs ?? is.mtimeMs) / 1000);
+    this.sys.lchown(path, uid, gid);
+    if (!isLink(mode)) this.sys.chmod(path, mode);
+    for (const name of attributes.keys()) this.sys.lsetxattr(path, name, attributes.get(name)!);
+    for (const name of is.attributes.keys()) if (!attributes.has(name)) this.sys.lremovexattr(path, name);
+    this.sys.lutimes(path, (changes.atimeMs ?? is.atimeMs) / 1000, (changes.mtimeMs ?? is.mtimeMs) / 1000);
   }
 
   override createFileSync(path: string, { mode, uid, gid }: CreationOptions): Inode {
-    const { sys } = this.machine;
-    sys.withOpen(path, O.wronly | O.creat | O.excl, (fd) => sys.fchown(fd, uid, gid));
-    sys.chmod(path, mode & PERMISSIONS);
+    this.sys.withOpen(path, O.wronly | O.creat | O.excl, (fd) => this.sys.fchown(fd, uid, gid));
+    this.sys.chmod(path, mode);
     return this.statSync(path);
   }
 
   override mkdirSync(path: string, { mode, uid, gid }: CreationOptions): Inode {
-    this.machine.sys.mkdir(path, mode & PERMISSIONS);
-    this.machine.sys.chown(path, uid, gid);
+    this.sys.mkdir(path, mode);
+    this.sys.chown(path, uid, gid);
     return this.statSync(path);
   }
 
   override readSync(path: string, buffer: Uint8Array, start: number, end: number): void {
-    const { sys } = this.machine;
     const length = Math.min(end - start, buffer.length);
-    if (!isLink(sys.lstat(path).mode)) sys.withOpen(path, O.rdonly, (fd) => sys.pread(fd, buffer, 0, length, start));
-    else buffer.set(new TextEncoder().encode(sys.readlink(path)).subarray(start, end));
+    if (isLink(this.sys.lstat(path).mode))
+      buffer.set(new TextEncoder().encode(this.sys.readlink(path)).subarray(start, end));
+    else this.sys.withOpen(path, O.rdonly, (fd) => this.sys.pread(fd, buffer, 0, length, start));
   }
 
   override writeSync(path: string, buffer: Uint8Array, offset: number): void {
-    const { sys } = this.machine;
-    sys.withOpen(path, O.wronly, (fd) => sys.pwriteAll(fd, buffer, 0, buffer.length, offset));
+    this.sys.withOpen(path, O.wronly, (fd) => this.sys.pwriteAll(fd, buffer, 0, buffer.length, offset));
   }
 
   override readdirSync(path: string): string[] {
-    return this.machine.sys.names(path);
+    return this.sys.names(path);
   }
 
   override renameSync(from: string, to: string): void {
-    this.machine.sys.rename(from, to);
+    this.sys.rename(from, to);
   }
 
   override linkSync(existing: string, path: string): void {
-    this.machine.sys.link(existing, path);
+    this.sys.link(existing, path);
   }
 
   override unlinkSync(path: string): void {
-    this.machine.sys.unlink(path);
+    this.sys.unlink(path);
   }
 
   override rmdirSync(path: string): void {
-    this.machine.sys.rmdir(path);
+    this.sys.rmdir(path);
   }
 
   override syncSync(): void {
-    this.machine.sys.sync();
+    this.sys.sync();
   }
 }
 

@@ -116,13 +116,14 @@ export const KNOWN: Readonly<Record<string, Known>> = {
     samples: [],
   },
   'stillwarm/check-protocol@1': {
-    inputs: ['version', 'file'],
+    inputs: ['version'],
     things: {
       protocols: { by: ['protocol'], isSection: true },
       searches: { by: ['fault'] },
       reached: { by: ['name'] },
+      steps: { by: ['number'] },
     },
-    samples: ['steps'],
+    samples: [],
   },
   'stillwarm/inspect@1': {
     inputs: [],

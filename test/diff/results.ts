@@ -63,6 +63,9 @@ const NAMES: Readonly<Record<string, (thing: Readonly<Record<string, string>>) =
   reached: (thing) => thing['name'],
   violations: (thing) => `${thing['at']}, ${thing['law']}`,
   domains: (thing) => `${thing['domid']}`,
+  protocols: (thing) => thing['protocol'],
+  searches: (thing) => nameOfScalar(thing['fault']!),
+  steps: (thing) => `${thing['number']}`,
 };
 
 const KEYS: Readonly<Record<string, readonly string[]>> = {
@@ -83,6 +86,9 @@ const KEYS: Readonly<Record<string, readonly string[]>> = {
   reached: ['name'],
   violations: ['at', 'law'],
   domains: ['domid'],
+  protocols: ['protocol'],
+  searches: ['fault'],
+  steps: ['number'],
 };
 
 /** A place in a result: what holds it, and the path that a comparison gives it. */
@@ -115,7 +121,7 @@ export function spotsOf(holder: PlainObject, path = '', without = ['schema', 'di
 }
 
 const nameOfScalar = (item: Plain): string =>
-  typeof item === 'string' && /^[A-Za-z][\w.+:-]*$/.test(item) ? item : JSON.stringify(item);
+  typeof item === 'string' && /^[A-Za-z][\w.+:-]*( [\w.+:-]+)*$/.test(item) ? item : JSON.stringify(item);
 
 /** Scalars in it, without what names the things. */
 export const figuresIn = ({ path, value }: Spot): number => {

@@ -20,6 +20,7 @@ import * as xen from '../../src/xen/index.ts';
 import * as pageCache from '../../src/doors/page-cache/index.ts';
 import * as xenPublic from '../../src/xen/public/index.ts';
 import * as table from '../../src/doors/table/index.ts';
+import { TWO_SLOTS } from '../../examples/protocol.ts';
 import * as testing from '../../src/doors/testing/index.ts';
 import * as door from '../../src/index.ts';
 import { checkMemory } from '../kernel/mm/memory-state.ts';
@@ -583,6 +584,10 @@ export function rigOfFunctions(): Rig {
       'contents.size': 10,
       salt: 3,
       fault: { kind: 'crash', event: 3 },
+      protocol: TWO_SLOTS,
+      'search.options': { states: 10 },
+      'checkProtocol.options': { states: 10 },
+      'protocol.it': TWO_SLOTS,
       check: () => true,
       make: nothing,
       property: fc.property(fc.nat(), () => true),

@@ -32,6 +32,6 @@ const historyOf = (history: History | undefined) =>
     : {
         law: history.law,
         initial: JSON.stringify(history.initial),
-        steps: history.steps.map(({ state, ...step }) => ({ ...step, state: JSON.stringify(state) })),
+        steps: history.steps.map(({ state, ...step }, n) => ({ number: n + 1, ...step, state: JSON.stringify(state) })),
         replay: history.replay,
       };

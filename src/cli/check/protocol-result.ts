@@ -20,6 +20,7 @@ const Reached = kind('reached', 'A step, an event or a law of `sometimes`.', {
 });
 
 const Taken = kind('step', 'One step of a history.', {
+  number: count('Counted from 1.', 1),
   actor: text('Whose step it is. Empty for an event.'),
   step: text('Its name, with its value in brackets where it has one.'),
   isEvent: boolean('Whether it is an event.'),

@@ -107,7 +107,7 @@ async function checkOne(file: string, path: string, options: Given, entry: URL):
     await new Promise<void>((end, fail) => {
       let [last, quiet] = ['', 0];
       const timer = setInterval(() => {
-        const now = `${rows.length} ${cells.join(' ')}`;
+        const now = [isLoaded, functions.length, rows.length, ...cells].join(' ');
         quiet = now === last ? quiet + LOOK_MS : 0;
         last = now;
         if (quiet < (isLoaded ? patience : Math.max(patience, IMPORT_MS))) return;

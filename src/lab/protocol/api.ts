@@ -141,7 +141,7 @@ export interface SearchOptions {
   readonly depth?: number;
   /** Whether `alike` is used. By default true. */
   readonly symmetry?: boolean;
-  /** Whether `touches` is used. By default true. */
+  /** Whether `touches` is used. By default true, and false with `depth`. */
   readonly reduction?: boolean;
 }
 
@@ -235,6 +235,8 @@ export interface Outcome {
   readonly counterexample?: History;
   /** False when a bound prevented the proof that the counterexample is a shortest one. */
   readonly isShortest: boolean;
+  /** Whether orders of steps were left out that do not matter: see `Step.touches`. */
+  readonly isReduced: boolean;
   readonly coverage: Coverage;
   /** Why the protocol was refused. */
   readonly problem?: Problem;

@@ -2,6 +2,7 @@
 
 import { Refusal } from './calls.ts';
 import type { CheckedModel, Move, State } from './model.ts';
+import { Reduction } from './reduction.ts';
 import { Stepper } from './stepper.ts';
 import { checkAlike, dropAlike } from './symmetry.ts';
 import type { Traps } from './traps.ts';
@@ -22,6 +23,9 @@ export class Expander {
   readonly visited = new Visited();
   readonly isSymmetric: boolean;
   transitions = 0;
+  /** Whether steps were left out that matter to nobody. */
+  isReduced = false;
+  readonly #reduction: Reduction | undefined;
   readonly #most: number;
   /** So many states have had all of their steps taken. */
   #expanded = 0;
@@ -36,10 +40,12 @@ export class Expander {
   /** The state that was looked at last. The functions of the protocol have left it as it was. */
   #state: State = {};
 
-  constructor(model: CheckedModel, traps: Traps, cells: Int32Array, { states, symmetry }: ExpanderOptions) {
+  constructor(model: CheckedModel, traps: Traps, cells: Int32Array, { states, symmetry, reduction }: ExpanderOptions) {
     this.model = model;
     this.isSymmetric = symmetry && model.alike.length > 0;
     this.stepper = new Stepper(model, traps, cells, symmetry);
+    const isDeclared = model.moves.some(({ touches }) => touches !== undefined);
+    if (reduction && isDeclared && !this.isSymmetric) this.#reduction = new Reduction(this.stepper);
     this.#most = states;
     this.#taken = model.groups.map(() => 0);
     this.#twice = model.moves.map(() => 0);
@@ -99,6 +105,7 @@ export class Expander {
     stepper.encodeAs(state, words, at, 'a law or a guard');
     if (!visited.isAt(number, stepper.words, stepper.length)) this.#findCulprit(number);
     if (this.isSymmetric) checkAlike(this, number);
+    this.#reduction?.watchLaws(number, () => this.stateOf(number));
     return broken;
   }
 
@@ -108,24 +115,41 @@ export class Expander {
    */
   expand(number: number): boolean {
     const enabled = this.#enabled;
+    const some = this.#reduction?.enough(enabled, () => this.stateOf(number));
+    if (some !== undefined) {
+      let leadsOn = false;
+      for (const move of some) {
+        const there = this.#take(move, number, this.stateOf(number));
+        if (there < 0) return false;
+        if (there > number) leadsOn = true;
+      }
+      this.#expanded = number + 1;
+      if (leadsOn) {
+        this.isReduced = true;
+        return true;
+      }
+    }
     const last = enabled.length - 1;
-    for (let i = 0; i <= last; i++)
-      if (!this.#take(enabled[i]!, number, i === last ? this.#state : this.stateOf(number))) return false;
+    for (let i = 0; i <= last; i++) {
+      const move = enabled[i]!;
+      if (some?.includes(move) === true) continue;
+      if (this.#take(move, number, i === last ? this.#state : this.stateOf(number)) < 0) return false;
+    }
     this.#expanded = number + 1;
     return true;
   }
 
-  #take(move: Move, number: number, state: State): boolean {
+  /** @returns the number of the state behind the step; -1 when there are more than allowed */
+  #take(move: Move, number: number, state: State): number {
     const { stepper, visited } = this;
+    if (this.#reduction?.isWatched(move) === true) this.#reduction.watch(move, () => this.stateOf(number));
     stepper.take(move, state, visited.words, visited.startOf(number));
     if (this.#twice[move.number]! < TWICE) this.takeAgain(move, number);
     this.transitions++;
     this.#taken[move.group]!++;
-    if (visited.count < this.#most) {
-      visited.add(stepper.words, stepper.length, number, move.number);
-      return true;
-    }
-    return visited.find(stepper.words, stepper.length) >= 0;
+    if (visited.count >= this.#most) return visited.find(stepper.words, stepper.length);
+    const there = visited.add(stepper.words, stepper.length, number, move.number);
+    return there < 0 ? -1 - there : there;
   }
 
   /**

@@ -46,7 +46,7 @@ export function watchedSearch(protocol: AnyProtocol, options: SearchOptions, wat
   try {
     const model = built(protocol, faults, traps);
     if (model instanceof Refusal) return refusedAtOnce(model);
-    const { symmetry = true, reduction = true } = options;
+    const { symmetry = true, reduction = depth === Infinity } = options;
     watch.onFunctions(model.functions);
     return searchModel(model, named, traps, watch.cells, { states, depth, symmetry, reduction });
   } finally {
@@ -80,6 +80,7 @@ function refusedAtOnce(refusal: Refusal): Outcome {
     unreached: [],
     broken: [],
     isShortest: true,
+    isReduced: false,
     coverage,
   };
   return { ...nothing, verdict: 'refused', problem: problemOf(refusal) };
@@ -89,6 +90,20 @@ const lawsOf = ({ always, sometimes, neverAfter }: CheckedModel): string[] => [
   ...[...always, ...sometimes, ...neverAfter].map(({ name }) => name),
   'deadlock',
 ];
+
+/** A history in which no step was left out may be shorter: it is searched for again, with all. */
+function shortest(
+  found: Outcome,
+  model: CheckedModel,
+  named: Named,
+  traps: Traps,
+  cells: Int32Array,
+  bounds: Bounds,
+): Outcome {
+  const depth = Math.min(bounds.depth, found.counterexample!.steps.length);
+  const again = searchModel(model, named, traps, cells, { ...bounds, depth, reduction: false });
+  return again.verdict === 'partial' ? { ...found, isShortest: false } : again;
+}
 
 interface Bounds {
   readonly states: number;
@@ -146,15 +161,26 @@ function searchModel(model: CheckedModel, named: Named, traps: Traps, cells: Int
     ...(bound && { bound }),
     grew,
   };
-  const common = { ...seen, depth: expander.depthOf(visited.count - 1), isShortest: true, coverage };
+  const common = {
+    ...seen,
+    depth: expander.depthOf(visited.count - 1),
+    isShortest: true,
+    isReduced: expander.isReduced,
+    coverage,
+  };
   if (refusal !== undefined)
     return { ...common, broken: [], verdict: 'refused', problem: explained(refusal, expander, named, state, traps) };
   if (broken.length > 0) {
     try {
-      return { ...common, broken, verdict: 'violated', counterexample: historyOf(expander, named, state, broken[0]!) };
+      const counterexample = historyOf(expander, named, state, broken[0]!);
+      const found: Outcome = { ...common, broken, verdict: 'violated', counterexample };
+      return expander.isReduced ? shortest(found, model, named, traps, cells, bounds) : found;
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      return { ...common, broken: [], verdict: 'refused', problem: explained(error, expander, named, state, traps) };
+      return {
+        ...common,
+        ...{ broken: [], verdict: 'refused', problem: explained(error, expander, named, state, traps) },
+      };
     }
   }
   if (bound !== undefined) return { ...common, broken, verdict: 'partial' };

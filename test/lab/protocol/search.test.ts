@@ -269,3 +269,137 @@ describe('a protocol with faults', () => {
     expect(checkProtocol(TWO_SLOTS, { states: 3 }).map(({ verdict }) => verdict)).toEqual(['partial', 'partial']);
   });
 });
+
+/** Workers that do work of their own before they take a lock; with what they say of their steps. */
+const workers = (mistake: 'none' | 'early' | 'reads' | 'writes' | 'law' = 'none', declares = true) =>
+  protocol({
+    name: 'workers',
+    what: 'Workers.',
+    build: () => {
+      const names = ['x', 'y', 'z'] as const;
+      const initial = { x: 0, y: 0, z: 0, lock: '', inside: 0 };
+      type All = typeof initial;
+      const touches = (reads: (keyof All)[], writes: (keyof All)[]) => (declares ? { touches: { reads, writes } } : {});
+      return {
+        initial,
+        actors: Object.fromEntries(
+          names.map((name) => [
+            name,
+            {
+              work: {
+                when: (s: Readonly<All>) => s[name] < 3,
+                do: (s: All) => {
+                  if (mistake === 'reads' && s.lock === 'x') s[name] += 0;
+                  if (mistake === 'writes' && s[name] === 2) s.inside += 0 * (s.lock = '').length;
+                  s[name]++;
+                },
+                ...touches([name], [name]),
+              },
+              take: {
+                when: (s: Readonly<All>) => s[name] === 3 && (s.lock === '' || mistake === 'early'),
+                do: (s: All) => {
+                  s.lock = name;
+                  s.inside++;
+                  s[name]++;
+                },
+                ...touches([name, 'lock', 'inside'], [name, 'lock', 'inside']),
+              },
+              give: {
+                when: (s: Readonly<All>) => s[name] === 4,
+                do: (s: All) => {
+                  s.lock = '';
+                  s.inside--;
+                  s[name]++;
+                },
+                ...touches([name, 'lock', 'inside'], [name, 'lock', 'inside']),
+              },
+            },
+          ]),
+        ),
+        events: { crash: { survives: [] } },
+        laws: {
+          always: { alone: (s) => s.inside < 2 && (mistake !== 'law' || s.x < 9) },
+          sometimes: { taken: (s) => s.lock === 'y' },
+          done: (s) => names.every((name) => s[name] === 5),
+          ...(declares && { reads: ['inside', 'lock'] as const }),
+        },
+      };
+    },
+  });
+
+describe('reduction', () => {
+  it('a law that holds does so when steps are left out that matter to nobody, in fewer states', () => {
+    const [some, all] = [search(workers()), search(workers(), { reduction: false })];
+    expect([some.verdict, all.verdict]).toEqual(['passed', 'passed']);
+    expect(some.unreached).toEqual(all.unreached);
+    expect([some.isReduced, all.isReduced]).toEqual([true, false]);
+    expect(all.states).toBe(naive(workers()).states);
+    expect(some.states).toBeLessThan(all.states / 2);
+    expect(search(workers('none', false))).toMatchObject({ states: all.states, isReduced: false });
+  });
+
+  it('a law that is broken is so in as many steps', () => {
+    const [some, all] = [search(workers('early')), search(workers('early'), { reduction: false })];
+    expect(some.broken).toEqual(['alone']);
+    expect(some.counterexample).toEqual(all.counterexample);
+    expect(some.isShortest).toBe(true);
+  });
+
+  it.each([
+    ['reads', 'x.work', 'it reads lock, and does not say so'],
+    ['writes', 'x.work', 'it reads lock, and does not say so'],
+    ['law', 'alone', 'it reads x, which laws.reads does not have'],
+  ] as const)('a protocol that touches more than it says (%s) is refused', (mistake, where, what) => {
+    const { problem } = search(workers(mistake));
+    if (mistake === 'writes') expect(problem).toMatchObject({ kind: 'touches more', where });
+    else expect(problem).toMatchObject({ kind: 'touches more', where, what });
+  });
+
+  property(
+    'random protocols that say what they touch break the same laws with and without reduction',
+    made,
+    fc.boolean(),
+    (given, crashes) => {
+      const touching = protocol<State>({
+        name: 'random',
+        what: 'Random.',
+        build: () => {
+          const model = modelOf({ ...given, crash: { ...given.crash, survives: [] } });
+          const one = Object.fromEntries(
+            given.rules.map((each, i) => [
+              `${i}`,
+              {
+                ...model.actors['one']![`${i}`]!,
+                touches: { reads: [each.reads, each.writes], writes: [each.writes] },
+              },
+            ]),
+          );
+          const two = Object.fromEntries(
+            given.shared.map((each, i) => [
+              `${i}`,
+              {
+                ...model.actors['two']![`${i}`]!,
+                touches: { reads: [each.reads, each.writes], writes: [each.writes] },
+              },
+            ]),
+          );
+          const reads = [given.bad.reads, given.after.reads];
+          const { events: _, ...rest } = model;
+          return {
+            ...rest,
+            actors: { one, two },
+            // What happens in a crash besides would read what did not survive.
+            ...(crashes && { events: { crash: { survives: [] } } }),
+            laws: { ...model.laws, reads: [...new Set(reads)] },
+          };
+        },
+      });
+      const [some, all] = [search(touching), search(touching, { reduction: false })];
+      expect(some.verdict).toBe(all.verdict);
+      expect(some.counterexample?.steps.length).toBe(all.counterexample?.steps.length);
+      expect(some.states).toBeLessThanOrEqual(all.states);
+      if (all.verdict === 'passed') expect(some.unreached).toEqual(all.unreached);
+    },
+    { numRuns: 200 },
+  );
+});
