@@ -27,7 +27,7 @@ const viewOf = (frames: readonly Seen[], phase: string): Plain => ({
   frames: frames.map((frame) => JSON.stringify(frame)).sort(),
 });
 
-/** The same of a state of the protocol. Its transfers, and bytes that are not the block's, are not seen. */
+/** The same of a state of the protocol. Transfers, and bytes of no block, are hidden. */
 const sees = ({ frames, disk, phase, isChanged }: WarmCache): Plain => {
   const seen = frames.filter(({ page, knows }) => page >= 0 || knows !== 'nothing');
   const shown = seen.map(({ knows, page, isKept, bytes }): Seen => {
@@ -110,7 +110,7 @@ const write = (byte: number, isSynced: boolean) =>
     if (isSynced) yield* sys.fsync(watched);
   };
 
-/** A page is read, written, written back, kept over restarts, lost where it is dirty, and cut off. */
+/** A page is read, written, written back, kept over restarts, lost where dirty, and cut off. */
 function run(protections?: Partial<Protections>): Watched {
   const watched = new Watched(protections);
   watched.play(read);

@@ -1,5 +1,5 @@
-// The small machine of lab/scope, of which each transition is a step of the real frame table, cache
-// map, rebuild or quick reload, as the protocol examples/protocols/warm-cache.ts sees it.
+// The small machine of lab/scope as the protocol examples/protocols/warm-cache.ts sees it. Each of
+// its transitions is a step of the real frame table, cache map, rebuild or quick reload.
 import { settle, type SIZE, type WarmCache } from '../../examples/protocols/warm-cache.ts';
 import { Refinement } from '../../src/lab/protocol/refine.ts';
 import type { Refined } from '../../src/lab/protocol/index.ts';

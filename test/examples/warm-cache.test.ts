@@ -1,5 +1,5 @@
-// The protocol of the warm cache (examples/protocols/warm-cache.ts), and that the real code refines
-// it: each transition of the small machine of lab/scope is a step of the protocol.
+// The protocol of the warm cache (examples/protocols/warm-cache.ts). The real code refines it: each
+// transition of the small machine of lab/scope is a step of the protocol.
 import { describe, expect, it } from 'vitest';
 import { NEEDS, SIZE, warmCache, type Fault } from '../../examples/protocols/warm-cache.ts';
 import { search } from '../../src/lab/protocol/index.ts';
@@ -11,7 +11,7 @@ import { playsLaws } from '../support/property.ts';
 import { compareAll } from './warm-cache-scope.ts';
 
 const EVENTS: Scope['events'] = ['store', 'map', 'unlink', 'io-error', 'reload', 'elsewhere'];
-/** One frame, one page, two blocks, one restart, one fault of the disk, and everything that happens. */
+/** One frame, one page, two blocks, one restart, one fault of the disk, and all that happens. */
 const SCOPE: Scope = { ...SMALL, faults: 1, events: EVENTS };
 const TWO_FRAMES: Scope = { ...SCOPE, frames: 2 };
 

@@ -241,6 +241,11 @@ function unfit<T>(work: () => T): T {
   }
 }
 
+function checkIterable(runs: Partial<Iterable<unknown>>): void {
+  if (typeof (Object(runs) as Partial<Iterable<unknown>>)[Symbol.iterator] !== 'function')
+    throw new ArgumentError('runs: expected a list of runs, each a list of what was observed');
+}
+
 /**
  * Compares runs of a real system with a protocol. A run is a list of what was observed, as states
  * of the protocol. Each must be what the protocol can be in after at most `within` steps from the
@@ -254,7 +259,9 @@ export function refines<S>(
   options: RefineOptions<S> = {},
 ): Refined {
   const refinement = new Refinement(protocol, options);
+  checkIterable(runs);
   for (const run of runs) {
+    checkIterable(run);
     let isBegun = false;
     for (const observed of run) {
       if (!(isBegun ? refinement.next(observed) : refinement.begin(observed))) return refinement.result;

@@ -9,7 +9,7 @@ interface Door {
   count: number;
 }
 
-/** A door that is opened three times at most, and a burglar who, with the fault, breaks the lock. */
+/** A door that is opened three times at most; with the fault, a burglar breaks the lock. */
 const DOOR = protocol<Door, 'burglar'>({
   name: 'door',
   what: 'A door with a lock.',
@@ -123,6 +123,7 @@ describe('a run of a real system', () => {
     expect(mistaken({ within: 9 })).toThrow(/options.within/);
     expect(mistaken({ sees: 1 })).toThrow(/options.sees/);
     expect(mistaken({ depth: 1 })).toThrow(/depth/);
+    for (const runs of [7, [7]]) expect(() => refines(DOOR, runs as never)).toThrow(/^runs: expected/);
   });
 
   it('a protocol that throws is a mistake that names the step', () => {
