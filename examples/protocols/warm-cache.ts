@@ -1,6 +1,6 @@
 /**
- * The warm cache as a protocol. There are frames of memory, the table that says what they are, a
- * disk, and a guest that dies and comes back on the same memory. 249 lines of code.
+ * The warm cache as a protocol. It has frames of memory, the table of what they are, a disk, and a
+ * guest that dies and comes back on the same memory. 249 lines of code.
  *
  * The hypervisor notes of each frame what it has seen: a block that the bytes equal, a transfer
  * under way, or nothing. The guest says which page of which file a frame is. When it dies, frames
