@@ -123,7 +123,7 @@ describe('the protocol', () => {
   it.each([
     ['otherWrites', 32_271],
     ['overlaps', 9941],
-    ['duplicates', 46_269],
+    ['duplicates', 46_267],
   ] as const)('with what the fault `%s` needs, and without the fault, it keeps its laws that long', (fault, states) => {
     const depth = warmCache().faults![fault].within;
     const { broken, coverage, ...found } = search(warmCache({ ...SIZE, ...NEEDS[fault] }), { depth });
