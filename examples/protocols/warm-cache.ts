@@ -1,6 +1,6 @@
 /**
  * The warm cache as a protocol. It has frames of memory, the table of what they are, a disk, and a
- * guest that dies and comes back on the same memory. 250 lines of code.
+ * guest that dies and comes back on the same memory. 252 lines of code.
  *
  * The hypervisor notes of each frame what it has seen: a block that the bytes equal, a transfer
  * under way, or nothing. The guest says which page of which file a frame is. When it dies, frames
@@ -170,15 +170,18 @@ function modelOf(size: typeof SIZE, has: (fault: Fault) => boolean): Model<WarmC
     });
     s.phase = 'left';
   };
+  /** Another frame before it waits under its name. */
+  const isDouble = (s: WarmCache, n: number): boolean => {
+    const { isKept, page, generation } = s.frames[n]!;
+    const others = s.frames.slice(0, n).filter((it) => it.page === page && it.generation === generation);
+    return isKept && !has('duplicates') && others.some((it) => it.isKept);
+  };
   const rebuild = (s: WarmCache): void => {
-    const names: number[] = [];
     s.frames.forEach((frame, n) => {
-      const id = frame.page * 2 + frame.generation;
       if (!frame.isKept) lose(s, n, 'dirty');
       // Its block was written to since it was judged.
       else if (isDoubted(s) || !isClean(frame)) lose(s, n, 'diskChanged');
-      else if (names.includes(id) && !has('duplicates')) lose(s, n, 'duplicate');
-      else names.push(id);
+      else if (isDouble(s, n)) lose(s, n, 'duplicate');
     });
     Object.assign(s, { phase: 'running', isChanged: false });
   };
@@ -277,9 +280,9 @@ function modelOf(size: typeof SIZE, has: (fault: Fault) => boolean): Model<WarmC
         survives: ['frames', 'disk', 'pages', 'isChanged'],
         when: (s) => s.phase === 'left',
         then: (s) => {
-          rebuild(s);
           // The next hypervisor drops the second frame of a name before anything is counted.
-          s.refused = s.refused.filter((why) => why !== 'duplicate');
+          for (const [n] of frames) if (isDouble(s, n!)) s.frames[n!] = blank();
+          rebuild(s);
           settle(s);
         },
       },
