@@ -1,6 +1,7 @@
 // Refinement: whether runs of a real system are histories of a protocol.
 import { describe, expect, it } from 'vitest';
-import { ArgumentError, type Plain, protocol, refines } from '../../../src/lab/protocol/index.ts';
+import { ArgumentError } from '../../../src/base/index.ts';
+import { type Plain, protocol, refines } from '../../../src/lab/protocol/index.ts';
 
 interface Door {
   isOpen: boolean;
