@@ -148,7 +148,7 @@ describe('a page of a whole machine', () => {
     expect(watched.machine.verify().mismatches).toBe(0);
   });
 
-  it('with stores that are not seen it takes a step that the protocol has not', () => {
+  it('a machine whose stores are not seen takes a step that the protocol has not', () => {
     const { broken } = compared(run({ writeProtection: false }));
     expect(broken?.to).toMatchObject({ frames: [expect.stringContaining('"knows":"clean"')] });
     expect(broken?.to).toMatchObject({ frames: [expect.stringContaining('"equalsBlock":false')] });

@@ -43,7 +43,7 @@ describe('the real code', () => {
     ['two transfers', { ...TWO_FRAMES, transfers: 2, start: 'warm' }, 1500, 100_000],
     ['two pages of a file', { ...TWO_FRAMES, pages: 2, reboots: 2, events: ['store', 'map', 'reload'] }, 1500, 100_000],
     ['two files', { ...TWO_FRAMES, files: 2, start: 'warm' }, 1500, 100_000],
-  ])('with %s, each transition is one step, too', (_, scope, sample, states) => {
+  ])('each transition of one with %s is one step, too', (_, scope, sample, states) => {
     const { found, changes, stutters, wrong } = compareAll(scope, playsLaws() ? states : sample);
     expect(wrong).toBeUndefined();
     expect(changes).toBe(found.transitions);
@@ -63,7 +63,7 @@ describe('the real code', () => {
     ['failedTransfers', 'the read of block 0 into frame 0 fails'],
     ['drain', 'the guest shuts down, and its frames are left for the next hypervisor'],
     ['revokeFirst', 'the old guest, which still runs, stores to frame 0'],
-  ] as const)('without `%s` it takes a step that the protocol has not: %s', (fault, step) => {
+  ] as const)('a small machine without `%s` takes a step that the protocol has not: %s', (fault, step) => {
     const more = fault === 'blockCheck' || fault === 'generation' ? DEEP : {};
     const { wrong, broken } = compareAll({ ...scopeFor(fault), ...more }, 100_000, without(fault));
     expect(wrong).toBe(step);
@@ -73,7 +73,7 @@ describe('the real code', () => {
 });
 
 describe('the protocol', () => {
-  it('without faults it keeps its laws, over all of its states', () => {
+  it('the protocol without faults keeps its laws, over all of its states', () => {
     const { verdict, unreached, states, transitions } = search(warmCache());
     expect({ verdict, unreached, states, transitions }).toEqual({
       ...{ verdict: 'passed', unreached: [] },
@@ -91,7 +91,7 @@ describe('the protocol', () => {
     ['overlaps', 10],
     ['failedTransfers', 6],
     ['revokeFirst', 8],
-  ] as const)('with the fault `%s` a wrong page is taken over in %i steps, as by the real code', (fault, steps) => {
+  ] as const)('a wrong page is taken over with the fault `%s` in %i steps, as by the real code', (fault, steps) => {
     const { broken, counterexample } = search(warmCache(), { faults: [fault] });
     expect(broken).toEqual(['takeover']);
     expect(counterexample?.steps.length).toBe(steps);
@@ -104,7 +104,7 @@ describe('the protocol', () => {
     ['drain', 'drained', 2],
     ['generation', 'generation', 9],
     ['duplicates', 'one frame', 10],
-  ] as const)('with the fault `%s` the law `%s` breaks in %i steps', (fault, law, steps) => {
+  ] as const)('the fault `%s` breaks the law `%s` in %i steps', (fault, law, steps) => {
     const { broken, counterexample } = search(warmCache(), { faults: [fault] });
     expect(broken).toEqual([law]);
     expect(counterexample?.steps.length).toBe(steps);
@@ -124,7 +124,7 @@ describe('the protocol', () => {
     ['otherWrites', 32_301],
     ['overlaps', 9977],
     ['duplicates', 46_373],
-  ] as const)('with what the fault `%s` needs, and without the fault, it keeps its laws that long', (fault, states) => {
+  ] as const)('what the fault `%s` needs breaks no law that long without the fault', (fault, states) => {
     const depth = warmCache().faults![fault].within;
     const { broken, coverage, ...found } = search(warmCache({ ...SIZE, ...NEEDS[fault] }), { depth });
     expect({ broken, depth: coverage.depth, states: found.states }).toEqual({ broken: [], depth, states });

@@ -134,7 +134,7 @@ describe('stillwarm check protocol', () => {
     });
   });
 
-  it('without FILE, all that come with stillwarm are checked, in one table', () => {
+  it('all protocols that come with stillwarm are checked without FILE, in one table', () => {
     const { status, out } = check();
     expect(status).toBe(0);
     expect(cells(out).map(([protocol, fault]) => [protocol, fault])).toEqual([

@@ -36,7 +36,7 @@ function optionsOf(replay: string): Record<string, unknown> {
 
 describe('a protection that is switched off', () => {
   it.each(CRASH_ABLATIONS.map((each) => [each.name, each] as const))(
-    'without %s a law breaks at the step that the corpus says, and at this step none breaks with it',
+    'a law breaks without %s at the step that the corpus says, and at this step none breaks with it',
     (name, ablation) => {
       if (process.env['UPDATE_DOCS'] === '1') writeFileSync(fileOf(name), crashCorpusText(ablation));
       const text = readFileSync(fileOf(name), 'utf8');

@@ -68,7 +68,7 @@ describe.each(playsLaws() ? ['ext2', 'ext3'] : ['ext3'])(
       expect([...halfDone]).toEqual(['/w/l answers EIO']);
     });
 
-    it('without Rio, what was not saved before the link is lost', () => {
+    it('what was not saved before the link is lost without Rio', () => {
       const { machine, known } = crashed(subjectOf('warm-cache', fs), steps[0]!);
       expect(judge(machine, { ...known, halfDone: undefined }).broken).toEqual([
         { law: LAWS.done, what: expect.stringMatching(/^after a crash \/w/) as string },

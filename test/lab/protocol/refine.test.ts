@@ -65,7 +65,7 @@ describe('a run of a real system', () => {
     expect(changes).toBe(3);
   });
 
-  it('with a fault its steps are steps of the protocol', () => {
+  it('the steps of a fault are steps of the protocol with it', () => {
     const run = [LOCKED, door(true, true, 1)];
     expect(refines(DOOR, [run]).broken?.at).toBe(1);
     expect(refines(DOOR, [run], { faults: ['burglar'] }).broken).toBeUndefined();

@@ -191,13 +191,13 @@ describe('publication whose stores reach memory in any order', () => {
     return found;
   }
 
-  it('without the order, one store is enough for a wrong name to a reader that ignores the check word', () => {
+  it('one store without the order is enough for a wrong name to a reader that ignores the check word', () => {
     for (let count = 0; count < 6; count++) expect(isHonest(inOrder(count))).toBe(true);
     const fewest = inAnyOrder().findIndex((all) => all.some((words) => !isHonest(words)));
     expect(fewest).toBe(1);
   });
 
-  it('without the order, the check word refuses each record that is neither the old nor the new one', () => {
+  it('the check word refuses each record without the order that is neither the old nor the new one', () => {
     const intact = inAnyOrder()
       .flat()
       .filter((words) => recordIsIntact(words, 0));
