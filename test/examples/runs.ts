@@ -128,6 +128,7 @@ export const RUNS: Readonly<Record<string, Run<unknown>>> = {
   'protocols/process-cache.ts': checks,
   'protocols/record-versions.ts': checks,
   'protocols/shared-page-cache.ts': checks,
+  'protocols/warm-cache.ts': checks,
   'sim.ts': run<typeof sim>(({ meanWait }) => [0.5, 0.9].map((load) => Math.round(meanWait(load, 20_000, 1) / 1e5))),
   'sqlite/crash.ts': run<typeof crash>(async ({ crashSqlite, JOURNALS }) => {
     const parts = await sqlite();
@@ -230,6 +231,7 @@ export const ANSWERS: Readonly<Record<string, unknown>> = {
   'protocols/process-cache.ts': asTheyShouldBe(7),
   'protocols/record-versions.ts': asTheyShouldBe(7),
   'protocols/shared-page-cache.ts': asTheyShouldBe(5),
+  'protocols/warm-cache.ts': asTheyShouldBe(13),
   // Tenths of the service time: an M/D/1 queue waits 5 and 45 in the mean.
   'sim.ts': [5, 44],
   'sqlite/crash.ts': [

@@ -41,6 +41,8 @@ export const LONG_FILES: readonly string[] = [
   'test/laws/writeback-matrix.test.ts',
   'test/experiment/vmm/suspend-again.test.ts',
   'test/examples/how-to.test.ts',
+  'test/examples/warm-cache-machine.test.ts',
+  'test/examples/warm-cache.test.ts',
   'test/examples/protocol-how-to.test.ts',
   'test/kernel/fs/jbd/jbd.test.ts',
   'test/cli/kit/pool.test.ts',

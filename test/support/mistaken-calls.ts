@@ -586,6 +586,8 @@ export function rigOfFunctions(): Rig {
       fault: { kind: 'crash', event: 3 },
       protocol: TWO_SLOTS,
       'search.options': { states: 10 },
+      runs: [[TWO_SLOTS.build(() => false).initial]],
+      'refines.options': { within: 2 },
       'checkProtocol.options': { states: 10 },
       'protocol.it': TWO_SLOTS,
       check: () => true,

@@ -30,3 +30,4 @@ export {
 } from './api.ts';
 export { checkProtocol, type CheckProtocolOptions, type Row } from './check.ts';
 export { search } from './search.ts';
+export { type Refined, type RefineOptions, refines, type Unexplained } from './refine.ts';

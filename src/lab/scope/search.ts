@@ -51,6 +51,12 @@ export interface SearchHooks {
   readonly progress?: (states: number) => boolean;
   /** Told each new state, in its form; the bytes are used again. */
   readonly onState?: (state: Uint8Array) => void;
+  /**
+   * Told each transition, before laws are asked: the state before it, with the frames as the action
+   * numbers them, and the state after it. The small machine is in the latter. The bytes are used
+   * again.
+   */
+  readonly onStep?: (before: Uint8Array, action: number, after: Uint8Array, world: World) => void;
 }
 
 /** Searches a scope with these protections and rules off. */
@@ -75,7 +81,7 @@ class Search {
     this.#isWhole = without.protections === undefined && without.rules === undefined;
   }
 
-  run({ law, steps = Infinity, progress = () => true, onState = () => undefined }: SearchHooks): Found {
+  run({ law, steps = Infinity, progress = () => true, onState = () => undefined, onStep }: SearchHooks): Found {
     const { symmetry, states: bound } = this.#options;
     const world = this.#world;
     const { layout } = world;
@@ -120,10 +126,15 @@ class Search {
       for (let i = 0; i < count; i++) {
         const action = codes[i]!;
         const front = frontOf(action);
-        if (front > 0) world.load(turn(world, state, turned, front));
-        else world.load(state);
-        perform(world, turnedAction(action, front));
+        const before = front > 0 ? turn(world, state, turned, front) : state;
+        const own = turnedAction(action, front);
+        world.load(before);
+        perform(world, own);
         transitions++;
+        if (onStep !== undefined) {
+          world.save(next);
+          onStep(before, own, next, world);
+        }
         if (world.broken !== undefined && world.broken.law === (law ?? world.broken.law))
           return found(true, { ...world.broken, history: this.#history(searched, action) });
         world.save(next);

@@ -1,6 +1,7 @@
 // The blocks of metadata: which of them are in memory, and who is said to have used them.
 import { expect, it } from 'vitest';
 import { type Ino, type Pfn } from '../../../src/base/index.ts';
+import { KERNEL_RULES } from '../../../src/kernel/rules.ts';
 import { PG } from '../../../src/kernel/index.ts';
 import { BlockDeviceMapping, Buffers } from '../../../src/kernel/fs/buffer.ts';
 import { KernelLog } from '../../../src/kernel/log.ts';
@@ -16,7 +17,10 @@ it('a block of metadata is in memory once it was read, and only a look at its by
     get: () => undefined,
     put: () => undefined,
   });
-  const buffers = new Buffers({ env, costs: COSTS, log: new KernelLog(env.cpu), mm, io, writeback }, device);
+  const buffers = new Buffers(
+    { env, costs: COSTS, log: new KernelLog(env.cpu), mm, io, writeback, rules: KERNEL_RULES },
+    device,
+  );
   expect([buffers.has(7), buffers.find(7)]).toEqual([false, undefined]);
   const read: Pfn[] = [];
   start(

@@ -44,32 +44,35 @@ function crashed(subject: Subject, step: number): { readonly machine: Machine; r
 const subjectOf = (strategy: StrategyName, fs: string): Subject =>
   new Subject(crashOptions({ workload: 'mixed', strategy, fs }), undefined);
 
-describe.each(playsLaws() ? ['ext2', 'ext3'] : ['ext3'])('a guest of %s that dies while it makes a symbolic link', (fs) => {
-  let steps: readonly number[];
-  beforeAll(() => {
-    steps = stepsOfLink(subjectOf('rio', fs));
-  });
+describe.each(playsLaws() ? ['ext2', 'ext3'] : ['ext3'])(
+  'a guest of %s that dies while it makes a symbolic link',
+  (fs) => {
+    let steps: readonly number[];
+    beforeAll(() => {
+      steps = stepsOfLink(subjectOf('rio', fs));
+    });
 
-  it('the link is half done at some step, and all that was there before it is whole at each', () => {
-    const subject = subjectOf('rio', fs);
-    const halfDone = new Set<string>();
-    for (const step of steps) {
-      const { machine, known } = crashed(subject, step);
-      const { sure, done, open } = known;
-      expect(open).toEqual([LINK]);
-      expect(judge(machine, { sure, done, halfDone: open }).broken).toEqual([]);
-      for (const { law, what } of judge(machine, { sure, done, halfDone: [] }).broken) {
-        expect(law).toBe(LAWS.files);
-        halfDone.add(what);
+    it('the link is half done at some step, and all that was there before it is whole at each', () => {
+      const subject = subjectOf('rio', fs);
+      const halfDone = new Set<string>();
+      for (const step of steps) {
+        const { machine, known } = crashed(subject, step);
+        const { sure, done, open } = known;
+        expect(open).toEqual([LINK]);
+        expect(judge(machine, { sure, done, halfDone: open }).broken).toEqual([]);
+        for (const { law, what } of judge(machine, { sure, done, halfDone: [] }).broken) {
+          expect(law).toBe(LAWS.files);
+          halfDone.add(what);
+        }
       }
-    }
-    expect([...halfDone]).toEqual(['/w/l answers EIO']);
-  });
+      expect([...halfDone]).toEqual(['/w/l answers EIO']);
+    });
 
-  it('without Rio, what was not saved before the link is lost', () => {
-    const { machine, known } = crashed(subjectOf('warm-cache', fs), steps[0]!);
-    expect(judge(machine, { ...known, halfDone: undefined }).broken).toEqual([
-      { law: LAWS.done, what: expect.stringMatching(/^after a crash \/w/) as string },
-    ]);
-  });
-});
+    it('without Rio, what was not saved before the link is lost', () => {
+      const { machine, known } = crashed(subjectOf('warm-cache', fs), steps[0]!);
+      expect(judge(machine, { ...known, halfDone: undefined }).broken).toEqual([
+        { law: LAWS.done, what: expect.stringMatching(/^after a crash \/w/) as string },
+      ]);
+    });
+  },
+);
