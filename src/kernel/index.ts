@@ -32,8 +32,6 @@ export {
 export type { Reclaim, UnclaimedPages } from './mm/vmscan.ts';
 
 /** @internal */
-export { KERNEL_RULES, type KernelRules } from './rules.ts';
-/** @internal */
 export { NameBatch } from './cache/name-batch.ts';
 /** @internal */
 export { PreservedPages, Unclaimed } from './cache/preserved-pages.ts';

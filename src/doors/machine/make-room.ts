@@ -7,7 +7,7 @@ import { machineMemoryFor } from '../../experiment/host/host.ts';
 import { VmmMachine, type VmmMachineOptions } from '../../experiment/host/machine-room.ts';
 import { archOf, PROFILE } from '../../experiment/host/profiles.ts';
 import { STRATEGY, type StrategyName } from '../../experiment/host/strategies.ts';
-import { KERNEL_RULES, type KernelRules } from '../../kernel/index.ts';
+import { KERNEL_RULES, type KernelRules } from '../../kernel/rules.ts';
 import { MachineMemory } from '../../machine/memory.ts';
 import { SteppedMemory } from '../../machine/stepped-memory.ts';
 import type { StepObserver } from '../../sim/index.ts';

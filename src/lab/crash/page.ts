@@ -11,7 +11,7 @@ export function crashAblationsPage(): string {
     '',
     'A workload on a whole machine stops before one of its steps, and a law breaks that holds there with the protection on',
     '([lab/crash](../../src/lab/crash/README.md)). It is the first step at which it does. Each case is a file of',
-    '[the corpus](../../data/corpus), and CI plays it, with the protection and without.',
+    'the corpus (`data/corpus`), and CI plays it, with the protection and without.',
     '',
     '| without | guards against | workload | what stops, before which step | law that breaks |',
     '|---|---|---|---|---|',
