@@ -75,10 +75,10 @@ export class GuestEnd {
   /**
    * Runs a reboot to its end, as `Simulation.runProcess` does. The guest may end meanwhile. A guest
    * that is not there yet ends at its own first step.
-   * @param isGuests whether the process ends with the guest, and does not go on without it
+   * @param goesOn asked when the guest has ended: whether the process goes on without it
    * @throws what the process throws; GuestCrash when the process has ended with the guest
    */
-  runReboot(simulation: Simulation, process: Process, isGuests: boolean): void {
+  runReboot(simulation: Simulation, process: Process, goesOn: () => boolean): void {
     let outcome: { readonly error?: unknown } | undefined;
     const task = simulation.spawn(
       'reboot',
@@ -91,25 +91,29 @@ export class GuestEnd {
         }
       })(),
     );
-    for (let goesOn = true; goesOn && outcome === undefined; ) {
+    for (let hasEvents = true; hasEvents && outcome === undefined; ) {
+      const before = this.#cut;
       try {
         if (this.#events++ === this.#event) this.#die();
-        goesOn = simulation.step();
+        hasEvents = simulation.step();
         if (this.steps?.isDue === true && this.#domain()?.isRunning === true) this.#die();
       } catch (error) {
-        if (error !== this.#cut) throw error;
-        goesOn = !isGuests;
-        this.steps?.start();
+        // What the guest's own code makes of its end is of no account.
+        if (this.#cut === before) throw error;
       }
-      if (isGuests && this.#cut !== undefined) break;
+      const cut = this.#cut;
+      if (cut === undefined || cut === before) continue;
+      if (!goesOn()) {
+        task.kill();
+        throw cut;
+      }
+      this.steps?.start();
     }
-    task.kill();
-    if (outcome !== undefined && !('error' in outcome)) return;
-    if (this.#cut !== undefined && this.#domain()?.isRunning !== true) throw this.#cut;
-    if (outcome !== undefined) throw outcome.error;
-    throw new InvariantViolation(
-      ['process reboot waits for something that never happens', ...simulation.whoWaits()].join('\n  '),
-    );
+    if (outcome === undefined)
+      throw new InvariantViolation(
+        ['process reboot waits for something that never happens', ...simulation.whoWaits()].join('\n  '),
+      );
+    if ('error' in outcome) throw outcome.error;
   }
 
   /** The guest ends here: at its event, before its step, or behind the event of that. */

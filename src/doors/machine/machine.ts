@@ -216,6 +216,7 @@ export class Machine {
   crash(): void {
     this.#mustRun();
     this.#running().kernel.crash();
+    this.#end.aim(undefined);
     this.#state = 'crashed';
   }
 
@@ -335,7 +336,9 @@ export class Machine {
     try {
       const plan = { state: this.#state, strategy, cmdLine, hypervisor, reads, problems, change };
       const process = rebooting(this.#room, plan);
-      if (this.#countsReboots) this.#end.runReboot(this.#room.simulation, process, hypervisor === undefined);
+      // Its boot is the last act of a reboot. Nothing goes on without a guest that ends in it.
+      const goesOn = (): boolean => hypervisor !== undefined && this.#room.guests.has(NAME);
+      if (this.#countsReboots) this.#end.runReboot(this.#room.simulation, process, goesOn);
       else this.#room.simulation.runProcess('reboot', process);
       this.#started();
     } catch (error) {
@@ -359,9 +362,10 @@ export class Machine {
       ...{ strategy: this.#strategy, hypervisor, continued, ns: this.now - before, changed, problems },
     });
     this.#reboots.push(report);
-    // The reboot went on without the guest, and booted another one.
-    if (this.#end.cut !== undefined && this.#countsReboots) throw this.#end.cut;
-    return report;
+    if (!this.#countsReboots || this.#end.cut === undefined) return report;
+    // The reboot went on without the guest and booted another one, or was over in that event.
+    if (!guest.domain.isRunning) this.#state = 'crashed';
+    throw this.#end.cut;
   }
 
   /**

@@ -14,6 +14,7 @@ import { ArgumentError } from '../../base/argument-error.ts';
 import { GuestCrash, type Machine, STRATEGY } from '../../doors/machine/index.ts';
 import type { MachineParts } from '../../doors/machine/machine.ts';
 import { chanceOf } from '../../doors/machine/machine-bytes.ts';
+import { domainNow } from '../../doors/machine/reboots.ts';
 import { linesOf, type Step } from '../../doors/machine/steps.ts';
 import { type RandomStream, RandomStreams } from '../../sim/index.ts';
 import type { Violation } from '../part.ts';
@@ -162,12 +163,14 @@ export class Player {
         } catch (error) {
           if (!(error instanceof GuestCrash)) throw error;
         }
-        const expected = this.#expected('guest', course);
+        // A hypervisor that goes down without the guest leaves what a crash of it leaves.
+        const isRebooted = machine.state === 'running';
+        const expected = this.#expected(isRebooted ? 'hypervisor' : 'guest', course);
         playing ??= { of: one, expected, history: historyOf(machine), moments: [{ step, lines }] };
         if (look === undefined) this.#crashed(machine, 'guest');
         isLooking = true;
         // The tool stack that reboots the hypervisor goes on without the guest, and boots another.
-        if (machine.state === 'crashed') machine.reboot();
+        if (!isRebooted) machine.reboot();
         return machine;
       },
     );
@@ -225,7 +228,7 @@ export class Player {
 
   /** One more crash, in a recovery. */
   #again(playing: Playing, kind: CrashKind, recover: Recover): void {
-    const { moments } = playing;
+    const { moments, expected } = playing;
     const random = this.#random.stream(`crash in the recovery from ${shownMoments(moments)}`);
     let steps = 0;
     recover(() => {
@@ -240,7 +243,9 @@ export class Player {
       isStopped = true;
       this.counts['crashes in recoveries']++;
       this.meetings.met(moments.length === 1 ? 'a crash inside a recovery' : 'a crash inside the recovery from that');
-      const next = { ...playing, moments: [...moments, moment] };
+      const isLost = moments.length === 1 && expected.done !== undefined && !isHome(machine);
+      const left = isLost ? { ...expected, done: undefined, halfDone: undefined } : expected;
+      const next = { ...playing, expected: left, moments: [...moments, moment] };
       this.#recover(next, kind, (look) => this.#after(machine, kind, next.moments, look));
       throw new Enough();
     };
@@ -313,6 +318,11 @@ export class Player {
  */
 function hasBegunTwice({ of: { point }, moments }: Playing): boolean {
   return moments.slice(point.kind === 'guest' ? 2 : 1).some(({ step }) => step > 0);
+}
+
+/** Whether the next guest's domain is there: what was dirty has been written home before. */
+function isHome({ room }: Machine): boolean {
+  return domainNow(room)?.isRunning === true;
 }
 
 /** Of the sectors in the drive's cache: none survive, all, or a random share. */

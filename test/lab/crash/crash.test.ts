@@ -100,6 +100,18 @@ describe('a workload that stops at its steps', () => {
       }
   });
 
+  it('no law is broken when the hypervisor crashes before a dying guest’s dirty pages are home', () => {
+    for (const [workload, strategy, at] of [
+      // The guest dies in a reboot of the hypervisor, which goes on without it.
+      ['hand-over-vm', 'rio+warm-cache', '128,1031'],
+      ['mixed', 'rio', '700,0'],
+    ] as const) {
+      const { violations, counts } = play({ workload, strategy, kinds: ['guest'], at });
+      expect(violations).toEqual([]);
+      expect(counts).toMatchObject({ states: 1, 'crashes in recoveries': 1 });
+    }
+  });
+
   it('the steps of a tiny workload are exactly these, and each belongs to a case of each kind', () => {
     const options: Options = { workload: 'read-only', fs: 'ext2', strategy: 'cold' };
     const trace = traceOf(new Subject(crashOptions(options), undefined));
