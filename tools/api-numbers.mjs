@@ -17,7 +17,7 @@ const UNITS =
   'bytes? ns ms seconds? pages? blocks? sectors? frames? bits? words? MB/s MiB GiB rpm integer counted number ' +
   'numbered share ratio count events? inodes? links? errno code flags? place slots? index runs files calls requests ' +
   'entries names dentries packets segments records messages transactions reads writes flushes items users? groups? ' +
-  'connections domains port';
+  'connections domains port states steps observations';
 const SAYS = new RegExp(
   `\\b(?:${UNITS.split(' ').join('|')}|how (?:many|often)|\\d+ (?:to|…) \\S+|0 or more|0: none)(?!\\w)`,
   'i',

@@ -88,7 +88,11 @@ export interface NeverAfter<S> {
 export interface Alike<S> {
   /** How many things: 2 to 6. */
   readonly count: number;
-  /** Exchanges the i-th and the j-th in the whole state. */
+  /**
+   * Exchanges two things in the whole state.
+   * @param i number of one, from 0
+   * @param j number of the other, from 0
+   */
   swap(state: S, i: number, j: number): void;
 }
 
@@ -118,6 +122,7 @@ export interface Fault {
 
 /** What is checked. */
 export interface Protocol<S, F extends string = string> {
+  /** As tables and histories say it. */
   readonly name: string;
   /** One sentence. */
   readonly what: string;
@@ -151,6 +156,7 @@ export interface Taken {
   readonly actor: string;
   /** The name of the step, with its value in brackets where it has one; or that of the event. */
   readonly step: string;
+  /** Whether it is an event, which happens to all actors at once. */
   readonly isEvent: boolean;
   /** The state after it. */
   readonly state: Plain;
@@ -166,6 +172,7 @@ export interface History {
   readonly law: string;
   /** The first state. */
   readonly initial: Plain;
+  /** In their order. Empty when the first state breaks the law. */
   readonly steps: readonly Taken[];
   /** A command line that finds it again. */
   readonly replay: string;
@@ -189,6 +196,7 @@ export type ProblemKind = (typeof PROBLEMS)[number];
 
 /** What makes a protocol unfit to be checked. */
 export interface Problem {
+  /** What is wrong, as a program asks for it. */
   readonly kind: ProblemKind;
   /** The step, event, law or function that showed it. */
   readonly where: string;
@@ -216,7 +224,7 @@ export interface Outcome {
   readonly states: number;
   /** Steps that were taken. */
   readonly transitions: number;
-  /** Length of the longest of the shortest histories to a state. */
+  /** Most steps of a shortest history to a state. */
   readonly depth: number;
   /** `partial` when a bound was reached first; `refused` when the protocol is unfit. */
   readonly verdict: 'passed' | 'violated' | 'partial' | 'refused';
@@ -237,6 +245,7 @@ export interface Outcome {
   readonly isShortest: boolean;
   /** Whether orders of steps were left out that do not matter: see `Step.touches`. */
   readonly isReduced: boolean;
+  /** How much of the states was searched. */
   readonly coverage: Coverage;
   /** Why the protocol was refused. */
   readonly problem?: Problem;

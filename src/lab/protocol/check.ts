@@ -10,8 +10,9 @@ export interface Row {
   readonly fault: string;
   /** The law that it is to break; empty for none. */
   readonly breaks: string;
-  /** Greatest length that its shortest history may have. */
+  /** Most steps that its shortest history may have. */
   readonly within: number;
+  /** What the search has found. */
   readonly outcome: Outcome;
   /** `partial` when a bound was reached before the answer was known. */
   readonly verdict: 'as it should be' | 'wrong' | 'partial' | 'refused';

@@ -31,11 +31,13 @@ export interface RefineOptions<S = never> {
 
 /** A change that the protocol does not explain. */
 export interface Unexplained {
-  /** Number of its run, from 0, and of the later observation in the run, from 0. */
+  /** Number of its run, from 0. */
   readonly run: number;
+  /** Number of the observation in the run, from 0. */
   readonly at: number;
   /** The observation before; null for the first of a run. */
   readonly from: Plain;
+  /** The observation. */
   readonly to: Plain;
   /** Steps and events that the protocol could have taken, with their values. */
   readonly possible: readonly string[];

@@ -82,8 +82,11 @@ describe('stillwarm check', () => {
   });
 
   it.each([
-    ['', /^stillwarm: check: a command is missing: check double, check faults, check merge /],
-    ['faulst', /^stillwarm: check: unknown command faulst; there are check double, check faults, check merge /],
+    ['', /^stillwarm: check: a command is missing: check double, check faults, check protocol, check merge /],
+    [
+      'faulst',
+      /^stillwarm: check: unknown command faulst; there are check double, check faults, check protocol, check merge /,
+    ],
     ['double --shard 3/2 --out a', /^stillwarm: --shard: 3\/2 is not a part of 1000 or less, such as 2\/5\n$/],
     ['double --shard 0/2 --out a', /^stillwarm: --shard: 0\/2 is not/],
     ['double --shard 1/2', /^stillwarm: --shard: add --out FILE/],
