@@ -1,4 +1,5 @@
 // Experiments on several threads, in the program as users start it: a thread begins with its file.
+// What one thread prints is asked of the command in this process.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -7,6 +8,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { BuiltCli } from '../support/built-cli.ts';
+import { runHere } from './here.ts';
 
 let cli: BuiltCli;
 let dir = '';
@@ -22,44 +24,50 @@ afterAll(() => {
 });
 
 const COMMON = '--memory 16MiB --seed 3 --bare-boot files';
-const REBOOT = `stillwarm reboot ${COMMON}`;
-const VMM = `stillwarm vmm-reboot --single --disk instant --profile server-2026 --strategy warm-vm,warm-cache ${COMMON}`;
-const WEB = `stillwarm web --disk instant --before 1 --after 1 --rate 5 --strategy cold,warm-cache ${COMMON}`;
+const REBOOT = `reboot ${COMMON}`;
+const VMM = `vmm-reboot --single --disk instant --profile server-2026 --strategy warm-vm,warm-cache ${COMMON}`;
+const WEB = `web --disk instant --before 1 --after 1 --rate 5 --strategy cold,warm-cache ${COMMON}`;
+
+interface Outcome {
+  readonly out: string;
+  readonly files: ReadonlyMap<string, Buffer>;
+}
 
 /** What a line prints, and every file that it writes. */
-function outcomeOf(line: string, jobs: number): { out: string; files: ReadonlyMap<string, Buffer> } {
+async function outcomeOf(line: string, jobs: number): Promise<Outcome> {
   const into = mkdtempSync(join(dir, 'out-'));
-  const { status, out } = cli.bash(dir, `${line.replaceAll('INTO', into)} --json --report ${into} --jobs ${jobs}`);
+  const words = `${line.replaceAll('INTO', into)} --json --report ${into} --jobs ${jobs}`;
+  const { status, out } =
+    jobs === 1 ? await runHere(cli.main, dir, words.split(' ')) : await cli.start(dir, `stillwarm ${words}`);
   expect(status).toBe(0);
   expect(JSON.parse(out)).toHaveProperty('digest');
   return { out, files: new Map(readdirSync(into).map((name) => [name, readFileSync(join(into, name))])) };
 }
 
-let rebootOfOne: string | undefined;
-/** What the reboot prints that has one thread. */
-const outOfOne = (): string => (rebootOfOne ??= outcomeOf(REBOOT, 1).out);
+/** On each number of threads, at the same time. */
+const outcomesOf = (line: string, ...jobs: readonly number[]): Promise<Outcome[]> =>
+  Promise.all(jobs.map((each) => outcomeOf(line, each)));
 
-it('the JSON, the page and the dump of memory of a reboot are the same on one thread, two and five', () => {
-  const [one, ...more] = [1, 2, 5].map((jobs) => outcomeOf(`${REBOOT} --dump-memory INTO/memory.img`, jobs));
+it('the JSON, the page and the dump of memory of a reboot are the same on one thread, two and five', async () => {
+  const [one, ...more] = await outcomesOf(`${REBOOT} --dump-memory INTO/memory.img`, 5, 2, 1);
   expect([...one!.files.keys()].sort()).toEqual(['index.html', 'memory.img']);
   for (const each of more) expect(each).toEqual(one);
-  rebootOfOne = one!.out;
 });
 
 it.each([
   [`${REBOOT} --crash --workload log`, 3],
   [VMM, 2],
   [WEB, 2],
-])('the JSON and the page of %s are the same on one thread and on %i', (line, jobs) => {
-  const one = outcomeOf(line, 1);
-  expect([...one.files.keys()]).toEqual(['index.html']);
-  expect(outcomeOf(line, jobs)).toEqual(one);
+])('the JSON and the page of %s are the same on one thread and on %i', async (line, jobs) => {
+  const [several, one] = await outcomesOf(line, jobs, 1);
+  expect([...one!.files.keys()]).toEqual(['index.html']);
+  expect(several).toEqual(one);
 });
 
 it('a mistake that one strategy of several meets is one line, and the others end with it', () => {
   const before = readdirSync(dir);
   const refused = (jobs: number) =>
-    cli.bash(dir, `trap '' XFSZ; ulimit -f 4; ${REBOOT} --dump-memory memory.img --jobs ${jobs}`);
+    cli.bash(dir, `trap '' XFSZ; ulimit -f 4; stillwarm ${REBOOT} --dump-memory memory.img --jobs ${jobs}`);
   const one = refused(1);
   expect(one).toMatchObject({
     status: 2,
@@ -69,18 +77,18 @@ it('a mistake that one strategy of several meets is one line, and the others end
   expect(readdirSync(dir)).toEqual(before);
 });
 
-it('a disk that does not open is one line, however many threads try', () => {
+it('a disk that does not open is one line, however many threads try', async () => {
   mkdirSync(join(dir, 'none'), { recursive: true });
-  const refused = (jobs: number) => cli.bash(dir, `stillwarm reboot none --jobs ${jobs}`);
-  const one = refused(1);
+  const several = cli.start(dir, 'stillwarm reboot none --jobs 3');
+  const one = await runHere(cli.main, dir, ['reboot', 'none', '--jobs', '1']);
   expect(one).toMatchObject({ status: 2, err: expect.stringContaining('there is nothing to read') as string });
-  expect(refused(3)).toEqual(one);
+  expect(await several).toEqual({ ...one, signal: null });
 });
 
-it('a host that allows few open files gets the result from one thread', () => {
-  const few = cli.bash(dir, `ulimit -n 32; ${REBOOT} --json --jobs 4`);
-  expect(few.status).toBe(0);
-  expect(few.out).toBe(outOfOne());
+it('a host that allows few open files gets the result from one thread', async () => {
+  const few = cli.start(dir, `ulimit -n 32; stillwarm ${REBOOT} --json --jobs 4`);
+  const { out } = await outcomeOf(REBOOT, 1);
+  expect(await few).toMatchObject({ status: 0, out });
 });
 
 it('an interrupt ends the program with all its threads', async () => {

@@ -6,12 +6,11 @@
  * begins with the same name in the same column; or it is put before what the how-to names.
  */
 
-import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { PROBLEMS } from '../../src/lab/protocol/index.ts';
-import { BuiltCli } from '../support/built-cli.ts';
+import { BuiltCli, writeBundle } from '../support/built-cli.ts';
 import { TIMEOUT_MS } from '../support/property.ts';
 
 const PAGE = 'docs/how-to/check-your-own-protocol.md';
@@ -23,13 +22,8 @@ let dir = '';
 beforeAll(() => {
   cli = new BuiltCli();
   // The package in which the user's file finds itself, and its door.
-  const root = join(dirname(cli.main), '../..');
-  execFileSync(process.execPath, [
-    'tools/bundle.mjs',
-    join(root, 'dist/lab/protocol/index.js'),
-    'src/lab/protocol/index.ts',
-  ]);
-  dir = join(root, 'user');
+  writeBundle(join(cli.dir, 'dist/lab/protocol/index.js'), 'src/lab/protocol/index.ts');
+  dir = join(cli.dir, 'user');
   mkdirSync(dir);
 });
 afterAll(() => cli.remove());

@@ -1,12 +1,13 @@
-// `stillwarm check protocol` as users run it: the program, bundled, with protocols of its own.
-import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+// `stillwarm check protocol` with protocols of users. Its threads are those of the program, which
+// also runs as users start it.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { changesOf } from '../../../src/cli/check/protocol-text.ts';
+import { BuiltCli } from '../../support/built-cli.ts';
+import { runHere } from '../here.ts';
 import type { Printed } from './lab.ts';
 
-const ROOT = join(import.meta.dirname, '../../..');
 const EXAMPLES = 'dist/examples/protocols';
 
 /** Two steps up to `to`, of which the fault takes one too many. */
@@ -37,24 +38,18 @@ const FILES: Readonly<Record<string, string>> = {
   [`../${EXAMPLES}/b.ts`]: counter('second', 's.n++;'),
 };
 
-let dir = '';
+let cli: BuiltCli;
+let user = '';
 beforeAll(() => {
-  mkdirSync(join(ROOT, '.build'), { recursive: true });
-  dir = mkdtempSync(join(ROOT, '.build', 'protocol-'));
-  // The program finds its packages above, and its version two directories up.
-  cpSync(join(ROOT, 'package.json'), join(dir, 'package.json'));
-  execFileSync(process.execPath, [join(ROOT, 'tools/bundle.mjs'), join(dir, 'dist/cli/main.js')]);
-  for (const made of ['user', EXAMPLES]) mkdirSync(join(dir, made), { recursive: true });
-  for (const [name, text] of Object.entries(FILES)) writeFileSync(join(dir, 'user', name), text);
+  cli = new BuiltCli();
+  user = join(cli.dir, 'user');
+  for (const made of ['user', EXAMPLES]) mkdirSync(join(cli.dir, made), { recursive: true });
+  for (const [name, text] of Object.entries(FILES)) writeFileSync(join(user, name), text);
 });
-afterAll(() => rmSync(dir, { recursive: true, force: true }));
+afterAll(() => cli.remove());
 
-function check(...words: string[]): Printed {
-  const argv = ['../dist/cli/main.js', 'check', 'protocol', ...words];
-  const options = { cwd: join(dir, 'user'), encoding: 'utf8', timeout: 60_000 } as const;
-  const { status, stdout, stderr } = spawnSync(process.execPath, argv, options);
-  return { status: status ?? -1, out: stdout, err: stderr };
-}
+const check = (...words: string[]): Promise<Printed> => runHere(cli.main, user, ['check', 'protocol', ...words]);
+
 /** The cells of a table, without times. */
 const cells = (out: string): string[][] =>
   out
@@ -68,9 +63,23 @@ const cells = (out: string): string[][] =>
     )
     .map((row) => row.filter((_, column) => column !== 8));
 
-describe('stillwarm check protocol', () => {
-  it('a protocol is searched without faults and with each, and the table has a line for each', () => {
-    const { status, out, err } = check('good.ts');
+// Each starts a thread, and one of them waits.
+describe.concurrent('stillwarm check protocol', () => {
+  it('a step without an end is refused by the program, which ends with its thread', async () => {
+    expect(await cli.start(user, 'stillwarm check protocol endless.ts --patience 1s')).toEqual({
+      ...{ status: 2, signal: null, out: '' },
+      err: 'stillwarm: endless.ts: one.up: it does not return (--patience is over)\n',
+    });
+  });
+
+  it('a protocol is answered by the program as by the command in this process', async () => {
+    const ended = await cli.start(user, 'stillwarm check protocol bad.mts --json');
+    expect(ended).toEqual({ ...(await check('bad.mts', '--json')), signal: null });
+    expect(ended.status).toBe(1);
+  });
+
+  it('a protocol is searched without faults and with each, and the table has a line for each', async () => {
+    const { status, out, err } = await check('good.ts');
     expect({ status, err }).toEqual({ status: 0, err: '' });
     expect(cells(out)).toEqual([
       ['protocol', 'fault', 'states', 'steps taken', 'depth', 'laws', 'breaks', 'shortest', 'verdict'],
@@ -80,8 +89,8 @@ describe('stillwarm check protocol', () => {
     expect(out).not.toContain('replay:');
   });
 
-  it('--fault prints the shortest history with what each step changes, and --report writes it as a page', () => {
-    const { status, out } = check('good.ts', '--fault', 'one more', '--report', 'page.html');
+  it('--fault prints the shortest history with what each step changes, and --report writes it as a page', async () => {
+    const { status, out } = await check('good.ts', '--fault', 'one more', '--report', 'page.html');
     expect(status).toBe(0);
     expect(out.split('\n').slice(-7, -1)).toEqual([
       'good, with one more: small is broken after 3 steps',
@@ -91,11 +100,11 @@ describe('stillwarm check protocol', () => {
       '      3 one: up  n 2 → 3',
       "replay: stillwarm check protocol good.ts --fault 'one more'",
     ]);
-    expect(readFileSync(join(dir, 'user/page.html'), 'utf8')).toContain('one more');
+    expect(readFileSync(join(user, 'page.html'), 'utf8')).toContain('one more');
   });
 
-  it('a protocol that is wrong without faults has exit status 1, and its history is printed', () => {
-    const { status, out } = check('bad.mts');
+  it('a protocol that is wrong without faults has exit status 1, and its history is printed', async () => {
+    const { status, out } = await check('bad.mts');
     expect(status).toBe(1);
     expect(out).toContain('bad: it breaks small\n');
     expect(out).toContain('bad: small is broken after 3 steps\n');
@@ -107,14 +116,14 @@ describe('stillwarm check protocol', () => {
       ['--depth', '1'],
       'good: the greatest depth was reached: all laws were asked in 3 states, of which all that 1 step reach',
     ],
-  ])('a bound that is reached (%j) has exit status 3, and says what was covered', (bound, line) => {
-    const { status, out } = check('good.ts', ...bound);
+  ])('a bound that is reached (%j) has exit status 3, and says what was covered', async (bound, line) => {
+    const { status, out } = await check('good.ts', ...bound);
     expect(status).toBe(3);
     expect(out).toContain(line);
   });
 
-  it('--json prints the same object each time, with the histories', () => {
-    const [one, again] = [check('good.ts', '--json'), check('good.ts', '--json')];
+  it('--json prints the same object each time, with the histories', async () => {
+    const [one, again] = await Promise.all([check('good.ts', '--json'), check('good.ts', '--json')]);
     expect(one).toEqual(again);
     expect(JSON.parse(one.out)).toMatchObject({
       schema: 'stillwarm/check-protocol@1',
@@ -134,8 +143,8 @@ describe('stillwarm check protocol', () => {
     });
   });
 
-  it('all protocols that come with stillwarm are checked without FILE, in one table', () => {
-    const { status, out } = check();
+  it('all protocols that come with stillwarm are checked without FILE, in one table', async () => {
+    const { status, out } = await check();
     expect(status).toBe(0);
     expect(cells(out).map(([protocol, fault]) => [protocol, fault])).toEqual([
       ['protocol', 'fault'],
@@ -147,7 +156,6 @@ describe('stillwarm check protocol', () => {
   });
 
   it.each([
-    ['endless.ts --patience 2s', 'endless.ts: one.up: it does not return (--patience is over)'],
     ['late.ts', 'late.ts: one.up: it calls Math.random: a protocol has no clock and no chance (after one.up)'],
     ['wrong.mjs', 'wrong.mjs: model.actors: there is no step'],
     ['none.js', 'none.js: protocol: expected an object, got 7'],
@@ -158,8 +166,8 @@ describe('stillwarm check protocol', () => {
     ['good.ts --fault other', '--fault: good.ts has no other; there are one more'],
     ['--fault other', '--fault: name the FILE, too'],
     ['good.ts --report good.ts', '--report'],
-  ])('%s is refused in one line, with exit status 2', (line, message) => {
-    const { status, out, err } = check(...line.split(' '));
+  ])('%s is refused in one line, with exit status 2', async (line, message) => {
+    const { status, out, err } = await check(...line.split(' '));
     expect({ status, out }).toEqual({ status: 2, out: '' });
     expect(err).toContain(message);
     expect(err.trimEnd().split('\n')).toHaveLength(1);

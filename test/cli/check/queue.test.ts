@@ -2,7 +2,7 @@
 // except for the check, which costs nothing (program.ts). These tests mostly wait, so they run at
 // the same time, each on a database of its own.
 import { Queue } from 'bullmq';
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
@@ -16,6 +16,7 @@ import { jobIdOf, queueNameOf } from '../../../src/cli/check/queue.ts';
 import { partPlayer } from '../../../src/cli/check/queue-processor.ts';
 import { RUNNING, workloadOptions } from '../../../src/cli/check/options.ts';
 import { main } from '../../../src/cli/commands.ts';
+import { BuiltCli } from '../../support/built-cli.ts';
 import { describeWithRedis, freePort } from '../../support/redis-server.ts';
 import { captureIo } from '../capture.ts';
 import { doubleEntry } from './double.mjs';
@@ -23,22 +24,19 @@ import type { Printed } from './lab.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
 
+let cli: BuiltCli;
 let dir = '';
 /** The module that is the program. */
 let entry = '';
 beforeAll(() => {
-  mkdirSync(join(ROOT, '.build'), { recursive: true });
-  dir = mkdtempSync(join(ROOT, '.build', 'queue-'));
-  // The program finds its packages above, and its version two directories up.
-  cpSync(join(ROOT, 'package.json'), join(dir, 'package.json'));
-  entry = join(dir, 'dist/cli/main.js');
-  execFileSync(process.execPath, [join(ROOT, 'tools/bundle.mjs'), entry, 'test/cli/check/program.ts']);
+  cli = new BuiltCli('test/cli/check/program.ts');
+  ({ dir, main: entry } = cli);
 });
 
 const started: ChildProcess[] = [];
 afterAll(() => {
   for (const each of started) each.kill('SIGKILL');
-  rmSync(dir, { recursive: true, force: true });
+  cli.remove();
 });
 
 /** The program, with what it has printed so far. */

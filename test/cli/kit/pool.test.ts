@@ -31,11 +31,13 @@ function onThreadsThat(work: string): unknown {
   const entry = join(dir, 'entry.mjs');
   writeFileSync(
     entry,
+    // The double needs nothing of the program, which takes longer to load than all the rest.
     `import { parentPort, threadId, workerData } from 'node:worker_threads';
-import { runPool } from '${SOURCES}/kit/pool.js';
-import { experimentsOf } from '${SOURCES}/experiments.js';
-if (workerData.role === 'pool') runPool(workerData, experimentsOf([]));
-else { ${work} }
+if (workerData.role === 'pool') {
+  const { runPool } = await import('${SOURCES}/kit/pool.js');
+  const { experimentsOf } = await import('${SOURCES}/experiments.js');
+  runPool(workerData, experimentsOf([]));
+} else { ${work} }
 `,
   );
   return threadsOf(pathToFileURL(entry), experimentsOf([]))('reboot', OPTIONS, () => undefined, 2);
