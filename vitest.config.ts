@@ -47,7 +47,7 @@ const filesWith = (text: RegExp): string[] =>
     .filter((name) => name.endsWith('.test.ts') && text.test(readFileSync(name, 'utf8')));
 
 /** Files that ask test/support/product.ts which cases to play, or whose properties run longer among the laws. */
-const LAW_FILES = filesWith(/\/support\/product\.ts'|\blawRuns: |\bplaysLaws\(|^\s*property\(/m);
+const LAW_FILES = filesWith(/\/support\/product\.ts'|\blawRuns: |\bplays(?:Laws|Whole)\(|^\s*property\(/m);
 /** Files that put another module in the place of one of src/, which only vitest can. */
 const MOCKING_FILES = filesWith(/\bvi\.mock\(/);
 

@@ -7,7 +7,7 @@ import { SMALL } from '../../src/lab/scope/ablations.ts';
 import { type Scope, scopeOptions } from '../../src/lab/scope/options.ts';
 import { search as searchScope } from '../../src/lab/scope/search.ts';
 import type { Without } from '../../src/lab/scope/stored-world.ts';
-import { playsLaws } from '../support/property.ts';
+import { playsWhole } from '../support/property.ts';
 import { compareAll } from './warm-cache-scope.ts';
 
 const EVENTS: Scope['events'] = ['store', 'map', 'unlink', 'io-error', 'reload', 'elsewhere'];
@@ -30,8 +30,9 @@ describe('the real code', () => {
   it('each transition of a small machine is one step of the protocol, and each step is met', () => {
     const whole = { isComplete: true, states: 28_164, transitions: 145_559 };
     const sample = { isComplete: false, states: 6000, transitions: 20_004 };
-    const expected = playsLaws() ? whole : sample;
-    const { found, changes, stutters, wrong, uncovered } = compareAll(SCOPE, playsLaws() ? whole.states + 1 : 6000);
+    const isWhole = playsWhole('a small machine and its protocol');
+    const expected = isWhole ? whole : sample;
+    const { found, changes, stutters, wrong, uncovered } = compareAll(SCOPE, isWhole ? whole.states + 1 : 6000);
     expect(wrong).toBeUndefined();
     expect(found).toMatchObject(expected);
     expect({ changes, stutters, uncovered }).toEqual({ changes: expected.transitions, stutters: 0, uncovered: [] });
@@ -43,8 +44,11 @@ describe('the real code', () => {
     ['two transfers', { ...TWO_FRAMES, transfers: 2, start: 'warm' }, 1500, 100_000],
     ['two pages of a file', { ...TWO_FRAMES, pages: 2, reboots: 2, events: ['store', 'map', 'reload'] }, 1500, 100_000],
     ['two files', { ...TWO_FRAMES, files: 2, start: 'warm' }, 1500, 100_000],
-  ])('each transition of one with %s is one step, too', (_, scope, sample, states) => {
-    const { found, changes, stutters, wrong } = compareAll(scope, playsLaws() ? states : sample);
+  ])('each transition of one with %s is one step, too', (name, scope, sample, states) => {
+    const { found, changes, stutters, wrong } = compareAll(
+      scope,
+      playsWhole(`a machine with ${name} and its protocol`) ? states : sample,
+    );
     expect(wrong).toBeUndefined();
     expect(changes).toBe(found.transitions);
     expect(changes).toBeGreaterThan(2 * found.states);

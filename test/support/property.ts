@@ -134,6 +134,12 @@ function isInShard(seed: number): boolean {
 }
 
 /**
+ * Whether this run plays all of what has this name. A run of the laws does. Of its shards, the one
+ * that the name chooses does.
+ */
+export const playsWhole = (name: string): boolean => playsLaws() && isInShard(door.seedOf(name));
+
+/**
  * Whether this run is one of the laws, which plays whole products and not samples of them
  * (product.ts).
  */

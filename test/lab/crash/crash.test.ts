@@ -9,7 +9,7 @@ import { crashOptions } from '../../../src/lab/crash/options.ts';
 import { Subject } from '../../../src/lab/crash/subject.ts';
 import { traceOf } from '../../../src/lab/crash/trace.ts';
 import type { PartResult } from '../../../src/lab/part.ts';
-import { playsLaws, runsFactor } from '../../support/property.ts';
+import { playsWhole, runsFactor } from '../../support/property.ts';
 
 type Options = Record<string, unknown>;
 
@@ -26,7 +26,9 @@ function play(
  * A sample for `npm test`, and a larger one in a run of the laws. The command plays every step with
  * `--crash every`.
  */
-const crash = (sample: number): Options['crash'] => ({ sample: sample * runsFactor() * (playsLaws() ? 8 : 1) });
+const crash = (sample: number, isLarge: boolean): Options['crash'] => ({
+  sample: sample * runsFactor() * (isLarge ? 8 : 1),
+});
 
 const ALL = ['ext2', 'ext3'].flatMap((fs) =>
   ['warm-cache+metadata', 'rio+warm-cache'].map((strategy) => [fs, strategy] as const),
@@ -34,17 +36,20 @@ const ALL = ['ext2', 'ext3'].flatMap((fs) =>
 
 describe('a workload that stops at its steps', () => {
   // By default reached.test.ts plays those that do not reboot.
-  for (const [workload, { reboot }] of Object.entries(WORKLOADS).filter((each) => playsLaws() || each[1].reboot))
+  for (const [workload, { reboot }] of Object.entries(WORKLOADS)) {
+    const isLarge = playsWhole(`crashes of ${workload}`);
+    if (!isLarge && reboot === undefined) continue;
     it(`no law is broken at a step of ${workload}, whatever stops`, () => {
       // A reboot has tens of thousands of steps.
       const sample = reboot === undefined ? 3 : 1;
-      for (const [fs, strategy] of playsLaws() ? ALL : ALL.slice(3)) {
-        const { violations, done, counts } = play({ workload, fs, strategy, crash: crash(sample) });
+      for (const [fs, strategy] of isLarge ? ALL : ALL.slice(3)) {
+        const { violations, done, counts } = play({ workload, fs, strategy, crash: crash(sample, isLarge) });
         expect(violations).toEqual([]);
         expect(done).toBe(counts['states']);
         expect(done).toBeGreaterThan(0);
       }
     });
+  }
 
   for (const [workload, hypervisor] of [
     ['reboot', undefined],
@@ -93,8 +98,16 @@ describe('a workload that stops at its steps', () => {
 
   it('no law is broken when recoveries are crashed, too', () => {
     for (const [n, workload] of ['rename-over', 'truncate', 'reuse'].entries())
-      for (const strategy of ['warm-cache+metadata', 'rio+warm-cache'].filter((_, at) => playsLaws() || at !== n % 2)) {
-        const { violations, counts } = play({ workload, strategy, crash: crash(2), depth: 3, seed: 5 });
+      for (const strategy of ['warm-cache+metadata', 'rio+warm-cache'].filter(
+        (_, at) => playsWhole(workload) || at !== n % 2,
+      )) {
+        const { violations, counts } = play({
+          workload,
+          strategy,
+          crash: crash(2, playsWhole(workload)),
+          depth: 3,
+          seed: 5,
+        });
         expect(violations).toEqual([]);
         expect(counts['crashes in recoveries']).toBeGreaterThan(0);
       }
