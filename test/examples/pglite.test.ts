@@ -74,7 +74,8 @@ itWithE2fsprogs(
       }),
     );
     const disks = new CrashedDisks(judge);
-    for (const one of casesOf('PostgreSQL, stopped in a transaction', '', all, { sample: 1, whole: MOMENTS })) {
+    const cases = casesOf('PostgreSQL, stopped in a transaction', '', all, { sample: 1, whole: MOMENTS });
+    for (const one of cases) {
       const result = await ask<CrashResult>({ cluster, ...one });
       mustHold(result);
       const contents = Buffer.from(result.disk);
@@ -85,7 +86,8 @@ itWithE2fsprogs(
       if (one.keep === undefined && one.strategy.startsWith('rio')) disks.repairedCopy(disk);
       else disks.replayed(disk);
     }
-    expect(disks.looked).toBeGreaterThan(0);
+    // A shard of the laws may have none.
+    expect(disks.looked).toBe(cases.length);
   },
 );
 
