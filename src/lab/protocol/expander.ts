@@ -149,6 +149,7 @@ export class Expander {
     this.transitions++;
     this.#taken[move.group]!++;
     const isTwice = this.#twice[move.number]! < TWICE;
+    if (isTwice) stepper.checkPlain(after, move.act.name);
     // To go through all orders costs more than all else. What was met in this order is there.
     if (this.isSymmetric && this.#met.add(stepper.words, stepper.length, -1, -1) < 0 && !isTwice) return number;
     stepper.orderLast(after);

@@ -21,6 +21,7 @@ export class Stepper {
     this.calls = new Calls(traps, cells);
     this.#isSymmetric = isSymmetric && model.alike.length > 0;
     this.#encode(model.initial, 'initial');
+    this.checkPlain(model.initial, 'initial');
     this.#initial = this.#codec.words.slice(0, this.#codec.length);
   }
 
@@ -85,6 +86,12 @@ export class Stepper {
   encodeAs(state: State, words: Int32Array, at: number, where: string): void {
     this.#encode(state, where);
     for (let i = 0; i < this.model.header; i++) this.#codec.words[i] = words[at + i]!;
+  }
+
+  /** @throws Refusal when a state holds what its words do not tell, which is slow to find */
+  checkPlain(state: State, where: string): void {
+    const flaw = flawOf(state, 'state') ?? (isProxied(state) ? 'the state holds a Proxy' : undefined);
+    if (flaw !== undefined) throw new Refusal('not plain data', where, flaw);
   }
 
   /** Brings the state that was encoded last into the least of its orders. */
@@ -168,6 +175,18 @@ export class Stepper {
     if (this.#least.length < length) this.#least = new Int32Array(words.length);
     this.#least.set(words.subarray(0, length));
     this.#leastLength = length;
+  }
+}
+
+const clone = structuredClone;
+
+/** Whether there is a Proxy in what is plain data otherwise: nothing else of it resists a copy. */
+function isProxied(state: State): boolean {
+  try {
+    clone(state);
+    return false;
+  } catch {
+    return true;
   }
 }
 

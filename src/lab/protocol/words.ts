@@ -243,8 +243,11 @@ export function flawOf(value: unknown, place: string, above: readonly unknown[] 
     return `${place} is ${typeof value === 'undefined' ? 'undefined' : `a ${typeof value}`}`;
   if (above.includes(value)) return `${place} is a cycle: it holds itself`;
   if (above.length >= NESTING_MAX) return `${place} is nested deeper than ${NESTING_MAX}`;
+  const hidden = hiddenOf(value, place);
+  if (hidden !== undefined) return hidden;
   const inside = [...above, value];
   if (Array.isArray(value)) {
+    if (Object.getPrototypeOf(value) !== Array.prototype) return `${place} is no plain list`;
     for (let i = 0; i < value.length; i++) {
       const flaw = flawOf(value[i], `${place}[${i}]`, inside);
       if (flaw !== undefined) return flaw;
@@ -258,6 +261,21 @@ export function flawOf(value: unknown, place: string, above: readonly unknown[] 
     if (key === '__proto__') return `${place} has a part of the name __proto__`;
     const flaw = flawOf((value as Record<string, unknown>)[key], `${place}.${key}`, inside);
     if (flaw !== undefined) return flaw;
+  }
+  return undefined;
+}
+
+/** What a list or record holds that no word tells: it would be lost with the next copy. */
+function hiddenOf(value: object, place: string): string | undefined {
+  const isList = Array.isArray(value);
+  for (const key of Reflect.ownKeys(value)) {
+    if (isList && key === 'length') continue;
+    const { enumerable, get, set } = Reflect.getOwnPropertyDescriptor(value, key)!;
+    const name = typeof key === 'symbol' ? String(key) : JSON.stringify(key);
+    if (typeof key === 'symbol' || (isList && String(Number(key)) !== key))
+      return `${place} has a property ${name}, which no copy of it keeps`;
+    if (get !== undefined || set !== undefined) return `${place} has a getter or setter ${name}, and no value there`;
+    if (enumerable !== true) return `${place} has a hidden property ${name}, which no copy of it keeps`;
   }
   return undefined;
 }

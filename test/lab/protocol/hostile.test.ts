@@ -91,6 +91,66 @@ const cases: readonly [string, ProblemKind, string, Partial<Model<State>>, strin
     'is a cycle',
   ],
   [
+    'a step that gives a list a property',
+    'not plain data',
+    'a.late',
+    then((s) => Object.assign(s.list, { x: 1 }) && undefined),
+    'state.list has a property "x"',
+  ],
+  [
+    'a step that sets a symbol',
+    'not plain data',
+    'a.late',
+    then((s) => void Reflect.set(s, Symbol('x'), 1)),
+    'state has a property Symbol(x)',
+  ],
+  [
+    'a step that hides a part',
+    'not plain data',
+    'a.late',
+    then((s) => void Object.defineProperty(s, 'h', { value: 1 })),
+    'state has a hidden property "h"',
+  ],
+  [
+    'a step that makes a getter',
+    'not plain data',
+    'a.late',
+    then((s) => void Object.defineProperty(s, 'n', { get: () => 1, enumerable: true })),
+    'state has a getter or setter "n"',
+  ],
+  [
+    'a step that makes a list of a class',
+    'not plain data',
+    'a.late',
+    then((s) => {
+      s.list = new (class More extends Array<number> {})();
+    }),
+    'state.list is no plain list',
+  ],
+  [
+    'a step that makes a Proxy',
+    'not plain data',
+    'a.late',
+    then((s) => {
+      s.list = new Proxy(s.list, {});
+    }),
+    'the state holds a Proxy',
+  ],
+  [
+    'a first state with a getter',
+    'not plain data',
+    'initial',
+    {
+      initial: {
+        get n() {
+          return 0;
+        },
+        list: [],
+      },
+    },
+    'state has a getter or setter "n"',
+  ],
+  [
     'a guard that changes the state',
     'changes the state',
     'a.up: when',
