@@ -148,6 +148,11 @@ function searchModel(model: CheckedModel, named: Named, traps: Traps, cells: Int
       cut = state;
       bound = 'states';
     }
+    // A function that has turned in the meantime knows more than the state.
+    if (broken.length === 0) {
+      state = 0;
+      historyOf(expander, named, visited.count - 1, '');
+    }
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     refusal = error;
@@ -172,6 +177,7 @@ function searchModel(model: CheckedModel, named: Named, traps: Traps, cells: Int
     return { ...common, broken: [], verdict: 'refused', problem: explained(refusal, expander, named, state, traps) };
   if (broken.length > 0) {
     try {
+      expander.confirm(state, broken);
       const counterexample = historyOf(expander, named, state, broken[0]!);
       const found: Outcome = { ...common, broken, verdict: 'violated', counterexample };
       return expander.isReduced ? shortest(found, model, named, traps, cells, bounds) : found;

@@ -344,6 +344,20 @@ describe('a hostile protocol', () => {
     expect(found(change).problem).toMatchObject({ kind: 'differs', where: 'a.up' });
   });
 
+  it('a law or guard that turns late in a search is caught', () => {
+    const turning = (isLaw: boolean, isBack: boolean) => {
+      let times = 0;
+      const turned = (): boolean => ++times > 300 && (!isBack || times === 301);
+      return found({
+        actors: { a: { up: { when: (s) => s.n < 500 && !(!isLaw && turned()), do: (s) => void (s.n += 1) } } },
+        laws: { always: { law: () => !(isLaw && turned()) }, done: ({ n }) => n === 500 || !isBack },
+      }).problem;
+    };
+    expect(turning(true, true)).toMatchObject({ kind: 'differs', where: 'law' });
+    expect(turning(false, true)).toMatchObject({ kind: 'differs', where: 'deadlock' });
+    expect(turning(false, false)).toMatchObject({ kind: 'differs', where: 'a.up: when' });
+  });
+
   it.each([
     ['no step', { actors: {} }, 'model.actors: there is no step'],
     ['a step without do', { actors: { a: { up: {} as never } } }, 'model.actors.a.up: has no do'],
