@@ -3,19 +3,20 @@
  * The first state that breaks a law lies at the end of a shortest history.
  */
 
-import { ArgumentError, checkInteger, checkKeys, checkObject } from '../../base/index.ts';
+import { ArgumentError, checkInteger, checkKeys, checkObject, checkOneOf } from '../../base/index.ts';
 import type { AnyProtocol, Coverage, Outcome, Problem, SearchOptions } from './api.ts';
 import { Refusal, type Watch } from './calls.ts';
 import { Expander } from './expander.ts';
 import { grewOf } from './growth.ts';
 import { historyOf, type Named } from './history.ts';
-import { checkModel, checkProtocolObject, type CheckedModel } from './model.ts';
+import { checkBreaks, type CheckedModel, checkFaults, checkModel, checkProtocolObject, hasOf } from './model.ts';
 import { Traps } from './traps.ts';
 
 /** States after which no new one is taken up, by default. */
 export const DEFAULT_STATES = 5_000_000;
 const STATES_MAX = 2 ** 30;
 
+const FLAGS = [true, false, undefined];
 const OPTIONS = ['faults', 'states', 'depth', 'symmetry', 'reduction'] as const;
 
 /**
@@ -34,12 +35,8 @@ export function watchedSearch(protocol: AnyProtocol, options: SearchOptions, wat
   const { faults = [], states = DEFAULT_STATES, depth = Infinity } = options;
   checkInteger('options.states', states, 1, STATES_MAX);
   if (depth !== Infinity) checkInteger('options.depth', depth, 0, STATES_MAX);
-  const known = Object.keys(protocol.faults ?? {});
-  for (const fault of faults)
-    if (!known.includes(fault))
-      throw new ArgumentError(
-        `options.faults: ${fault} is none of ${known.length > 0 ? known.join(', ') : 'no faults'}`,
-      );
+  for (const flag of ['symmetry', 'reduction'] as const) checkOneOf(`options.${flag}`, options[flag], FLAGS);
+  checkFaults(protocol, faults);
   const named: Named = { protocol: protocol.name, faults };
   const traps = new Traps();
   traps.set();
@@ -47,6 +44,7 @@ export function watchedSearch(protocol: AnyProtocol, options: SearchOptions, wat
     const model = built(protocol, faults, traps);
     if (model instanceof Refusal) return refusedAtOnce(model);
     const { symmetry = true, reduction = depth === Infinity } = options;
+    checkBreaks(protocol, faults, lawsOf(model));
     watch.onFunctions(model.functions);
     return searchModel(model, named, traps, watch.cells, { states, depth, symmetry, reduction });
   } finally {
@@ -57,8 +55,9 @@ export function watchedSearch(protocol: AnyProtocol, options: SearchOptions, wat
 function built(protocol: AnyProtocol, faults: readonly string[], traps: Traps): CheckedModel | Refusal {
   let model: unknown;
   try {
-    model = protocol.build((fault: string) => faults.includes(fault));
+    model = protocol.build(hasOf(protocol, faults));
   } catch (error) {
+    if (error instanceof ArgumentError) throw error;
     const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
     if (traps.hit === undefined) return new Refusal('throws', 'build', `it throws ${text.split('\n')[0]!}`);
   }

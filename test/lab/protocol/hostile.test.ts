@@ -1,7 +1,14 @@
 // Protocols that are unfit to be checked: each is named, with the step that showed it.
 import { afterEach, describe, expect, it } from 'vitest';
 import { ArgumentError } from '../../../src/base/index.ts';
-import { type Model, type ProblemKind, protocol, search } from '../../../src/lab/protocol/index.ts';
+import {
+  checkProtocol,
+  type Model,
+  type ProblemKind,
+  protocol,
+  refines,
+  search,
+} from '../../../src/lab/protocol/index.ts';
 
 interface State {
   n: number;
@@ -344,6 +351,48 @@ describe('a hostile protocol', () => {
     expect(found(change).problem).toMatchObject({ kind: 'differs', where: 'a.up' });
   });
 
+  it('a step that changes its value is refused', () => {
+    const up = { each: [{ a: 0 }], do: (_: State, each: unknown) => void ((each as { a: number }).a += 1) };
+    expect(found({ actors: { a: { up } } }).problem).toMatchObject({ kind: 'throws', where: 'a.up({"a":0})' });
+  });
+
+  const faulty = (breaks: string, asked: string, more: object = {}) => ({
+    ...{ name: 'x', what: 'X.', faults: { bad: { what: 'Bad.', breaks, within: 1, ...more } } },
+    build: (has: (fault: string) => boolean) => modelOf(has(asked) ? {} : {}),
+  });
+  it.each([
+    ['a fault that is none', faulty('deadlock', 'typo'), {}, 'protocol.build: has: typo is none of bad'],
+    ['a law that is none', faulty('typo', 'bad'), {}, 'protocol.faults.bad.breaks: typo is none of the laws deadlock'],
+    ['a typing error in a fault', faulty('deadlock', 'bad', { most: 1 }), {}, 'protocol.faults.bad: has no most'],
+    ['a text for faults', faulty('deadlock', 'bad'), { faults: 'bad' }, 'options.faults: expected a list'],
+    ['null for faults', faulty('deadlock', 'bad'), { faults: null }, 'options.faults: expected a list'],
+    ['a text for a flag', faulty('deadlock', 'bad'), { symmetry: 'no' }, 'options.symmetry: "no" is none of'],
+  ])('%s is a mistake of the caller', (_name, it, options, message) => {
+    const run = () => search(it as never, { faults: ['bad'], ...options } as never);
+    expect(run).toThrow(ArgumentError);
+    expect(run).toThrow(message);
+  });
+
+  it('checkProtocol names an option that is none', () => {
+    expect(() => checkProtocol(faulty('deadlock', 'bad'), { faults: ['bad'] } as never)).toThrow(
+      'options: has no faults',
+    );
+    expect(() => checkProtocol(faulty('deadlock', 'bad'), null as never)).toThrow('options: expected an object');
+  });
+
+  it('refines names what is wrong with its options', () => {
+    const it = faulty('deadlock', 'bad');
+    const refined = (runs: unknown, options: object) => () => refines(it as never, runs as never, options);
+    const first = { n: 0, list: [] };
+    expect(refined([[first]], { faults: 'bad' })).toThrow('options.faults: expected a list');
+    expect(refined([[first]], { sees: () => undefined })).toThrow('options.sees: what it returns is undefined');
+    const throwing = () => {
+      throw new Error('no');
+    };
+    expect(refined([[first]], { sees: throwing })).toThrow('options.sees: it throws no');
+    expect(refined('text', {})).toThrow('runs: expected a list of runs');
+  });
+
   it('a law or guard that turns late in a search is caught', () => {
     const turning = (isLaw: boolean, isBack: boolean) => {
       let times = 0;
@@ -377,6 +426,18 @@ describe('a hostile protocol', () => {
       { laws: { always: { x: () => true }, sometimes: { x: () => true } } },
       'model.laws: x is the name of another law',
     ],
+    [
+      'a value twice',
+      { actors: { a: { up: { each: [1, '1'], do: () => undefined } } } },
+      'model.actors.a.up.each[1]: up(1) is the name of another value',
+    ],
+    [
+      'a value that is no plain data',
+      { actors: { a: { up: { each: [0.5], do: () => undefined } } } },
+      'model.actors.a.up.each[0] is 0.5',
+    ],
+    ['a step without a name', { actors: { a: { '': { do: () => undefined } } } }, 'model.actors.a: expected a text'],
+    ['a law of two lines', { laws: { always: { 'a\nb': () => true } } }, 'model.laws.always: expected a text'],
     [
       'too many orders',
       {
