@@ -2,6 +2,7 @@
 
 import { ArgumentError, checkFunction, checkInteger, checkKeys, checkList, checkObject } from '../../base/index.ts';
 import type { Alike, AnyProtocol, Event, Holds, Model, Plain, Step, Touches } from './api.ts';
+import { saidOf } from './calls.ts';
 import { flawOf } from './words.ts';
 
 /** States are of a type that their protocol alone knows. */
@@ -97,8 +98,32 @@ function checkMember(place: string, of: object, member: string, isOptional = fal
   checkFunction(`${place}.${member}`, Reflect.get(of, member), isOptional);
 }
 
+/** Reads what may throw when it is read. @throws ArgumentError, and nothing else */
+function reading<T>(place: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw isMistake(error) ? error : new ArgumentError(`${place}: it throws ${saidOf(error)} when it is read`);
+  }
+}
+
+/** Whether an error names a mistake of the caller. What was thrown may throw itself. */
+export function isMistake(error: unknown): error is ArgumentError {
+  try {
+    return error instanceof ArgumentError;
+  } catch {
+    return false;
+  }
+}
+
 /** @throws ArgumentError that names the place in the protocol */
 export function checkProtocolObject(it: AnyProtocol): void {
+  reading('protocol', () => {
+    checkMembers(it);
+  });
+}
+
+function checkMembers(it: AnyProtocol): void {
   checkObject('protocol', it, 'name', 'what', 'build');
   checkKeys('protocol', it, ['name', 'what', 'faults', 'build']);
   for (const key of ['name', 'what'] as const)
@@ -147,7 +172,9 @@ export function checkBreaks({ faults = {} }: AnyProtocol, on: readonly string[],
 }
 
 /** @throws ArgumentError that names the place in the model */
-export function checkModel(model: Model<State>): CheckedModel {
+export const checkModel = (model: Model<State>): CheckedModel => reading('model', () => checkedModel(model));
+
+function checkedModel(model: Model<State>): CheckedModel {
   checkObject('model', model, 'initial', 'actors', 'laws');
   checkKeys('model', model, ['initial', 'actors', 'events', 'laws', 'alike']);
   checkObject('model.initial', model.initial);

@@ -3,13 +3,21 @@
  * The first state that breaks a law lies at the end of a shortest history.
  */
 
-import { ArgumentError, checkInteger, checkKeys, checkObject, checkOneOf } from '../../base/index.ts';
+import { checkInteger, checkKeys, checkObject, checkOneOf } from '../../base/index.ts';
 import type { AnyProtocol, Coverage, Outcome, Problem, SearchOptions } from './api.ts';
-import { Refusal, type Watch } from './calls.ts';
+import { Refusal, saidOf, type Watch } from './calls.ts';
 import { Expander } from './expander.ts';
 import { grewOf } from './growth.ts';
 import { historyOf, type Named } from './history.ts';
-import { checkBreaks, type CheckedModel, checkFaults, checkModel, checkProtocolObject, hasOf } from './model.ts';
+import {
+  checkBreaks,
+  type CheckedModel,
+  checkFaults,
+  checkModel,
+  checkProtocolObject,
+  hasOf,
+  isMistake,
+} from './model.ts';
 import { Traps } from './traps.ts';
 
 /** States after which no new one is taken up, by default. */
@@ -57,9 +65,8 @@ function built(protocol: AnyProtocol, faults: readonly string[], traps: Traps): 
   try {
     model = protocol.build(hasOf(protocol, faults));
   } catch (error) {
-    if (error instanceof ArgumentError) throw error;
-    const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    if (traps.hit === undefined) return new Refusal('throws', 'build', `it throws ${text.split('\n')[0]!}`);
+    if (isMistake(error)) throw error;
+    if (traps.hit === undefined) return new Refusal('throws', 'build', `it throws ${saidOf(error)}`);
   }
   if (traps.hit !== undefined)
     return new Refusal('asks the host', 'build', `it calls ${traps.hit}: a protocol has no clock and no chance`);

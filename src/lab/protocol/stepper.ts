@@ -1,9 +1,9 @@
 /** Takes single steps: from the words of a state to those of the next. */
 
-import { Calls, Refusal } from './calls.ts';
+import { Calls, Refusal, saidOf } from './calls.ts';
 import type { CheckedModel, Move, State } from './model.ts';
 import type { Traps } from './traps.ts';
-import { Codec, flawOf, NotPlain, TooLong, WORDS_MAX } from './words.ts';
+import { Codec, flawOf, TooLong, WORDS_MAX } from './words.ts';
 
 export class Stepper {
   readonly model: CheckedModel;
@@ -90,7 +90,7 @@ export class Stepper {
 
   /** @throws Refusal when a state holds what its words do not tell, which is slow to find */
   checkPlain(state: State, where: string): void {
-    const flaw = flawOf(state, 'state') ?? (isProxied(state) ? 'the state holds a Proxy' : undefined);
+    const flaw = flawIn(state) ?? (isProxied(state) ? 'the state holds a Proxy' : undefined);
     if (flaw !== undefined) throw new Refusal('not plain data', where, flaw);
   }
 
@@ -119,7 +119,7 @@ export class Stepper {
   }
 
   #refuse(error: unknown, state: State, where: string): never {
-    if (error instanceof TooLong) {
+    if (isTooLong(error)) {
       const parts = Object.keys(state).map((part) => [part, sizeOf(state[part])] as const);
       const [part, size] = parts.reduce((a, b) => (b[1] > a[1] ? b : a));
       throw new Refusal(
@@ -128,9 +128,7 @@ export class Stepper {
         `the state grows beyond ${WORDS_MAX} numbers and texts, most of them in ${part}, which holds ${size}`,
       );
     }
-    if (error instanceof NotPlain)
-      throw new Refusal('not plain data', where, flawOf(state, 'state') ?? 'the state is no plain data');
-    throw error;
+    throw new Refusal('not plain data', where, flawIn(state) ?? 'the state is no plain data');
   }
 
   #order(state: State): void {
@@ -175,6 +173,24 @@ export class Stepper {
     if (this.#least.length < length) this.#least = new Int32Array(words.length);
     this.#least.set(words.subarray(0, length));
     this.#leastLength = length;
+  }
+}
+
+/** What a state throws may throw itself when it is asked for its class. */
+function isTooLong(error: unknown): boolean {
+  try {
+    return error instanceof TooLong;
+  } catch {
+    return false;
+  }
+}
+
+/** Why a state is no plain data: it may throw when it is read. */
+function flawIn(state: State): string | undefined {
+  try {
+    return flawOf(state, 'state');
+  } catch (error) {
+    return `the state throws ${saidOf(error)} when it is read`;
   }
 }
 

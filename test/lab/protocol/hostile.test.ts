@@ -34,6 +34,11 @@ const then = (act: (s: State) => unknown): Partial<Model<State>> => ({
   },
 });
 
+const no = (): never => {
+  throw new Error('no');
+};
+const throwing = new Proxy({}, { get: no, has: no, ownKeys: no, getPrototypeOf: no, getOwnPropertyDescriptor: no });
+
 let calls = 0;
 const shared: number[] = [];
 const cases: readonly [string, ProblemKind, string, Partial<Model<State>>, string][] = [
@@ -156,6 +161,30 @@ const cases: readonly [string, ProblemKind, string, Partial<Model<State>>, strin
       },
     },
     'state has a getter or setter "n"',
+  ],
+  [
+    'a step whose state throws when it is read',
+    'not plain data',
+    'a.late',
+    then((s) => void Reflect.set(s, 'n', throwing)),
+    'the state throws Error: no when it is read',
+  ],
+  [
+    'a step that throws what cannot be read',
+    'throws',
+    'a.late',
+    then(() => {
+      throw throwing as Error;
+    }),
+    'it throws what cannot be told',
+  ],
+  ['a step that returns what cannot be read', 'returns', 'a.late', then(() => throwing), 'an object'],
+  [
+    'a step that returns a promise that throws',
+    'returns',
+    'a.late',
+    then(() => Object.defineProperty({}, ['th', 'en'].join(''), { value: no })),
+    'a promise',
   ],
   [
     'a guard that changes the state',
@@ -386,11 +415,15 @@ describe('a hostile protocol', () => {
     const first = { n: 0, list: [] };
     expect(refined([[first]], { faults: 'bad' })).toThrow('options.faults: expected a list');
     expect(refined([[first]], { sees: () => undefined })).toThrow('options.sees: what it returns is undefined');
-    const throwing = () => {
-      throw new Error('no');
-    };
-    expect(refined([[first]], { sees: throwing })).toThrow('options.sees: it throws no');
+    expect(refined([[first]], { sees: no })).toThrow('options.sees: it throws no');
     expect(refined('text', {})).toThrow('runs: expected a list of runs');
+  });
+
+  it('a protocol or model that throws when it is read is a mistake of the caller', () => {
+    expect(() => search(throwing as never)).toThrow(ArgumentError);
+    expect(() => search(throwing as never)).toThrow('protocol: it throws Error: no when it is read');
+    const build = () => throwing as Model<State>;
+    expect(() => search({ name: 'x', what: 'X.', build })).toThrow('model: it throws Error: no when it is read');
   });
 
   it('a law or guard that turns late in a search is caught', () => {
