@@ -3,7 +3,7 @@
 import { Calls, Refusal, saidOf } from './calls.ts';
 import type { CheckedModel, Move, State } from './model.ts';
 import type { Traps } from './traps.ts';
-import { Codec, flawOf, TooLong, WORDS_MAX } from './words.ts';
+import { Codec, flawOf, TEXT_MAX, TooLong, WORDS_MAX } from './words.ts';
 
 export class Stepper {
   readonly model: CheckedModel;
@@ -122,6 +122,11 @@ export class Stepper {
     if (isTooLong(error)) {
       const parts = Object.keys(state).map((part) => [part, sizeOf(state[part])] as const);
       const [part, size] = parts.reduce((a, b) => (b[1] > a[1] ? b : a));
+      const [wordy, length] = Object.keys(state)
+        .map((part) => [part, longestOf(state[part])] as const)
+        .reduce((a, b) => (b[1] > a[1] ? b : a));
+      if (length > TEXT_MAX)
+        throw new Refusal('unbounded', where, `a text grows beyond ${TEXT_MAX} characters, in ${wordy}`);
       throw new Refusal(
         'unbounded',
         where,
@@ -216,4 +221,11 @@ function sizeOf(value: unknown): number {
   };
   walk(value, 0);
   return size;
+}
+
+/** Characters of the longest text in a value. */
+function longestOf(value: unknown, depth = 0): number {
+  if (typeof value === 'string') return value.length;
+  if (typeof value !== 'object' || value === null || depth > 64) return 0;
+  return Object.values(value).reduce((most: number, each) => Math.max(most, longestOf(each, depth + 1)), 0);
 }

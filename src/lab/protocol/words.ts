@@ -11,6 +11,8 @@ import type { Plain } from './api.ts';
 
 /** Most words of a state. */
 export const WORDS_MAX = 1 << 14;
+/** Most characters of a text. */
+export const TEXT_MAX = 1 << 16;
 /** Deepest nesting of a state. */
 export const NESTING_MAX = 64;
 
@@ -47,7 +49,7 @@ type Atom =
 
 /** Thrown where a value is no plain data. `flawOf` says why. */
 export class NotPlain extends Error {}
-/** Thrown where a value takes more than WORDS_MAX words. */
+/** Thrown where a value takes more than WORDS_MAX words, or a text more than TEXT_MAX. */
 export class TooLong extends Error {}
 
 const SMALL = 1 << 30;
@@ -128,6 +130,7 @@ export class Codec {
   }
 
   #intern(value: string | number): number {
+    if (typeof value === 'string' && value.length > TEXT_MAX) throw new TooLong();
     const word = this.#atom({ kind: 0, value });
     this.#values.set(value, word);
     return word;

@@ -426,6 +426,29 @@ describe('a hostile protocol', () => {
     expect(() => search({ name: 'x', what: 'X.', build })).toThrow('model: it throws Error: no when it is read');
   });
 
+  it('a text that grows is named', () => {
+    const growing = (by: (text: string) => string, states: number) =>
+      search(
+        {
+          ...{ name: 'x', what: 'X.' },
+          build: (): Model<{ text: string }> => ({
+            initial: { text: 'x' },
+            actors: { a: { up: { do: (s) => void (s.text = by(s.text)) } } },
+            laws: {},
+          }),
+        },
+        { states },
+      );
+    expect(growing((text) => text + text, 100).problem).toMatchObject({
+      kind: 'unbounded',
+      where: 'a.up',
+      what: 'a text grows beyond 65536 characters, in text',
+    });
+    const { verdict, coverage } = growing((text) => `${text}x`, 100);
+    expect(verdict).toBe('partial');
+    expect(coverage.grew).toEqual(['text: up to 24 characters at first, 100 in the end']);
+  });
+
   it('a law or guard that turns late in a search is caught', () => {
     const turning = (isLaw: boolean, isBack: boolean) => {
       let times = 0;
