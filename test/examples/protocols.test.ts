@@ -62,7 +62,6 @@ const MISSED: readonly (readonly [string, string, readonly string[]])[] = [
 /** Steps that do nothing where their guard forbids them, or no harm. */
 const HARMLESS = [
   'memfd-handover: orchestrator.fails to deserialize the table',
-  'process-cache: process.ends the store',
   'record-versions: program.reads the record',
   'record-versions: program.takes back page',
   'shared-page-cache: kernel.waits for page',

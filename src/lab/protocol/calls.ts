@@ -2,7 +2,7 @@
 
 import type { Alike, ProblemKind } from './api.ts';
 import type { Asked, Called, CalledEvent, Move, State } from './model.ts';
-import { Trapped, type Traps } from './traps.ts';
+import type { Traps } from './traps.ts';
 
 /** Thrown where a protocol turns out to be unfit: it ends a search. */
 export class Refusal extends Error {
@@ -113,9 +113,8 @@ export class Calls {
   }
 
   #thrown(error: unknown, where: Called): never {
-    if (error instanceof Trapped) this.#trapped(where);
-    const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    throw new Refusal('throws', where.name, `it throws ${text.split('\n')[0]!.slice(0, 200)}`);
+    if (this.#traps.hit !== undefined) this.#trapped(where);
+    throw new Refusal('throws', where.name, `it throws ${saidOf(error)}`);
   }
 
   #trapped(where: Called): never {
@@ -141,8 +140,25 @@ function returned(answer: unknown, { name }: Called): Refusal {
   );
 }
 
-const isThenable = (value: unknown): value is PromiseLike<unknown> =>
-  typeof value === 'object' && value !== null && typeof (value as { readonly then?: unknown }).then === 'function';
+/** What was thrown, in one line: it may throw itself when it is asked. */
+export function saidOf(error: unknown): string {
+  try {
+    const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    return text.split('\n')[0]!.slice(0, 200);
+  } catch {
+    return 'what cannot be told';
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  try {
+    return (
+      typeof value === 'object' && value !== null && typeof (value as { readonly then?: unknown }).then === 'function'
+    );
+  } catch {
+    return false;
+  }
+}
 
 const kindOf = (value: unknown): string =>
   isThenable(value) ? 'a promise' : value === null ? 'null' : Array.isArray(value) ? 'a list' : articled(typeof value);
@@ -151,5 +167,9 @@ const articled = (kind: string): string => (kind === 'undefined' ? kind : `${kin
 
 /** A promise that nothing waits for must not end the process when it is refused. */
 function quiet(value: unknown): void {
-  if (isThenable(value)) value.then(undefined, () => undefined);
+  try {
+    if (isThenable(value)) value.then(undefined, () => undefined);
+  } catch {
+    // It is refused in any case.
+  }
 }

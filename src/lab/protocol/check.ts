@@ -1,5 +1,6 @@
 /** A protocol without faults, and with each of them alone. */
 
+import { checkKeys, checkObject } from '../../base/index.ts';
 import type { AnyProtocol, Outcome, SearchOptions } from './api.ts';
 import { checkProtocolObject } from './model.ts';
 import { search } from './search.ts';
@@ -29,7 +30,10 @@ export type CheckProtocolOptions = Omit<SearchOptions, 'faults'>;
  * @throws ArgumentError that names the place in the protocol, or the option
  */
 export function checkProtocol(protocol: AnyProtocol, options: CheckProtocolOptions = {}): readonly Row[] {
-  return rowsOf(protocol).map((fault) => rowOf(protocol, fault, (faults) => search(protocol, { ...options, faults })));
+  const rows = rowsOf(protocol);
+  checkObject('options', options);
+  checkKeys('options', options, ['states', 'depth', 'symmetry', 'reduction']);
+  return rows.map((fault) => rowOf(protocol, fault, (faults) => search(protocol, { ...options, faults })));
 }
 
 /** The faults of all rows; the first is none. @throws ArgumentError */

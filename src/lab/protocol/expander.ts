@@ -8,6 +8,8 @@ import { checkAlike, dropAlike } from './symmetry.ts';
 import type { Traps } from './traps.ts';
 import { Visited } from './visited.ts';
 
+const UNLIKE = 'it does not say the same twice of the same state';
+
 /** So many first times each step is taken twice, and each guard and law asked twice. */
 const TWICE = 16;
 
@@ -149,6 +151,7 @@ export class Expander {
     this.transitions++;
     this.#taken[move.group]!++;
     const isTwice = this.#twice[move.number]! < TWICE;
+    if (isTwice) stepper.checkPlain(after, move.act.name);
     // To go through all orders costs more than all else. What was met in this order is there.
     if (this.isSymmetric && this.#met.add(stepper.words, stepper.length, -1, -1) < 0 && !isTwice) return number;
     stepper.orderLast(after);
@@ -178,6 +181,17 @@ export class Expander {
       );
   }
 
+  /**
+   * Asks all laws and guards of a state once more, when much else was asked.
+   * @param broken what they said before
+   * @throws Refusal when they do not say the same
+   */
+  confirm(number: number, broken: readonly string[]): void {
+    const again = this.look(number);
+    const name = [...again, ...broken].find((each) => again.includes(each) !== broken.includes(each));
+    if (name !== undefined) throw new Refusal('differs', name, UNLIKE);
+  }
+
   #ask(state: State, bits: number): string[] {
     const { always, sometimes, neverAfter } = this.model;
     const { calls } = this.stepper;
@@ -203,11 +217,10 @@ export class Expander {
     const before = held.map((times, i) => this.#held[i]! - times);
     this.#held.splice(0, held.length, ...held);
     const name = [...again, ...broken].find((each) => again.includes(each) !== broken.includes(each));
-    if (name !== undefined) throw new Refusal('differs', name, 'it does not say the same twice of the same state');
+    if (name !== undefined) throw new Refusal('differs', name, UNLIKE);
     // What held the first time was counted, and what holds now must be the same.
     const odd = before.findIndex((times, i) => times > 0 && held[i] === 0);
-    if (odd >= 0)
-      throw new Refusal('differs', this.model.sometimes[odd]!.name, 'it does not say the same twice of the same state');
+    if (odd >= 0) throw new Refusal('differs', this.model.sometimes[odd]!.name, UNLIKE);
   }
 
   /** Finds the law or guard that has changed the state. */

@@ -10,17 +10,22 @@ interface Extent {
   readonly size: number;
   /** Greatest absolute value of a number. */
   readonly greatest: number;
+  /** Characters of all texts. */
+  readonly text: number;
 }
+
+const NOTHING: Extent = { size: 0, greatest: 0, text: 0 };
 
 /** @param cut the first state whose steps were not all taken */
 export function grewOf(expander: Expander, cut: number): string[] {
   const early = extents(expander, 0, Math.max(1, cut >> 2));
   const late = extents(expander, cut, expander.visited.count);
-  return [...late].flatMap(([part, { size, greatest }]) => {
-    const before = early.get(part) ?? { size: 0, greatest: 0 };
+  return [...late].flatMap(([part, { size, greatest, text }]) => {
+    const before = early.get(part) ?? NOTHING;
     if (size > before.size) return [`${part}: up to ${before.size} numbers and texts at first, ${size} in the end`];
     if (greatest > before.greatest)
       return [`${part}: numbers up to ${before.greatest} at first, ${greatest} in the end`];
+    if (text > before.text) return [`${part}: up to ${before.text} characters at first, ${text} in the end`];
     return [];
   });
 }
@@ -30,20 +35,25 @@ function extents(expander: Expander, from: number, to: number): Map<string, Exte
   const stride = Math.max(1, Math.floor((to - from) / SAMPLE));
   for (let number = from; number < to; number += stride)
     for (const [part, value] of Object.entries(expander.stateOf(number))) {
-      const { size, greatest } = found.get(part) ?? { size: 0, greatest: 0 };
+      const { size, greatest, text } = found.get(part) ?? NOTHING;
       const here = extentOf(value);
-      found.set(part, { size: Math.max(size, here.size), greatest: Math.max(greatest, here.greatest) });
+      found.set(part, {
+        size: Math.max(size, here.size),
+        greatest: Math.max(greatest, here.greatest),
+        text: Math.max(text, here.text),
+      });
     }
   return found;
 }
 
 function extentOf(value: Plain): Extent {
-  if (typeof value === 'number') return { size: 1, greatest: Math.abs(value) };
-  if (typeof value !== 'object' || value === null) return { size: 1, greatest: 0 };
+  if (typeof value === 'number') return { size: 1, greatest: Math.abs(value), text: 0 };
+  if (typeof value !== 'object' || value === null)
+    return { size: 1, greatest: 0, text: typeof value === 'string' ? value.length : 0 };
   return Object.values(value)
     .map((each: Plain) => extentOf(each))
-    .reduce((a, b) => ({ size: a.size + b.size, greatest: Math.max(a.greatest, b.greatest) }), {
+    .reduce((a, b) => ({ size: a.size + b.size, greatest: Math.max(a.greatest, b.greatest), text: a.text + b.text }), {
+      ...NOTHING,
       size: 1,
-      greatest: 0,
     });
 }

@@ -42,7 +42,10 @@ function replayed(expander: Expander, path: readonly number[]): Taken[] {
   return path.map((number) => {
     const parent = visited.parentOf(number);
     const move = model.moves[visited.moveOf(number)]!;
-    stepper.take(move, expander.stateOf(parent), visited.words, visited.startOf(parent));
+    const at = visited.startOf(parent);
+    if (!stepper.isEnabled(move, expander.stateOf(parent), visited.words, at))
+      throw new Refusal('differs', move.when.name, 'it does not say the same twice of the same state');
+    stepper.take(move, expander.stateOf(parent), visited.words, at);
     if (!visited.isAt(number, stepper.words, stepper.length))
       throw new Refusal(
         'differs',

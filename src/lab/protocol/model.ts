@@ -2,6 +2,8 @@
 
 import { ArgumentError, checkFunction, checkInteger, checkKeys, checkList, checkObject } from '../../base/index.ts';
 import type { Alike, AnyProtocol, Event, Holds, Model, Plain, Step, Touches } from './api.ts';
+import { saidOf } from './calls.ts';
+import { flawOf } from './words.ts';
 
 /** States are of a type that their protocol alone knows. */
 export type State = Record<string, Plain>;
@@ -79,31 +81,100 @@ const EACH_MAX = 10_000;
 const entriesOf = <T>(place: string, value: Readonly<Record<string, T>> | undefined): [string, T][] => {
   if (value === undefined) return [];
   checkObject(place, value);
+  for (const name of Object.keys(value)) checkName(place, name);
   return Object.entries(value);
 };
+
+/** @throws ArgumentError when tables and histories, which are lines, cannot say a name */
+function checkName(place: string, name: unknown): void {
+  if (typeof name !== 'string' || name === '' || /\p{Cc}/u.test(name))
+    throw new ArgumentError(
+      `${place}: expected a text without control characters as a name, got ${JSON.stringify(name)}`,
+    );
+}
 
 /** @throws ArgumentError unless a member is a function, or undefined where it may be left out */
 function checkMember(place: string, of: object, member: string, isOptional = false): void {
   checkFunction(`${place}.${member}`, Reflect.get(of, member), isOptional);
 }
 
+/** Reads what may throw when it is read. @throws ArgumentError, and nothing else */
+function reading<T>(place: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw isMistake(error) ? error : new ArgumentError(`${place}: it throws ${saidOf(error)} when it is read`);
+  }
+}
+
+/** Whether an error names a mistake of the caller. What was thrown may throw itself. */
+export function isMistake(error: unknown): error is ArgumentError {
+  try {
+    return error instanceof ArgumentError;
+  } catch {
+    return false;
+  }
+}
+
 /** @throws ArgumentError that names the place in the protocol */
 export function checkProtocolObject(it: AnyProtocol): void {
+  reading('protocol', () => {
+    checkMembers(it);
+  });
+}
+
+function checkMembers(it: AnyProtocol): void {
   checkObject('protocol', it, 'name', 'what', 'build');
   checkKeys('protocol', it, ['name', 'what', 'faults', 'build']);
   for (const key of ['name', 'what'] as const)
     if (typeof it[key] !== 'string' || it[key] === '') throw new ArgumentError(`protocol.${key}: expected a text`);
+  checkName('protocol.name', it.name);
   checkMember('protocol', it, 'build');
   for (const [name, fault] of entriesOf('protocol.faults', it.faults)) {
     const place = `protocol.faults.${name}`;
     checkObject(place, fault, 'what', 'breaks', 'within');
+    checkKeys(place, fault, ['what', 'breaks', 'within']);
+    if (typeof fault.what !== 'string' || fault.what === '') throw new ArgumentError(`${place}.what: expected a text`);
     checkInteger(`${place}.within`, fault.within, 0);
     if (typeof fault.breaks !== 'string') throw new ArgumentError(`${place}.breaks: expected the name of a law`);
   }
 }
 
+/** @throws ArgumentError unless `options.faults` is a list of faults of the protocol */
+export function checkFaults({ faults = {} }: AnyProtocol, options: unknown): void {
+  checkList('options.faults', options);
+  for (const fault of options as readonly unknown[]) checkFault('options.faults: ', faults, fault);
+}
+
+/** What `build` is given. @throws ArgumentError when it is asked for an unknown fault */
+export const hasOf =
+  ({ faults = {} }: AnyProtocol, on: readonly string[]) =>
+  (fault: string): boolean => {
+    checkFault('protocol.build: has: ', faults, fault);
+    return on.includes(fault);
+  };
+
+function checkFault(place: string, faults: object, fault: unknown): void {
+  if (typeof fault === 'string' && Object.hasOwn(faults, fault)) return;
+  const known = Object.keys(faults).join(', ');
+  throw new ArgumentError(
+    `${place}${typeof fault === 'string' ? fault : typeof fault} is none of ${known === '' ? 'no faults' : known}`,
+  );
+}
+
+/** @throws ArgumentError when a fault is to break what is no law of the model */
+export function checkBreaks({ faults = {} }: AnyProtocol, on: readonly string[], laws: readonly string[]): void {
+  for (const fault of on) {
+    const { breaks } = faults[fault]!;
+    if (!laws.includes(breaks))
+      throw new ArgumentError(`protocol.faults.${fault}.breaks: ${breaks} is none of the laws ${laws.join(', ')}`);
+  }
+}
+
 /** @throws ArgumentError that names the place in the model */
-export function checkModel(model: Model<State>): CheckedModel {
+export const checkModel = (model: Model<State>): CheckedModel => reading('model', () => checkedModel(model));
+
+function checkedModel(model: Model<State>): CheckedModel {
   checkObject('model', model, 'initial', 'actors', 'laws');
   checkKeys('model', model, ['initial', 'actors', 'events', 'laws', 'alike']);
   checkObject('model.initial', model.initial);
@@ -215,7 +286,20 @@ function valuesOf(place: string, name: string, each: Step<State>['each']): [Plai
   const values = typeof each === 'number' ? Array.from({ length: each }, (_, n) => n) : each;
   if (values.length === 0 || values.length > EACH_MAX)
     throw new ArgumentError(`${place}.each: expected 1 to ${EACH_MAX} values, got ${values.length}`);
-  return values.map((value) => [value, `${name}(${typeof value === 'string' ? value : JSON.stringify(value)})`]);
+  const labels = new Set<string>();
+  return values.map((value, i) => {
+    const flaw = flawOf(value, `${place}.each[${i}]`);
+    if (flaw !== undefined) throw new ArgumentError(flaw);
+    const label = `${name}(${typeof value === 'string' ? value : JSON.stringify(value)})`;
+    if (labels.has(label)) throw new ArgumentError(`${place}.each[${i}]: ${label} is the name of another value`);
+    labels.add(label);
+    return [frozen(value), label];
+  });
+}
+
+/** A copy that no step can change: all of its calls are given the same. */
+function frozen(value: Plain): Plain {
+  return JSON.parse(JSON.stringify(value), (_, part: Plain) => Object.freeze(part)) as Plain;
 }
 
 function partsOf(place: string, initial: State, parts: unknown): readonly string[] {

@@ -10,7 +10,15 @@
 import { ArgumentError, checkFunction, checkInteger, checkKeys, checkObject } from '../../base/index.ts';
 import type { AnyProtocol, Model, Plain, Protocol } from './api.ts';
 import { Refusal } from './calls.ts';
-import { checkModel, checkProtocolObject, type CheckedModel, type Move, type State } from './model.ts';
+import {
+  type CheckedModel,
+  checkFaults,
+  checkModel,
+  checkProtocolObject,
+  hasOf,
+  type Move,
+  type State,
+} from './model.ts';
 import { Stepper } from './stepper.ts';
 import { Traps } from './traps.ts';
 import { Visited } from './visited.ts';
@@ -96,9 +104,8 @@ export class Refinement {
     const { faults = [], within = 1 } = options;
     checkInteger('options.within', within, 1, WITHIN_MAX);
     checkFunction('options.sees', options.sees, true);
-    const unknown = faults.find((fault) => !Object.hasOwn(protocol.faults ?? {}, fault));
-    if (unknown !== undefined) throw new ArgumentError(`options.faults: ${unknown} is no fault of the protocol`);
-    this.#model = checkModel(protocol.build((fault: string) => faults.includes(fault)) as Model<State>);
+    checkFaults(protocol, faults);
+    this.#model = checkModel(protocol.build(hasOf(protocol, faults)) as Model<State>);
     this.#stepper = unfit(() => new Stepper(this.#model, new Traps(), new Int32Array(2), false));
     this.#within = within;
     this.#sees = options.sees as ((state: State) => Plain) | undefined;
@@ -211,7 +218,9 @@ export class Refinement {
     const { words: all } = this.#states;
     const sees = this.#sees;
     this.#viewOf[number] =
-      sees === undefined ? number : this.#numberOf(sees(this.#stepper.stateOf(all, this.#states.startOf(number))));
+      sees === undefined
+        ? number
+        : this.#numberOf(seen(sees, this.#stepper.stateOf(all, this.#states.startOf(number))));
     return number;
   }
 
@@ -243,8 +252,21 @@ function unfit<T>(work: () => T): T {
   }
 }
 
+/** What is seen of a state. @throws ArgumentError when it is no plain data, or cannot be told */
+function seen(sees: (state: State) => Plain, state: State): Plain {
+  let view: Plain;
+  try {
+    view = sees(state);
+  } catch (error) {
+    throw new ArgumentError(`options.sees: it throws${error instanceof Error ? ` ${error.message}` : ''}`);
+  }
+  const flaw = flawOf(view, 'what it returns');
+  if (flaw !== undefined) throw new ArgumentError(`options.sees: ${flaw}`);
+  return view;
+}
+
 function checkIterable(runs: Partial<Iterable<unknown>>): void {
-  if (typeof (Object(runs) as Partial<Iterable<unknown>>)[Symbol.iterator] !== 'function')
+  if (typeof runs === 'string' || typeof (Object(runs) as Partial<Iterable<unknown>>)[Symbol.iterator] !== 'function')
     throw new ArgumentError('runs: expected a list of runs, each a list of what was observed');
 }
 

@@ -3,19 +3,28 @@
  * The first state that breaks a law lies at the end of a shortest history.
  */
 
-import { ArgumentError, checkInteger, checkKeys, checkObject } from '../../base/index.ts';
+import { checkInteger, checkKeys, checkObject, checkOneOf } from '../../base/index.ts';
 import type { AnyProtocol, Coverage, Outcome, Problem, SearchOptions } from './api.ts';
-import { Refusal, type Watch } from './calls.ts';
+import { Refusal, saidOf, type Watch } from './calls.ts';
 import { Expander } from './expander.ts';
 import { grewOf } from './growth.ts';
 import { historyOf, type Named } from './history.ts';
-import { checkModel, checkProtocolObject, type CheckedModel } from './model.ts';
+import {
+  checkBreaks,
+  type CheckedModel,
+  checkFaults,
+  checkModel,
+  checkProtocolObject,
+  hasOf,
+  isMistake,
+} from './model.ts';
 import { Traps } from './traps.ts';
 
 /** States after which no new one is taken up, by default. */
 export const DEFAULT_STATES = 5_000_000;
 const STATES_MAX = 2 ** 30;
 
+const FLAGS = [true, false, undefined];
 const OPTIONS = ['faults', 'states', 'depth', 'symmetry', 'reduction'] as const;
 
 /**
@@ -34,12 +43,8 @@ export function watchedSearch(protocol: AnyProtocol, options: SearchOptions, wat
   const { faults = [], states = DEFAULT_STATES, depth = Infinity } = options;
   checkInteger('options.states', states, 1, STATES_MAX);
   if (depth !== Infinity) checkInteger('options.depth', depth, 0, STATES_MAX);
-  const known = Object.keys(protocol.faults ?? {});
-  for (const fault of faults)
-    if (!known.includes(fault))
-      throw new ArgumentError(
-        `options.faults: ${fault} is none of ${known.length > 0 ? known.join(', ') : 'no faults'}`,
-      );
+  for (const flag of ['symmetry', 'reduction'] as const) checkOneOf(`options.${flag}`, options[flag], FLAGS);
+  checkFaults(protocol, faults);
   const named: Named = { protocol: protocol.name, faults };
   const traps = new Traps();
   traps.set();
@@ -47,6 +52,7 @@ export function watchedSearch(protocol: AnyProtocol, options: SearchOptions, wat
     const model = built(protocol, faults, traps);
     if (model instanceof Refusal) return refusedAtOnce(model);
     const { symmetry = true, reduction = depth === Infinity } = options;
+    checkBreaks(protocol, faults, lawsOf(model));
     watch.onFunctions(model.functions);
     return searchModel(model, named, traps, watch.cells, { states, depth, symmetry, reduction });
   } finally {
@@ -57,10 +63,10 @@ export function watchedSearch(protocol: AnyProtocol, options: SearchOptions, wat
 function built(protocol: AnyProtocol, faults: readonly string[], traps: Traps): CheckedModel | Refusal {
   let model: unknown;
   try {
-    model = protocol.build((fault: string) => faults.includes(fault));
+    model = protocol.build(hasOf(protocol, faults));
   } catch (error) {
-    const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    if (traps.hit === undefined) return new Refusal('throws', 'build', `it throws ${text.split('\n')[0]!}`);
+    if (isMistake(error)) throw error;
+    if (traps.hit === undefined) return new Refusal('throws', 'build', `it throws ${saidOf(error)}`);
   }
   if (traps.hit !== undefined)
     return new Refusal('asks the host', 'build', `it calls ${traps.hit}: a protocol has no clock and no chance`);
@@ -148,6 +154,11 @@ function searchModel(model: CheckedModel, named: Named, traps: Traps, cells: Int
       cut = state;
       bound = 'states';
     }
+    // A function that has turned in the meantime knows more than the state.
+    if (broken.length === 0) {
+      state = 0;
+      historyOf(expander, named, visited.count - 1, '');
+    }
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     refusal = error;
@@ -172,6 +183,7 @@ function searchModel(model: CheckedModel, named: Named, traps: Traps, cells: Int
     return { ...common, broken: [], verdict: 'refused', problem: explained(refusal, expander, named, state, traps) };
   if (broken.length > 0) {
     try {
+      expander.confirm(state, broken);
       const counterexample = historyOf(expander, named, state, broken[0]!);
       const found: Outcome = { ...common, broken, verdict: 'violated', counterexample };
       return expander.isReduced ? shortest(found, model, named, traps, cells, bounds) : found;

@@ -1,9 +1,9 @@
 /** Takes single steps: from the words of a state to those of the next. */
 
-import { Calls, Refusal } from './calls.ts';
+import { Calls, Refusal, saidOf } from './calls.ts';
 import type { CheckedModel, Move, State } from './model.ts';
 import type { Traps } from './traps.ts';
-import { Codec, flawOf, NotPlain, TooLong, WORDS_MAX } from './words.ts';
+import { Codec, flawOf, TEXT_MAX, TooLong, WORDS_MAX } from './words.ts';
 
 export class Stepper {
   readonly model: CheckedModel;
@@ -21,6 +21,7 @@ export class Stepper {
     this.calls = new Calls(traps, cells);
     this.#isSymmetric = isSymmetric && model.alike.length > 0;
     this.#encode(model.initial, 'initial');
+    this.checkPlain(model.initial, 'initial');
     this.#initial = this.#codec.words.slice(0, this.#codec.length);
   }
 
@@ -87,6 +88,12 @@ export class Stepper {
     for (let i = 0; i < this.model.header; i++) this.#codec.words[i] = words[at + i]!;
   }
 
+  /** @throws Refusal when a state holds what its words do not tell, which is slow to find */
+  checkPlain(state: State, where: string): void {
+    const flaw = flawIn(state) ?? (isProxied(state) ? 'the state holds a Proxy' : undefined);
+    if (flaw !== undefined) throw new Refusal('not plain data', where, flaw);
+  }
+
   /** Brings the state that was encoded last into the least of its orders. */
   orderLast(state: State): void {
     if (this.#isSymmetric) this.#order(state);
@@ -112,18 +119,21 @@ export class Stepper {
   }
 
   #refuse(error: unknown, state: State, where: string): never {
-    if (error instanceof TooLong) {
+    if (isTooLong(error)) {
       const parts = Object.keys(state).map((part) => [part, sizeOf(state[part])] as const);
       const [part, size] = parts.reduce((a, b) => (b[1] > a[1] ? b : a));
+      const [wordy, length] = Object.keys(state)
+        .map((part) => [part, longestOf(state[part])] as const)
+        .reduce((a, b) => (b[1] > a[1] ? b : a));
+      if (length > TEXT_MAX)
+        throw new Refusal('unbounded', where, `a text grows beyond ${TEXT_MAX} characters, in ${wordy}`);
       throw new Refusal(
         'unbounded',
         where,
         `the state grows beyond ${WORDS_MAX} numbers and texts, most of them in ${part}, which holds ${size}`,
       );
     }
-    if (error instanceof NotPlain)
-      throw new Refusal('not plain data', where, flawOf(state, 'state') ?? 'the state is no plain data');
-    throw error;
+    throw new Refusal('not plain data', where, flawIn(state) ?? 'the state is no plain data');
   }
 
   #order(state: State): void {
@@ -171,6 +181,36 @@ export class Stepper {
   }
 }
 
+/** What a state throws may throw itself when it is asked for its class. */
+function isTooLong(error: unknown): boolean {
+  try {
+    return error instanceof TooLong;
+  } catch {
+    return false;
+  }
+}
+
+/** Why a state is no plain data: it may throw when it is read. */
+function flawIn(state: State): string | undefined {
+  try {
+    return flawOf(state, 'state');
+  } catch (error) {
+    return `the state throws ${saidOf(error)} when it is read`;
+  }
+}
+
+const clone = structuredClone;
+
+/** Whether there is a Proxy in what is plain data otherwise: nothing else of it resists a copy. */
+function isProxied(state: State): boolean {
+  try {
+    clone(state);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
 /** How many numbers and texts a value holds. */
 function sizeOf(value: unknown): number {
   let size = 0;
@@ -181,4 +221,11 @@ function sizeOf(value: unknown): number {
   };
   walk(value, 0);
   return size;
+}
+
+/** Characters of the longest text in a value. */
+function longestOf(value: unknown, depth = 0): number {
+  if (typeof value === 'string') return value.length;
+  if (typeof value !== 'object' || value === null || depth > 64) return 0;
+  return Object.values(value).reduce((most: number, each) => Math.max(most, longestOf(each, depth + 1)), 0);
 }

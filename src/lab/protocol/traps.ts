@@ -21,7 +21,7 @@ const TRAPPED: readonly (readonly string[])[] = [
 ];
 
 /** Thrown by a trap. */
-export class Trapped extends Error {}
+class Trapped extends Error {}
 
 interface Saved {
   readonly holder: object;

@@ -11,6 +11,8 @@ import type { Plain } from './api.ts';
 
 /** Most words of a state. */
 export const WORDS_MAX = 1 << 14;
+/** Most characters of a text. */
+export const TEXT_MAX = 1 << 16;
 /** Deepest nesting of a state. */
 export const NESTING_MAX = 64;
 
@@ -47,7 +49,7 @@ type Atom =
 
 /** Thrown where a value is no plain data. `flawOf` says why. */
 export class NotPlain extends Error {}
-/** Thrown where a value takes more than WORDS_MAX words. */
+/** Thrown where a value takes more than WORDS_MAX words, or a text more than TEXT_MAX. */
 export class TooLong extends Error {}
 
 const SMALL = 1 << 30;
@@ -128,6 +130,7 @@ export class Codec {
   }
 
   #intern(value: string | number): number {
+    if (typeof value === 'string' && value.length > TEXT_MAX) throw new TooLong();
     const word = this.#atom({ kind: 0, value });
     this.#values.set(value, word);
     return word;
@@ -243,8 +246,11 @@ export function flawOf(value: unknown, place: string, above: readonly unknown[] 
     return `${place} is ${typeof value === 'undefined' ? 'undefined' : `a ${typeof value}`}`;
   if (above.includes(value)) return `${place} is a cycle: it holds itself`;
   if (above.length >= NESTING_MAX) return `${place} is nested deeper than ${NESTING_MAX}`;
+  const hidden = hiddenOf(value, place);
+  if (hidden !== undefined) return hidden;
   const inside = [...above, value];
   if (Array.isArray(value)) {
+    if (Object.getPrototypeOf(value) !== Array.prototype) return `${place} is no plain list`;
     for (let i = 0; i < value.length; i++) {
       const flaw = flawOf(value[i], `${place}[${i}]`, inside);
       if (flaw !== undefined) return flaw;
@@ -258,6 +264,21 @@ export function flawOf(value: unknown, place: string, above: readonly unknown[] 
     if (key === '__proto__') return `${place} has a part of the name __proto__`;
     const flaw = flawOf((value as Record<string, unknown>)[key], `${place}.${key}`, inside);
     if (flaw !== undefined) return flaw;
+  }
+  return undefined;
+}
+
+/** What a list or record holds that no word tells: it would be lost with the next copy. */
+function hiddenOf(value: object, place: string): string | undefined {
+  const isList = Array.isArray(value);
+  for (const key of Reflect.ownKeys(value)) {
+    if (isList && key === 'length') continue;
+    const { enumerable, get, set } = Reflect.getOwnPropertyDescriptor(value, key)!;
+    const name = typeof key === 'symbol' ? String(key) : JSON.stringify(key);
+    if (typeof key === 'symbol' || (isList && String(Number(key)) !== key))
+      return `${place} has a property ${name}, which no copy of it keeps`;
+    if (get !== undefined || set !== undefined) return `${place} has a getter or setter ${name}, and no value there`;
+    if (enumerable !== true) return `${place} has a hidden property ${name}, which no copy of it keeps`;
   }
   return undefined;
 }

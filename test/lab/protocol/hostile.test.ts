@@ -1,7 +1,14 @@
 // Protocols that are unfit to be checked: each is named, with the step that showed it.
 import { afterEach, describe, expect, it } from 'vitest';
 import { ArgumentError } from '../../../src/base/index.ts';
-import { type Model, type ProblemKind, protocol, search } from '../../../src/lab/protocol/index.ts';
+import {
+  checkProtocol,
+  type Model,
+  type ProblemKind,
+  protocol,
+  refines,
+  search,
+} from '../../../src/lab/protocol/index.ts';
 
 interface State {
   n: number;
@@ -26,6 +33,11 @@ const then = (act: (s: State) => unknown): Partial<Model<State>> => ({
     },
   },
 });
+
+const no = (): never => {
+  throw new Error('no');
+};
+const throwing = new Proxy({}, { get: no, has: no, ownKeys: no, getPrototypeOf: no, getOwnPropertyDescriptor: no });
 
 let calls = 0;
 const shared: number[] = [];
@@ -89,6 +101,90 @@ const cases: readonly [string, ProblemKind, string, Partial<Model<State>>, strin
       Reflect.set(s.list, 0, s);
     }),
     'is a cycle',
+  ],
+  [
+    'a step that gives a list a property',
+    'not plain data',
+    'a.late',
+    then((s) => Object.assign(s.list, { x: 1 }) && undefined),
+    'state.list has a property "x"',
+  ],
+  [
+    'a step that sets a symbol',
+    'not plain data',
+    'a.late',
+    then((s) => void Reflect.set(s, Symbol('x'), 1)),
+    'state has a property Symbol(x)',
+  ],
+  [
+    'a step that hides a part',
+    'not plain data',
+    'a.late',
+    then((s) => void Object.defineProperty(s, 'h', { value: 1 })),
+    'state has a hidden property "h"',
+  ],
+  [
+    'a step that makes a getter',
+    'not plain data',
+    'a.late',
+    then((s) => void Object.defineProperty(s, 'n', { get: () => 1, enumerable: true })),
+    'state has a getter or setter "n"',
+  ],
+  [
+    'a step that makes a list of a class',
+    'not plain data',
+    'a.late',
+    then((s) => {
+      s.list = new (class More extends Array<number> {})();
+    }),
+    'state.list is no plain list',
+  ],
+  [
+    'a step that makes a Proxy',
+    'not plain data',
+    'a.late',
+    then((s) => {
+      s.list = new Proxy(s.list, {});
+    }),
+    'the state holds a Proxy',
+  ],
+  [
+    'a first state with a getter',
+    'not plain data',
+    'initial',
+    {
+      initial: {
+        get n() {
+          return 0;
+        },
+        list: [],
+      },
+    },
+    'state has a getter or setter "n"',
+  ],
+  [
+    'a step whose state throws when it is read',
+    'not plain data',
+    'a.late',
+    then((s) => void Reflect.set(s, 'n', throwing)),
+    'the state throws Error: no when it is read',
+  ],
+  [
+    'a step that throws what cannot be read',
+    'throws',
+    'a.late',
+    then(() => {
+      throw throwing as Error;
+    }),
+    'it throws what cannot be told',
+  ],
+  ['a step that returns what cannot be read', 'returns', 'a.late', then(() => throwing), 'an object'],
+  [
+    'a step that returns a promise that throws',
+    'returns',
+    'a.late',
+    then(() => Object.defineProperty({}, ['th', 'en'].join(''), { value: no })),
+    'a promise',
   ],
   [
     'a guard that changes the state',
@@ -284,6 +380,89 @@ describe('a hostile protocol', () => {
     expect(found(change).problem).toMatchObject({ kind: 'differs', where: 'a.up' });
   });
 
+  it('a step that changes its value is refused', () => {
+    const up = { each: [{ a: 0 }], do: (_: State, each: unknown) => void ((each as { a: number }).a += 1) };
+    expect(found({ actors: { a: { up } } }).problem).toMatchObject({ kind: 'throws', where: 'a.up({"a":0})' });
+  });
+
+  const faulty = (breaks: string, asked: string, more: object = {}) => ({
+    ...{ name: 'x', what: 'X.', faults: { bad: { what: 'Bad.', breaks, within: 1, ...more } } },
+    build: (has: (fault: string) => boolean) => modelOf(has(asked) ? {} : {}),
+  });
+  it.each([
+    ['a fault that is none', faulty('deadlock', 'typo'), {}, 'protocol.build: has: typo is none of bad'],
+    ['a law that is none', faulty('typo', 'bad'), {}, 'protocol.faults.bad.breaks: typo is none of the laws deadlock'],
+    ['a typing error in a fault', faulty('deadlock', 'bad', { most: 1 }), {}, 'protocol.faults.bad: has no most'],
+    ['a text for faults', faulty('deadlock', 'bad'), { faults: 'bad' }, 'options.faults: expected a list'],
+    ['null for faults', faulty('deadlock', 'bad'), { faults: null }, 'options.faults: expected a list'],
+    ['a text for a flag', faulty('deadlock', 'bad'), { symmetry: 'no' }, 'options.symmetry: "no" is none of'],
+  ])('%s is a mistake of the caller', (_name, it, options, message) => {
+    const run = () => search(it as never, { faults: ['bad'], ...options } as never);
+    expect(run).toThrow(ArgumentError);
+    expect(run).toThrow(message);
+  });
+
+  it('checkProtocol names an option that is none', () => {
+    expect(() => checkProtocol(faulty('deadlock', 'bad'), { faults: ['bad'] } as never)).toThrow(
+      'options: has no faults',
+    );
+    expect(() => checkProtocol(faulty('deadlock', 'bad'), null as never)).toThrow('options: expected an object');
+  });
+
+  it('refines names what is wrong with its options', () => {
+    const it = faulty('deadlock', 'bad');
+    const refined = (runs: unknown, options: object) => () => refines(it as never, runs as never, options);
+    const first = { n: 0, list: [] };
+    expect(refined([[first]], { faults: 'bad' })).toThrow('options.faults: expected a list');
+    expect(refined([[first]], { sees: () => undefined })).toThrow('options.sees: what it returns is undefined');
+    expect(refined([[first]], { sees: no })).toThrow('options.sees: it throws no');
+    expect(refined('text', {})).toThrow('runs: expected a list of runs');
+  });
+
+  it('a protocol or model that throws when it is read is a mistake of the caller', () => {
+    expect(() => search(throwing as never)).toThrow(ArgumentError);
+    expect(() => search(throwing as never)).toThrow('protocol: it throws Error: no when it is read');
+    const build = () => throwing as Model<State>;
+    expect(() => search({ name: 'x', what: 'X.', build })).toThrow('model: it throws Error: no when it is read');
+  });
+
+  it('a text that grows is named', () => {
+    const growing = (by: (text: string) => string, states: number) =>
+      search(
+        {
+          ...{ name: 'x', what: 'X.' },
+          build: (): Model<{ text: string }> => ({
+            initial: { text: 'x' },
+            actors: { a: { up: { do: (s) => void (s.text = by(s.text)) } } },
+            laws: {},
+          }),
+        },
+        { states },
+      );
+    expect(growing((text) => text + text, 100).problem).toMatchObject({
+      kind: 'unbounded',
+      where: 'a.up',
+      what: 'a text grows beyond 65536 characters, in text',
+    });
+    const { verdict, coverage } = growing((text) => `${text}x`, 100);
+    expect(verdict).toBe('partial');
+    expect(coverage.grew).toEqual(['text: up to 24 characters at first, 100 in the end']);
+  });
+
+  it('a law or guard that turns late in a search is caught', () => {
+    const turning = (isLaw: boolean, isBack: boolean) => {
+      let times = 0;
+      const turned = (): boolean => ++times > 300 && (!isBack || times === 301);
+      return found({
+        actors: { a: { up: { when: (s) => s.n < 500 && !(!isLaw && turned()), do: (s) => void (s.n += 1) } } },
+        laws: { always: { law: () => !(isLaw && turned()) }, done: ({ n }) => n === 500 || !isBack },
+      }).problem;
+    };
+    expect(turning(true, true)).toMatchObject({ kind: 'differs', where: 'law' });
+    expect(turning(false, true)).toMatchObject({ kind: 'differs', where: 'deadlock' });
+    expect(turning(false, false)).toMatchObject({ kind: 'differs', where: 'a.up: when' });
+  });
+
   it.each([
     ['no step', { actors: {} }, 'model.actors: there is no step'],
     ['a step without do', { actors: { a: { up: {} as never } } }, 'model.actors.a.up: has no do'],
@@ -303,6 +482,18 @@ describe('a hostile protocol', () => {
       { laws: { always: { x: () => true }, sometimes: { x: () => true } } },
       'model.laws: x is the name of another law',
     ],
+    [
+      'a value twice',
+      { actors: { a: { up: { each: [1, '1'], do: () => undefined } } } },
+      'model.actors.a.up.each[1]: up(1) is the name of another value',
+    ],
+    [
+      'a value that is no plain data',
+      { actors: { a: { up: { each: [0.5], do: () => undefined } } } },
+      'model.actors.a.up.each[0] is 0.5',
+    ],
+    ['a step without a name', { actors: { a: { '': { do: () => undefined } } } }, 'model.actors.a: expected a text'],
+    ['a law of two lines', { laws: { always: { 'a\nb': () => true } } }, 'model.laws.always: expected a text'],
     [
       'too many orders',
       {
