@@ -1,11 +1,14 @@
 /** The thread that searches a user's protocol: it is ended when the protocol does not return. */
 
-import { ArgumentError, InputError } from '../../base/index.ts';
+import { InputError } from '../../base/index.ts';
 import type { AnyProtocol } from '../../lab/protocol/api.ts';
 import { rowOf, rowsOf, type Row } from '../../lab/protocol/check.ts';
 import { watchedSearch } from '../../lab/protocol/search.ts';
-import { plain, type PlainError } from '../kit/plain-error.ts';
+import { plain, revive, type PlainError } from '../kit/plain-error.ts';
 import { loadDefault } from './workload.ts';
+
+/** Characters of an error of a user's that are told. */
+const LINE_MAX = 200;
 
 /** What the thread is given. */
 export interface ProtocolInput {
@@ -42,8 +45,8 @@ async function search(
   { path, file, fault, states, depth, cells }: ProtocolInput,
   tell: (message: ProtocolMessage) => void,
 ): Promise<void> {
-  const protocol = (await loadDefault(path, 0)) as AnyProtocol;
   try {
+    const protocol = (await loadDefault(path, 0)) as AnyProtocol;
     const faults = rowsOf(protocol);
     if (fault !== undefined && !faults.includes(fault))
       throw new InputError(`--fault: ${file} has no ${fault}; there are ${faults.slice(1).join(', ') || 'none'}`);
@@ -58,6 +61,14 @@ async function search(
       tell({ kind: 'row', row, ms: performance.now() - begun });
     }
   } catch (error) {
-    throw error instanceof ArgumentError ? new InputError(`${file}: ${error.message}`) : error;
+    throw refusalOf(error, file);
   }
+}
+
+/** What is thrown while a protocol is inspected is its mistake, in one line, whatever it is. */
+function refusalOf(error: unknown, file: string): Error {
+  const told = plain(error);
+  if (told.name === 'InputError' || told.name === 'InvariantViolation') return revive(told);
+  const line = told.message.split('\n')[0]!.slice(0, LINE_MAX);
+  return new InputError(`${file}: ${told.name === 'ArgumentError' ? told.message : `it throws ${told.name}: ${line}`}`);
 }

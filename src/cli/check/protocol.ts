@@ -10,7 +10,7 @@ import { protocolPage } from '../../report/protocol-html.ts';
 import { parseCommand } from '../kit/args.ts';
 import { commandHelp } from '../kit/help.ts';
 import type { ValuesOf } from '../kit/option-kinds.ts';
-import { revive } from '../kit/plain-error.ts';
+import { plain, revive } from '../kit/plain-error.ts';
 import { threadFor } from '../kit/threads.ts';
 import type { CheckIo } from './io.ts';
 import { CHECK_PROTOCOL, PROTOCOL_NAME } from './options.ts';
@@ -110,13 +110,18 @@ async function checkOne(file: string, path: string, options: Given, entry: URL):
         if (error === undefined) end();
         else fail(error);
       };
-      worker.on('message', (message: ProtocolMessage) => {
-        if (message.kind === 'loaded') [protocol, what, isLoaded] = [message.protocol, message.what, true];
-        else if (message.kind === 'functions') functions = message.names;
-        else if (message.kind === 'row') rows.push({ row: named(message.row, file), ms: message.ms });
-        else stop(message.kind === 'failed' ? revive(message.error) : undefined);
+      // The user's module can post, too: what is no message of ours is refused.
+      worker.on('message', (message: ProtocolMessage | null) => {
+        if (message?.kind === 'loaded') [protocol, what, isLoaded] = [message.protocol, message.what, true];
+        else if (message?.kind === 'functions') functions = message.names;
+        else if (message?.kind === 'row') rows.push({ row: named(message.row, file), ms: message.ms });
+        else if (message?.kind === 'failed') stop(revive(message.error));
+        else if (message?.kind === 'done' && rows.length > 0) stop();
+        else stop(new InputError(`${file}: it posts a message to the thread of stillwarm`));
       });
-      worker.on('error', (error: Error) => stop(new InputError(`${file}: its thread has ended: ${error.message}`)));
+      worker.on('error', (error: unknown) =>
+        stop(new InputError(`${file}: its thread has ended: ${plain(error).message.split('\n')[0]}`)),
+      );
       worker.on('exit', () => stop(new InputError(`${file}: it has ended its thread`)));
     });
   } finally {

@@ -3,6 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runProtocol, type ProtocolMessage } from '../../../src/cli/check/protocol-thread.ts';
 import { changesOf } from '../../../src/cli/check/protocol-text.ts';
 import type { Printed } from './lab.ts';
 
@@ -33,6 +34,7 @@ const FILES: Readonly<Record<string, string>> = {
   'none.js': 'export default 7;',
   'broken.ts': 'const a = ;\n',
   'quits.mjs': 'process.exit(0);',
+  'posts.mjs': 'import { parentPort } from "node:worker_threads"; parentPort.postMessage(null);',
   [`../${EXAMPLES}/a.ts`]: counter('first', 's.n++;'),
   [`../${EXAMPLES}/b.ts`]: counter('second', 's.n++;'),
 };
@@ -153,6 +155,7 @@ describe('stillwarm check protocol', () => {
     ['none.js', 'none.js: protocol: expected an object, got 7'],
     ['broken.ts', 'broken.ts:1: Expression expected'],
     ['quits.mjs', 'quits.mjs: it has ended its thread'],
+    ['posts.mjs', 'posts.mjs: it posts a message to the thread of stillwarm'],
     ['nothing.ts', 'cannot read nothing.ts: no such file'],
     ['good.txt', 'FILE: expected .js, .mjs, .mts or .ts, got good.txt'],
     ['good.ts --fault other', '--fault: good.ts has no other; there are one more'],
@@ -163,6 +166,37 @@ describe('stillwarm check protocol', () => {
     expect({ status, out }).toEqual({ status: 2, out: '' });
     expect(err).toContain(message);
     expect(err.trimEnd().split('\n')).toHaveLength(1);
+  });
+});
+
+describe('the thread of a protocol', () => {
+  /** What the thread tells last, of a protocol that is searched in this thread. */
+  const last = async (name: string, text: string): Promise<ProtocolMessage> => {
+    const [file, path] = [name, join(dir, 'user', name)];
+    writeFileSync(path, text);
+    const bounds = { fault: undefined, states: 1000, depth: undefined, cells: new Int32Array(2) };
+    return new Promise((end) => {
+      runProtocol({ role: 'protocol', path, file, ...bounds }, (message) => {
+        if (message.kind === 'done' || message.kind === 'failed') end(message);
+      });
+    });
+  };
+
+  it.each([
+    [
+      'a getter',
+      'export default { what: "w", build() {}, get name() { throw new RangeError("ng\\nmore"); } };',
+      'it throws RangeError: ng',
+    ],
+    [
+      'a trap',
+      'export default { what: "w", build() {}, get name() { throw new Proxy(new Error(""), { getPrototypeOf() { throw 1; } }); } };',
+      'it throws Error: an error that cannot be read',
+    ],
+  ])('whatever %s of a protocol throws is one line with the file', async (what, text, message) => {
+    expect(await last(`${what}.mjs`, text)).toMatchObject({
+      ...{ kind: 'failed', error: { name: 'InputError', message: `${what}.mjs: ${message}` } },
+    });
   });
 });
 
