@@ -1,6 +1,6 @@
 /** `stillwarm check protocol`: protocols of users, or those that come with stillwarm. */
 
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { askHost, InputError, printableJson, shellWord, UserError } from '../../base/index.ts';
@@ -11,6 +11,7 @@ import { parseCommand } from '../kit/args.ts';
 import { commandHelp } from '../kit/help.ts';
 import type { ValuesOf } from '../kit/option-kinds.ts';
 import { plain, revive } from '../kit/plain-error.ts';
+import { checkReadable } from '../kit/read-text.ts';
 import { threadFor } from '../kit/threads.ts';
 import type { CheckIo } from './io.ts';
 import { CHECK_PROTOCOL, PROTOCOL_NAME } from './options.ts';
@@ -18,6 +19,8 @@ import { renderProtocols } from './protocol-text.ts';
 import { protocolResult, type Checked } from './protocol-result-of.ts';
 import type { ProtocolInput, ProtocolMessage } from './protocol-thread.ts';
 
+/** What a report never replaces: the protocol may import it. */
+const PROGRAM_NAME = /\.([cm]?[jt]s|json)$/i;
 /** Between two looks at what a thread does, ms. */
 const LOOK_MS = 100;
 /** Least time that a thread has to begin, and to import the file, ms. */
@@ -44,9 +47,11 @@ export function checkProtocols(argv: readonly string[], io: CheckIo): number {
   if (file !== undefined && !PROTOCOL_NAME.test(file))
     throw new UserError(`FILE: expected .js, .mjs, .mts or .ts, got ${shellWord(file)}`);
   const files = file === undefined ? examples(entry) : [{ file, path: resolve(io.cwd, file) }];
-  for (const each of files) askHost(`cannot read ${each.file}`, () => readFileSync(each.path));
+  for (const each of files) checkReadable(each.path, `cannot read ${each.file}`);
   const report: OutputFile | undefined =
     options.report === undefined ? undefined : { name: '--report', path: resolve(io.cwd, options.report) };
+  if (report !== undefined && PROGRAM_NAME.test(report.path) && existsSync(report.path))
+    throw new UserError(`--report: ${report.path} is there, and may be a part of a program: it is not replaced`);
   checkOutputs(
     files.map(({ path }) => ({ name: 'FILE', path })),
     report === undefined ? [] : [report],

@@ -35,6 +35,7 @@ const FILES: Readonly<Record<string, string>> = {
   'broken.ts': 'const a = ;\n',
   'quits.mjs': 'process.exit(0);',
   'posts.mjs': 'import { parentPort } from "node:worker_threads"; parentPort.postMessage(null);',
+  'part.json': '{}',
   [`../${EXAMPLES}/a.ts`]: counter('first', 's.n++;'),
   [`../${EXAMPLES}/b.ts`]: counter('second', 's.n++;'),
 };
@@ -48,6 +49,7 @@ beforeAll(() => {
   execFileSync(process.execPath, [join(ROOT, 'tools/bundle.mjs'), join(dir, 'dist/cli/main.js')]);
   for (const made of ['user', EXAMPLES]) mkdirSync(join(dir, made), { recursive: true });
   for (const [name, text] of Object.entries(FILES)) writeFileSync(join(dir, 'user', name), text);
+  execFileSync('mkfifo', [join(dir, 'user/pipe.ts')]);
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
@@ -161,6 +163,8 @@ describe('stillwarm check protocol', () => {
     ['good.ts --fault other', '--fault: good.ts has no other; there are one more'],
     ['--fault other', '--fault: name the FILE, too'],
     ['good.ts --report good.ts', '--report'],
+    ['good.ts --report part.json', 'part.json is there, and may be a part of a program: it is not replaced'],
+    ['pipe.ts', 'cannot read pipe.ts: not a regular file'],
   ])('%s is refused in one line, with exit status 2', (line, message) => {
     const { status, out, err } = check(...line.split(' '));
     expect({ status, out }).toEqual({ status: 2, out: '' });
