@@ -5,7 +5,7 @@ import type { AnyProtocol } from '../../lab/protocol/api.ts';
 import { rowOf, rowsOf, type Row } from '../../lab/protocol/check.ts';
 import { watchedSearch } from '../../lab/protocol/search.ts';
 import { plain, revive, type PlainError } from '../kit/plain-error.ts';
-import { loadDefault } from './workload.ts';
+import { loadModule } from './workload.ts';
 
 /** Characters of an error of a user's that are told. */
 const LINE_MAX = 200;
@@ -46,7 +46,7 @@ async function search(
   tell: (message: ProtocolMessage) => void,
 ): Promise<void> {
   try {
-    const protocol = (await loadDefault(path, 0)) as AnyProtocol;
+    const protocol = await imported(path, file, tell);
     const faults = rowsOf(protocol);
     if (fault !== undefined && !faults.includes(fault))
       throw new InputError(`--fault: ${file} has no ${fault}; there are ${faults.slice(1).join(', ') || 'none'}`);
@@ -54,6 +54,8 @@ async function search(
     const onFunctions = (names: readonly string[]): void => tell({ kind: 'functions', names });
     const options = { states, ...(depth !== undefined && { depth }) };
     for (const each of fault === undefined ? faults : [fault]) {
+      cells[1] = 0;
+      onFunctions([]);
       const begun = performance.now();
       const row = rowOf(protocol, each, (of) =>
         watchedSearch(protocol, { ...options, faults: of }, { cells, onFunctions }),
@@ -62,6 +64,31 @@ async function search(
     }
   } catch (error) {
     throw refusalOf(error, file);
+  }
+}
+
+/** What the file exports by default. @throws InputError for what cannot be a protocol */
+async function imported(path: string, file: string, tell: (message: ProtocolMessage) => void): Promise<AnyProtocol> {
+  // Nothing is left to be done in the thread, and the import still waits.
+  const waits = (): void =>
+    tell({ kind: 'failed', error: plain(new InputError(`${file}: its import does not end`)) });
+  process.once('beforeExit', waits);
+  try {
+    const module = await loadModule(path, 0);
+    if (!('default' in module)) throw new InputError(`${file}: it exports nothing by default`);
+    const exported = module.default;
+    const kind =
+      typeof exported === 'function'
+        ? 'a function'
+        : Array.isArray(exported)
+          ? 'a list'
+          : exported instanceof Promise
+            ? 'a promise'
+            : undefined;
+    if (kind !== undefined) throw new InputError(`${file}: it exports ${kind} by default, and no protocol`);
+    return exported as AnyProtocol;
+  } finally {
+    process.off('beforeExit', waits);
   }
 }
 

@@ -59,12 +59,15 @@ export function checkProtocols(argv: readonly string[], io: CheckIo): number {
   );
   return onEventLoop(async () => {
     const checked: Checked[] = [];
-    for (const { file: name, path } of files) checked.push(await checkOne(name, path, options, entry));
-    io.stdout.write(
-      options.json
-        ? `${printableJson(protocolResult(checked))}\n`
-        : renderProtocols(checked, options.fault !== undefined),
-    );
+    const print = (): void => void io.stdout.write(renderProtocols(checked, options.fault !== undefined));
+    try {
+      for (const { file: name, path } of files) await checkOne(name, path, options, entry, checked);
+    } catch (error) {
+      if (!options.json && checked.some(({ rows }) => rows.length > 0)) print();
+      throw error;
+    }
+    if (options.json) io.stdout.write(`${printableJson(protocolResult(checked))}\n`);
+    else print();
     if (report !== undefined) {
       const histories = checked.flatMap(({ rows }) => rows.flatMap(({ row }) => row.outcome.counterexample ?? []));
       replaceFile(report.path, (part) => writeFileSync(part, protocolPage(histories), { flag: 'wx' }));
@@ -89,16 +92,22 @@ function statusOf(checked: readonly Checked[]): number {
   return verdicts.includes('partial') ? 3 : 0;
 }
 
-/** @throws InputError for a protocol that is unfit, or does not return */
-async function checkOne(file: string, path: string, options: Given, entry: URL): Promise<Checked> {
+/**
+ * @param checked is given what is found, as soon as it is
+ * @throws InputError for a protocol that is unfit, or does not return
+ */
+async function checkOne(file: string, path: string, options: Given, entry: URL, checked: Checked[]): Promise<void> {
   const { fault, states, depth, patience } = options;
   const cells = new Int32Array(new SharedArrayBuffer(8));
   const input: ProtocolInput = { role: 'protocol', path, file, fault, states, depth, cells };
   const worker = threadFor(entry, input);
   const rows: { row: Row; ms: number }[] = [];
-  let [protocol, what] = ['', ''];
   let functions: readonly string[] = [];
   let isLoaded = false;
+  const where = (): string => {
+    if (!isLoaded) return 'its import';
+    return functions.length === 0 ? 'build' : (functions[cells[1]! - 1] ?? 'alike: swap');
+  };
   try {
     await new Promise<void>((end, fail) => {
       let [last, quiet] = ['', 0];
@@ -107,8 +116,7 @@ async function checkOne(file: string, path: string, options: Given, entry: URL):
         quiet = now === last ? quiet + LOOK_MS : 0;
         last = now;
         if (quiet < (isLoaded ? patience : Math.max(patience, IMPORT_MS))) return;
-        const where = isLoaded ? (functions[cells[1]! - 1] ?? 'build') : 'its import';
-        fail(new InputError(`${file}: ${where}: it does not return (--patience is over)`));
+        fail(new InputError(`${file}: ${where()}: it does not return (--patience is over)`));
       }, LOOK_MS);
       const stop = (error?: Error): void => {
         clearInterval(timer);
@@ -117,8 +125,11 @@ async function checkOne(file: string, path: string, options: Given, entry: URL):
       };
       // The user's module can post, too: what is no message of ours is refused.
       worker.on('message', (message: ProtocolMessage | null) => {
-        if (message?.kind === 'loaded') [protocol, what, isLoaded] = [message.protocol, message.what, true];
-        else if (message?.kind === 'functions') functions = message.names;
+        if (message?.kind === 'loaded') {
+          isLoaded = true;
+          checked.push({ file, protocol: message.protocol, what: message.what, rows });
+        } else if (message?.kind === 'functions') functions = message.names;
+        else if (message?.kind === 'row' && message.row.verdict === 'refused') stop(refusal(message.row, file));
         else if (message?.kind === 'row') rows.push({ row: named(message.row, file), ms: message.ms });
         else if (message?.kind === 'failed') stop(revive(message.error));
         else if (message?.kind === 'done' && rows.length > 0) stop();
@@ -127,20 +138,18 @@ async function checkOne(file: string, path: string, options: Given, entry: URL):
       worker.on('error', (error: unknown) =>
         stop(new InputError(`${file}: its thread has ended: ${plain(error).message.split('\n')[0]}`)),
       );
-      worker.on('exit', () => stop(new InputError(`${file}: it has ended its thread`)));
+      worker.on('exit', () => stop(new InputError(`${file}: ${where()}: it has ended its thread`)));
     });
   } finally {
     await worker.terminate();
   }
-  const refused = rows.find(({ row }) => row.verdict === 'refused')?.row;
-  if (refused !== undefined) throw new InputError(`${file}: ${refusal(refused)}`);
-  return { file, protocol, what, rows };
 }
 
 /** What is wrong with a protocol, in one line, and the steps that lead there. */
-function refusal({ why, outcome: { problem } }: Row): string {
+function refusal({ fault, why, outcome: { problem } }: Row, file: string): InputError {
   const steps = (problem?.history?.steps ?? []).map(({ actor, step }) => (actor === '' ? step : `${actor}.${step}`));
-  return steps.length === 0 ? why : `${why} (after ${steps.join(', ')})`;
+  const name = fault === '' ? file : `${file} with ${fault}`;
+  return new InputError(`${name}: ${why}${steps.length === 0 ? '' : ` (after ${steps.join(', ')})`}`);
 }
 
 /** The row with a line that finds the history again. */

@@ -36,6 +36,15 @@ const FILES: Readonly<Record<string, string>> = {
   'quits.mjs': 'process.exit(0);',
   'posts.mjs': 'import { parentPort } from "node:worker_threads"; parentPort.postMessage(null);',
   'part.json': '{}',
+  'waits.mjs': 'await new Promise(() => undefined);',
+  'exits.mjs': counter('exits', 'process.exit(0);').replace(
+    /: (number|any|boolean|string)\b|: \(fault[^)]*\) => boolean/g,
+    '',
+  ),
+  'swaps.mjs': `export default { name: 'swaps', what: 'w', build: () => ({
+    initial: { a: [0, 0] }, actors: { one: { up: { when: (s) => s.a[0] < 2, do: (s) => { s.a[0]++; } } } },
+    alike: [{ count: 2, swap: () => { for (;;); } }], laws: { done: () => true } }) };`,
+  'second.ts': counter('second', 's.n++; if (s.n === 3) throw new Error("three");'),
   [`../${EXAMPLES}/a.ts`]: counter('first', 's.n++;'),
   [`../${EXAMPLES}/b.ts`]: counter('second', 's.n++;'),
 };
@@ -156,7 +165,10 @@ describe('stillwarm check protocol', () => {
     ['wrong.mjs', 'wrong.mjs: model.actors: there is no step'],
     ['none.js', 'none.js: protocol: expected an object, got 7'],
     ['broken.ts', 'broken.ts:1: Expression expected'],
-    ['quits.mjs', 'quits.mjs: it has ended its thread'],
+    ['quits.mjs', 'quits.mjs: its import: it has ended its thread'],
+    ['waits.mjs', 'waits.mjs: its import does not end'],
+    ['exits.mjs', 'exits.mjs: one.up: it has ended its thread'],
+    ['swaps.mjs --patience 500ms', 'swaps.mjs: alike: swap: it does not return'],
     ['posts.mjs', 'posts.mjs: it posts a message to the thread of stillwarm'],
     ['nothing.ts', 'cannot read nothing.ts: no such file'],
     ['good.txt', 'FILE: expected .js, .mjs, .mts or .ts, got good.txt'],
@@ -173,19 +185,28 @@ describe('stillwarm check protocol', () => {
   });
 });
 
-describe('the thread of a protocol', () => {
-  /** What the thread tells last, of a protocol that is searched in this thread. */
-  const last = async (name: string, text: string): Promise<ProtocolMessage> => {
-    const [file, path] = [name, join(dir, 'user', name)];
-    writeFileSync(path, text);
-    const bounds = { fault: undefined, states: 1000, depth: undefined, cells: new Int32Array(2) };
-    return new Promise((end) => {
-      runProtocol({ role: 'protocol', path, file, ...bounds }, (message) => {
-        if (message.kind === 'done' || message.kind === 'failed') end(message);
-      });
+/** What the thread tells last, of a protocol that is searched in this thread. */
+const last = async (name: string, text: string): Promise<ProtocolMessage> => {
+  const [file, path] = [name, join(dir, 'user', name)];
+  writeFileSync(path, text);
+  const bounds = { fault: undefined, states: 1000, depth: undefined, cells: new Int32Array(2) };
+  return new Promise((end) => {
+    runProtocol({ role: 'protocol', path, file, ...bounds }, (message) => {
+      if (message.kind === 'done' || message.kind === 'failed') end(message);
     });
-  };
+  });
+};
 
+describe('a search that is refused', () => {
+  it('a refusal in the search with a fault names the fault, and what was searched before is printed', () => {
+    const { status, out, err } = check('second.ts');
+    expect(status).toBe(2);
+    expect(cells(out)).toHaveLength(2);
+    expect(err).toBe('stillwarm: second.ts with one more: one.up: it throws Error: three (after one.up, one.up)\n');
+  });
+});
+
+describe('the thread of a protocol', () => {
   it.each([
     [
       'a getter',
@@ -201,6 +222,17 @@ describe('the thread of a protocol', () => {
     expect(await last(`${what}.mjs`, text)).toMatchObject({
       ...{ kind: 'failed', error: { name: 'InputError', message: `${what}.mjs: ${message}` } },
     });
+  });
+});
+
+describe('what a file exports', () => {
+  it.each([
+    ['nothing', 'export const a = 1;', 'nothing by default'],
+    ['promise', 'export default Promise.resolve({});', 'a promise by default, and no protocol'],
+    ['list', 'export default [];', 'a list by default, and no protocol'],
+    ['function', 'export default () => 1;', 'a function by default, and no protocol'],
+  ])('a default export that is %s is said to be that', async (what, text, message) => {
+    expect(await last(`${what}.mjs`, text)).toMatchObject({ error: { message: `${what}.mjs: it exports ${message}` } });
   });
 });
 
