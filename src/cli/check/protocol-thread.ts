@@ -70,8 +70,7 @@ async function search(
 /** What the file exports by default. @throws InputError for what cannot be a protocol */
 async function imported(path: string, file: string, tell: (message: ProtocolMessage) => void): Promise<AnyProtocol> {
   // Nothing is left to be done in the thread, and the import still waits.
-  const waits = (): void =>
-    tell({ kind: 'failed', error: plain(new InputError(`${file}: its import does not end`)) });
+  const waits = (): void => tell({ kind: 'failed', error: plain(new InputError(`${file}: its import does not end`)) });
   process.once('beforeExit', waits);
   try {
     const module = await loadModule(path, 0);

@@ -19,6 +19,8 @@ import { renderProtocols } from './protocol-text.ts';
 import { protocolResult, type Checked } from './protocol-result-of.ts';
 import type { ProtocolInput, ProtocolMessage } from './protocol-thread.ts';
 
+/** Steps of a refusal that are told: the last. */
+const STEPS_MAX = 20;
 /** What a report never replaces: the protocol may import it. */
 const PROGRAM_NAME = /\.([cm]?[jt]s|json)$/i;
 /** Between two looks at what a thread does, ms. */
@@ -148,8 +150,9 @@ async function checkOne(file: string, path: string, options: Given, entry: URL, 
 /** What is wrong with a protocol, in one line, and the steps that lead there. */
 function refusal({ fault, why, outcome: { problem } }: Row, file: string): InputError {
   const steps = (problem?.history?.steps ?? []).map(({ actor, step }) => (actor === '' ? step : `${actor}.${step}`));
+  const told = steps.length > STEPS_MAX ? ['…', ...steps.slice(-STEPS_MAX)] : steps;
   const name = fault === '' ? file : `${file} with ${fault}`;
-  return new InputError(`${name}: ${why}${steps.length === 0 ? '' : ` (after ${steps.join(', ')})`}`);
+  return new InputError(`${name}: ${why}${steps.length === 0 ? '' : ` (after ${told.join(', ')})`}`);
 }
 
 /** The row with a line that finds the history again. */

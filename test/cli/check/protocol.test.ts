@@ -4,7 +4,8 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runProtocol, type ProtocolMessage } from '../../../src/cli/check/protocol-thread.ts';
-import { changesOf } from '../../../src/cli/check/protocol-text.ts';
+import { checkProtocol } from '../../../src/lab/protocol/check.ts';
+import { changesOf, renderProtocols } from '../../../src/cli/check/protocol-text.ts';
 import type { Printed } from './lab.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
@@ -36,6 +37,10 @@ const FILES: Readonly<Record<string, string>> = {
   'quits.mjs': 'process.exit(0);',
   'posts.mjs': 'import { parentPort } from "node:worker_threads"; parentPort.postMessage(null);',
   'part.json': '{}',
+  'long.ts': counter('long', 's.n++; console.log("n", s.n); if (s.n === 25) throw new Error("25");', 30).replace(
+    's.n <= 2',
+    's.n <= 99',
+  ),
   'waits.mjs': 'await new Promise(() => undefined);',
   'exits.mjs': counter('exits', 'process.exit(0);').replace(
     /: (number|any|boolean|string)\b|: \(fault[^)]*\) => boolean/g,
@@ -198,6 +203,13 @@ const last = async (name: string, text: string): Promise<ProtocolMessage> => {
 };
 
 describe('a search that is refused', () => {
+  it('a refusal tells the last steps of a long history, and what a step prints goes to standard error', () => {
+    const { status, out, err } = check('long.ts', '--json');
+    expect({ status, out }).toEqual({ status: 2, out: '' });
+    expect(err).toContain('n 1\n');
+    expect(err).toContain(`it throws Error: 25 (after …, ${Array<string>(20).fill('one.up').join(', ')})\n`);
+  });
+
   it('a refusal in the search with a fault names the fault, and what was searched before is printed', () => {
     const { status, out, err } = check('second.ts');
     expect(status).toBe(2);
@@ -233,6 +245,37 @@ describe('what a file exports', () => {
     ['function', 'export default () => 1;', 'a function by default, and no protocol'],
   ])('a default export that is %s is said to be that', async (what, text, message) => {
     expect(await last(`${what}.mjs`, text)).toMatchObject({ error: { message: `${what}.mjs: it exports ${message}` } });
+  });
+});
+
+describe('the text for people', () => {
+  it('a name with a comma is quoted, a deadlock is reached, and a fault that breaks nothing has its steps told', () => {
+    const rows = checkProtocol({
+      name: 'text',
+      what: 'A counter that a fault stops.',
+      faults: { early: { what: 'It never goes on.', breaks: 'small', within: 1 } },
+      build: (has) => ({
+        initial: { n: 0 },
+        actors: {
+          one: {
+            'go, up': {
+              when: ({ n }) => n === 0 && !has('early'),
+              do: (state: { n: number }) => {
+                state.n++;
+              },
+            },
+            stop: { when: () => false, do: () => undefined },
+          },
+        },
+        laws: { always: { small: ({ n }) => n < 2 }, done: ({ n }) => n === 0 },
+      }),
+    });
+    const text = renderProtocols(
+      [{ file: 'f', protocol: 'text', what: '', rows: rows.map((row) => ({ row, ms: 0 })) }],
+      false,
+    );
+    expect(text).toContain('text: a deadlock is reached after 1 step\n');
+    expect(text).toContain('text with early: never taken: "one.go, up", one.stop\n');
   });
 });
 
