@@ -73,7 +73,10 @@ async function imported(path: string, file: string, tell: (message: ProtocolMess
   const waits = (): void => tell({ kind: 'failed', error: plain(new InputError(`${file}: its import does not end`)) });
   process.once('beforeExit', waits);
   try {
-    const module = await loadModule(path, 0);
+    const module = await loadModule(path, 0).catch((error: unknown) => {
+      // The user knows the file as it was given.
+      throw error instanceof InputError ? new InputError(error.message.replace(`${path}:`, `${file}:`)) : error;
+    });
     if (!('default' in module)) throw new InputError(`${file}: it exports nothing by default`);
     const exported = module.default;
     const kind =

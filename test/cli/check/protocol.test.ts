@@ -169,7 +169,7 @@ describe('stillwarm check protocol', () => {
     ['late.ts', 'late.ts: one.up: it calls Math.random: a protocol has no clock and no chance (after one.up)'],
     ['wrong.mjs', 'wrong.mjs: model.actors: there is no step'],
     ['none.js', 'none.js: protocol: expected an object, got 7'],
-    ['broken.ts', 'broken.ts:1: Expression expected'],
+    ['broken.ts', 'stillwarm: broken.ts:1: Expression expected'],
     ['quits.mjs', 'quits.mjs: its import: it has ended its thread'],
     ['waits.mjs', 'waits.mjs: its import does not end'],
     ['exits.mjs', 'exits.mjs: one.up: it has ended its thread'],
