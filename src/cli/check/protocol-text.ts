@@ -33,13 +33,13 @@ export function renderProtocols(checked: readonly Checked[], isTold: boolean): s
   const notes = checked.flatMap(({ protocol, rows }) =>
     rows.flatMap(({ row: { fault, outcome, verdict, why } }) => {
       const name = fault === '' ? protocol : `${protocol} with ${fault}`;
-      const { counterexample, unreached } = outcome;
+      const { broken, counterexample, unreached } = outcome;
       const isShown = counterexample !== undefined && (isTold || verdict === 'wrong');
       return [
         ...(verdict === 'wrong' ? [`${name}: ${why}`] : []),
         ...(outcome.coverage.bound === undefined ? [] : [`${name}: ${coverageOf(outcome)}`]),
-        ...(fault === '' && unreached.length > 0 && verdict !== 'wrong'
-          ? [`${name}: never taken: ${unreached.join(', ')}`]
+        ...((fault === '' ? verdict !== 'wrong' : broken.length === 0 && verdict === 'wrong') && unreached.length > 0
+          ? [`${name}: never taken: ${listOf(unreached)}`]
           : []),
         ...(isShown ? ['', ...historyLines(counterexample), ''] : []),
       ];
@@ -47,6 +47,10 @@ export function renderProtocols(checked: readonly Checked[], isTold: boolean): s
   );
   return `${[renderTable(head, rows), ...notes].join('\n').trimEnd()}\n`;
 }
+
+/** Names in a list: one that has a comma is quoted. */
+const listOf = (names: readonly string[]): string =>
+  names.map((name) => (name.includes(',') ? JSON.stringify(name) : name)).join(', ');
 
 /** What a search has covered that has reached a bound. */
 function coverageOf({ states, coverage: { depth, frontier, bound, grew } }: Outcome): string {
@@ -62,7 +66,7 @@ export function historyLines({ protocol, faults, law, initial, steps, replay }: 
   const names = steps.map(({ actor, step }) => (actor === '' ? step : `${actor}: ${step}`));
   const width = Math.max(0, ...names.map((name) => name.length));
   return [
-    `${protocol}${fault}: ${law} is broken after ${counted(steps.length, 'step')}`,
+    `${protocol}${fault}: ${law === 'deadlock' ? 'a deadlock is reached' : `${law} is broken`} after ${counted(steps.length, 'step')}`,
     `  first ${JSON.stringify(initial)}`,
     ...steps.map(({ state }, n) => {
       const changes = changesOf(n === 0 ? initial : steps[n - 1]!.state, state);

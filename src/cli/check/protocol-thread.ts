@@ -1,11 +1,14 @@
 /** The thread that searches a user's protocol: it is ended when the protocol does not return. */
 
-import { ArgumentError, InputError } from '../../base/index.ts';
+import { InputError } from '../../base/index.ts';
 import type { AnyProtocol } from '../../lab/protocol/api.ts';
 import { rowOf, rowsOf, type Row } from '../../lab/protocol/check.ts';
 import { watchedSearch } from '../../lab/protocol/search.ts';
-import { plain, type PlainError } from '../kit/plain-error.ts';
-import { loadDefault } from './workload.ts';
+import { plain, revive, type PlainError } from '../kit/plain-error.ts';
+import { loadModule } from './workload.ts';
+
+/** Characters of an error of a user's that are told. */
+const LINE_MAX = 200;
 
 /** What the thread is given. */
 export interface ProtocolInput {
@@ -42,8 +45,8 @@ async function search(
   { path, file, fault, states, depth, cells }: ProtocolInput,
   tell: (message: ProtocolMessage) => void,
 ): Promise<void> {
-  const protocol = (await loadDefault(path, 0)) as AnyProtocol;
   try {
+    const protocol = await imported(path, file, tell);
     const faults = rowsOf(protocol);
     if (fault !== undefined && !faults.includes(fault))
       throw new InputError(`--fault: ${file} has no ${fault}; there are ${faults.slice(1).join(', ') || 'none'}`);
@@ -51,6 +54,8 @@ async function search(
     const onFunctions = (names: readonly string[]): void => tell({ kind: 'functions', names });
     const options = { states, ...(depth !== undefined && { depth }) };
     for (const each of fault === undefined ? faults : [fault]) {
+      cells[1] = 0;
+      onFunctions([]);
       const begun = performance.now();
       const row = rowOf(protocol, each, (of) =>
         watchedSearch(protocol, { ...options, faults: of }, { cells, onFunctions }),
@@ -58,6 +63,41 @@ async function search(
       tell({ kind: 'row', row, ms: performance.now() - begun });
     }
   } catch (error) {
-    throw error instanceof ArgumentError ? new InputError(`${file}: ${error.message}`) : error;
+    throw refusalOf(error, file);
   }
+}
+
+/** What the file exports by default. @throws InputError for what cannot be a protocol */
+async function imported(path: string, file: string, tell: (message: ProtocolMessage) => void): Promise<AnyProtocol> {
+  // Nothing is left to be done in the thread, and the import still waits.
+  const waits = (): void => tell({ kind: 'failed', error: plain(new InputError(`${file}: its import does not end`)) });
+  process.once('beforeExit', waits);
+  try {
+    const module = await loadModule(path, 0).catch((error: unknown) => {
+      // The user knows the file as it was given.
+      throw error instanceof InputError ? new InputError(error.message.replace(`${path}:`, `${file}:`)) : error;
+    });
+    if (!('default' in module)) throw new InputError(`${file}: it exports nothing by default`);
+    const exported = module.default;
+    const kind =
+      typeof exported === 'function'
+        ? 'a function'
+        : Array.isArray(exported)
+          ? 'a list'
+          : exported instanceof Promise
+            ? 'a promise'
+            : undefined;
+    if (kind !== undefined) throw new InputError(`${file}: it exports ${kind} by default, and no protocol`);
+    return exported as AnyProtocol;
+  } finally {
+    process.off('beforeExit', waits);
+  }
+}
+
+/** What is thrown while a protocol is inspected is its mistake, in one line, whatever it is. */
+function refusalOf(error: unknown, file: string): Error {
+  const told = plain(error);
+  if (told.name === 'InputError' || told.name === 'InvariantViolation') return revive(told);
+  const line = told.message.split('\n')[0]!.slice(0, LINE_MAX);
+  return new InputError(`${file}: ${told.name === 'ArgumentError' ? told.message : `it throws ${told.name}: ${line}`}`);
 }

@@ -61,7 +61,7 @@ function registerHooks(): void {
  * @throws InputError of one line that names the file and the line
  */
 export async function loadWorkload(path: string, instance: number): Promise<Program> {
-  const exported = await loadDefault(path, instance);
+  const { default: exported } = await loadModule(path, instance);
   if (typeof exported === 'function') return exported as Program;
   throw new InputError(
     `${path}:1: expected a program: export default function* (sys) { … }; the default export is ${typeof exported}`,
@@ -69,14 +69,13 @@ export async function loadWorkload(path: string, instance: number): Promise<Prog
 }
 
 /**
- * Imports the file anew, and gives what it exports by default.
+ * Imports the file anew.
  * @throws InputError of one line that names the file and the line
  */
-export async function loadDefault(path: string, instance: number): Promise<unknown> {
+export async function loadModule(path: string, instance: number): Promise<{ readonly default?: unknown }> {
   registerHooks();
   try {
-    const module = (await import(`${pathToFileURL(path).href}?${instance}`)) as { readonly default?: unknown };
-    return module.default;
+    return (await import(`${pathToFileURL(path).href}?${instance}`)) as { readonly default?: unknown };
   } catch (error) {
     throw new InputError(blamed(error, path) ?? (await syntaxErrorOf(path)) ?? `${path}: ${firstLine(error)}`);
   }

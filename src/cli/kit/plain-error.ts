@@ -18,16 +18,28 @@ const MAKE: Readonly<Record<string, (message: string, code: string | undefined) 
   InvariantViolation: (message) => new InvariantViolation(message),
 };
 
-/** A refusal of the host is one line, as the program tells it. */
+/**
+ * A refusal of the host is one line, as the program tells it. What a user's program throws may be
+ * anything, and may throw again when it is looked at.
+ */
 export function plain(thrown: unknown): PlainError {
-  const error = asInputError(thrown, 'the host refuses');
-  if (!(error instanceof Error)) return { name: 'Error', message: String(error), stack: undefined, code: undefined };
-  const { name, message, stack } = error;
-  return { name, message, stack, code: error instanceof InputError ? error.code : undefined };
+  try {
+    const error = asInputError(thrown, 'the host refuses');
+    if (!(error instanceof Error)) return { name: 'Error', message: String(error), stack: undefined, code: undefined };
+    const { name, message, stack } = error as Readonly<Record<'name' | 'message' | 'stack', unknown>>;
+    const texts = {
+      name: String(name),
+      message: String(message),
+      stack: typeof stack === 'string' ? stack : undefined,
+    };
+    return { ...texts, code: error instanceof InputError ? error.code : undefined };
+  } catch {
+    return { name: 'Error', message: 'an error that cannot be read', stack: undefined, code: undefined };
+  }
 }
 
 /** An error of the same class, name, message and stack. */
 export function revive({ name, message, stack, code }: PlainError): Error {
-  const error = MAKE[name]?.(message, code) ?? Object.assign(new Error(message), { name });
+  const error = Object.hasOwn(MAKE, name) ? MAKE[name]!(message, code) : Object.assign(new Error(message), { name });
   return stack === undefined ? error : Object.assign(error, { stack });
 }

@@ -28,6 +28,9 @@ export function textOf(path: string, io: Pick<Io, 'cwd' | 'stdin'>): string {
   }
 }
 
+/** Opens the file once. @throws InputError for one that is not regular, or may not be read */
+export const checkReadable = (path: string, shown: string): void => closeSync(openRegularFile(path, shown).fd);
+
 function readFile(path: string, name: string, tooLong: () => never): Uint8Array {
   const { fd, size } = openRegularFile(path, `cannot read ${name}`);
   try {

@@ -72,9 +72,15 @@ export function threadsOf<All extends RunsByName>(entry: URL, experiments: All):
   };
 }
 
-/** One thread of the program, for work that has a role of its own. */
-export const threadFor = (entry: URL, input: { readonly role: string }): Worker =>
-  new Worker(entry, { workerData: input });
+/**
+ * One thread of the program, for work that has a role of its own. What a user's program prints
+ * there goes to standard error: standard output has the result alone.
+ */
+export function threadFor(entry: URL, input: { readonly role: string }): Worker {
+  const worker = new Worker(entry, { workerData: input, stdout: true });
+  worker.stdout.pipe(process.stderr, { end: false });
+  return worker;
+}
 
 /** As many threads as there are cores, memory and files for, if each touches so many bytes. */
 export const threadsFor = (bytes: number): number =>

@@ -3,6 +3,7 @@
 import type { Alike, ProblemKind } from './api.ts';
 import type { Asked, Called, CalledEvent, Move, State } from './model.ts';
 import type { Traps } from './traps.ts';
+import { saidOf } from './words.ts';
 
 /** Thrown where a protocol turns out to be unfit: it ends a search. */
 export class Refusal extends Error {
@@ -138,16 +139,6 @@ function returned(answer: unknown, { name }: Called): Refusal {
     name,
     `it returns ${kindOf(answer)}: a step changes the state that it is given, at once`,
   );
-}
-
-/** What was thrown, in one line: it may throw itself when it is asked. */
-export function saidOf(error: unknown): string {
-  try {
-    const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    return text.split('\n')[0]!.slice(0, 200);
-  } catch {
-    return 'what cannot be told';
-  }
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

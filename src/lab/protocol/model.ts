@@ -2,8 +2,7 @@
 
 import { ArgumentError, checkFunction, checkInteger, checkKeys, checkList, checkObject } from '../../base/index.ts';
 import type { Alike, AnyProtocol, Event, Holds, Model, Plain, Step, Touches } from './api.ts';
-import { saidOf } from './calls.ts';
-import { flawOf } from './words.ts';
+import { flawOf, saidOf } from './words.ts';
 
 /** States are of a type that their protocol alone knows. */
 export type State = Record<string, Plain>;

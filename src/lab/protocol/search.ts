@@ -5,7 +5,7 @@
 
 import { checkInteger, checkKeys, checkObject, checkOneOf } from '../../base/index.ts';
 import type { AnyProtocol, Coverage, Outcome, Problem, SearchOptions } from './api.ts';
-import { Refusal, saidOf, type Watch } from './calls.ts';
+import { Refusal, type Watch } from './calls.ts';
 import { Expander } from './expander.ts';
 import { grewOf } from './growth.ts';
 import { historyOf, type Named } from './history.ts';
@@ -19,6 +19,7 @@ import {
   isMistake,
 } from './model.ts';
 import { Traps } from './traps.ts';
+import { saidOf } from './words.ts';
 
 /** States after which no new one is taken up, by default. */
 export const DEFAULT_STATES = 5_000_000;

@@ -1,9 +1,9 @@
 /** Takes single steps: from the words of a state to those of the next. */
 
-import { Calls, Refusal, saidOf } from './calls.ts';
+import { Calls, Refusal } from './calls.ts';
 import type { CheckedModel, Move, State } from './model.ts';
 import type { Traps } from './traps.ts';
-import { Codec, flawOf, TEXT_MAX, TooLong, WORDS_MAX } from './words.ts';
+import { Codec, flawOf, saidOf, TEXT_MAX, TooLong, WORDS_MAX } from './words.ts';
 
 export class Stepper {
   readonly model: CheckedModel;

@@ -282,3 +282,13 @@ function hiddenOf(value: object, place: string): string | undefined {
   }
   return undefined;
 }
+
+/** What was thrown, in one line: it may throw itself when it is asked. */
+export function saidOf(error: unknown): string {
+  try {
+    const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    return text.split('\n')[0]!.slice(0, 200);
+  } catch {
+    return 'what cannot be told';
+  }
+}

@@ -1,9 +1,12 @@
 // `stillwarm check protocol` with protocols of users. Its threads are those of the program, which
 // also runs as users start it.
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { changesOf } from '../../../src/cli/check/protocol-text.ts';
+import { changesOf, renderProtocols } from '../../../src/cli/check/protocol-text.ts';
+import { type ProtocolMessage, runProtocol } from '../../../src/cli/check/protocol-thread.ts';
+import { checkProtocol } from '../../../src/lab/protocol/check.ts';
 import { BuiltCli } from '../../support/built-cli.ts';
 import { runHere } from '../here.ts';
 import type { Printed } from './lab.ts';
@@ -34,6 +37,21 @@ const FILES: Readonly<Record<string, string>> = {
   'none.js': 'export default 7;',
   'broken.ts': 'const a = ;\n',
   'quits.mjs': 'process.exit(0);',
+  'posts.mjs': 'import { parentPort } from "node:worker_threads"; parentPort.postMessage(null);',
+  'part.json': '{}',
+  'long.ts': counter('long', 's.n++; console.log("n", s.n); if (s.n === 25) throw new Error("25");', 30).replace(
+    's.n <= 2',
+    's.n <= 99',
+  ),
+  'waits.mjs': 'await new Promise(() => undefined);',
+  'exits.mjs': counter('exits', 'process.exit(0);').replace(
+    /: (number|any|boolean|string)\b|: \(fault[^)]*\) => boolean/g,
+    '',
+  ),
+  'swaps.mjs': `export default { name: 'swaps', what: 'w', build: () => ({
+    initial: { a: [0, 0] }, actors: { one: { up: { when: (s) => s.a[0] < 2, do: (s) => { s.a[0]++; } } } },
+    alike: [{ count: 2, swap: () => { for (;;); } }], laws: { done: () => true } }) };`,
+  'second.ts': counter('second', 's.n++; if (s.n === 3) throw new Error("three");'),
   [`../${EXAMPLES}/a.ts`]: counter('first', 's.n++;'),
   [`../${EXAMPLES}/b.ts`]: counter('second', 's.n++;'),
 };
@@ -45,6 +63,7 @@ beforeAll(() => {
   user = join(cli.dir, 'user');
   for (const made of ['user', EXAMPLES]) mkdirSync(join(cli.dir, made), { recursive: true });
   for (const [name, text] of Object.entries(FILES)) writeFileSync(join(user, name), text);
+  execFileSync('mkfifo', [join(user, 'pipe.ts')]);
 });
 afterAll(() => cli.remove());
 
@@ -159,18 +178,113 @@ describe.concurrent('stillwarm check protocol', () => {
     ['late.ts', 'late.ts: one.up: it calls Math.random: a protocol has no clock and no chance (after one.up)'],
     ['wrong.mjs', 'wrong.mjs: model.actors: there is no step'],
     ['none.js', 'none.js: protocol: expected an object, got 7'],
-    ['broken.ts', 'broken.ts:1: Expression expected'],
-    ['quits.mjs', 'quits.mjs: it has ended its thread'],
+    ['broken.ts', 'stillwarm: broken.ts:1: Expression expected'],
+    ['quits.mjs', 'quits.mjs: its import: it has ended its thread'],
+    ['waits.mjs', 'waits.mjs: its import does not end'],
+    ['exits.mjs', 'exits.mjs: one.up: it has ended its thread'],
+    ['swaps.mjs --patience 500ms', 'swaps.mjs: alike: swap: it does not return'],
+    ['posts.mjs', 'posts.mjs: it posts a message to the thread of stillwarm'],
     ['nothing.ts', 'cannot read nothing.ts: no such file'],
     ['good.txt', 'FILE: expected .js, .mjs, .mts or .ts, got good.txt'],
     ['good.ts --fault other', '--fault: good.ts has no other; there are one more'],
     ['--fault other', '--fault: name the FILE, too'],
     ['good.ts --report good.ts', '--report'],
+    ['good.ts --report part.json', 'part.json is there, and may be a part of a program: it is not replaced'],
+    ['pipe.ts', 'cannot read pipe.ts: not a regular file'],
   ])('%s is refused in one line, with exit status 2', async (line, message) => {
     const { status, out, err } = await check(...line.split(' '));
     expect({ status, out }).toEqual({ status: 2, out: '' });
     expect(err).toContain(message);
     expect(err.trimEnd().split('\n')).toHaveLength(1);
+  });
+});
+
+/** What the thread tells last, of a protocol that is searched in this thread. */
+const last = async (name: string, text: string): Promise<ProtocolMessage> => {
+  const [file, path] = [name, join(user, name)];
+  writeFileSync(path, text);
+  const bounds = { fault: undefined, states: 1000, depth: undefined, cells: new Int32Array(2) };
+  return new Promise((end) => {
+    runProtocol({ role: 'protocol', path, file, ...bounds }, (message) => {
+      if (message.kind === 'done' || message.kind === 'failed') end(message);
+    });
+  });
+};
+
+describe('a search that is refused', () => {
+  it('a refusal tells the last steps of a long history, and what a step prints goes to standard error', async () => {
+    const { status, out, err } = await cli.start(user, 'stillwarm check protocol long.ts --json');
+    expect({ status, out }).toEqual({ status: 2, out: '' });
+    expect(err).toContain('n 1\n');
+    expect(err).toContain(`it throws Error: 25 (after …, ${Array<string>(20).fill('one.up').join(', ')})\n`);
+  });
+
+  it('a refusal in the search with a fault names the fault, and what was searched before is printed', async () => {
+    const { status, out, err } = await check('second.ts');
+    expect(status).toBe(2);
+    expect(cells(out)).toHaveLength(2);
+    expect(err).toBe('stillwarm: second.ts with one more: one.up: it throws Error: three (after one.up, one.up)\n');
+  });
+});
+
+describe('the thread of a protocol', () => {
+  it.each([
+    [
+      'a getter',
+      'export default { what: "w", build() {}, get name() { throw new RangeError("ng\\nmore"); } };',
+      'protocol: it throws RangeError: ng when it is read',
+    ],
+    [
+      'a trap',
+      'export default { what: "w", build() {}, get name() { throw new Proxy(new Error(""), { getPrototypeOf() { throw 1; } }); } };',
+      'protocol: it throws what cannot be told when it is read',
+    ],
+  ])('whatever %s of a protocol throws is one line with the file', async (what, text, message) => {
+    expect(await last(`${what}.mjs`, text)).toMatchObject({
+      ...{ kind: 'failed', error: { name: 'InputError', message: `${what}.mjs: ${message}` } },
+    });
+  });
+});
+
+describe('what a file exports', () => {
+  it.each([
+    ['nothing', 'export const a = 1;', 'nothing by default'],
+    ['promise', 'export default Promise.resolve({});', 'a promise by default, and no protocol'],
+    ['list', 'export default [];', 'a list by default, and no protocol'],
+    ['function', 'export default () => 1;', 'a function by default, and no protocol'],
+  ])('a default export that is %s is said to be that', async (what, text, message) => {
+    expect(await last(`${what}.mjs`, text)).toMatchObject({ error: { message: `${what}.mjs: it exports ${message}` } });
+  });
+});
+
+describe('the text for people', () => {
+  it('a name with a comma is quoted, a deadlock is reached, and a fault that breaks nothing has its steps told', () => {
+    const rows = checkProtocol({
+      name: 'text',
+      what: 'A counter that a fault stops.',
+      faults: { early: { what: 'It never goes on.', breaks: 'small', within: 1 } },
+      build: (has) => ({
+        initial: { n: 0 },
+        actors: {
+          one: {
+            'go, up': {
+              when: ({ n }) => n === 0 && !has('early'),
+              do: (state: { n: number }) => {
+                state.n++;
+              },
+            },
+            stop: { when: () => false, do: () => undefined },
+          },
+        },
+        laws: { always: { small: ({ n }) => n < 2 }, done: ({ n }) => n === 0 },
+      }),
+    });
+    const text = renderProtocols(
+      [{ file: 'f', protocol: 'text', what: '', rows: rows.map((row) => ({ row, ms: 0 })) }],
+      false,
+    );
+    expect(text).toContain('text: a deadlock is reached after 1 step\n');
+    expect(text).toContain('text with early: never taken: "one.go, up", one.stop\n');
   });
 });
 

@@ -31,3 +31,20 @@ it('an error of another class keeps its name, message and stack, and anything el
   }
   expect(sent('only a text').message).toBe('only a text');
 });
+
+it('an error that throws when it is looked at is told as one that cannot be read', () => {
+  const blind = new Proxy(new Error('unseen'), {
+    getPrototypeOf: () => {
+      throw new Error('again');
+    },
+  });
+  const mute = Object.assign(new Error('unseen'), { message: Object.create(null) as object });
+  for (const error of [blind, mute, Object.create(null)])
+    expect(sent(error).message).toBe('an error that cannot be read');
+});
+
+it('an error whose message is no text, or whose name is that of a method, is sent as text', () => {
+  expect(sent(Object.assign(new Error(''), { message: 7, name: 'toString' }))).toMatchObject({
+    ...{ name: 'toString', message: '7' },
+  });
+});
