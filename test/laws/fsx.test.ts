@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { itWithE2fsprogs, mustBeSound, saveImage } from '../support/e2fsprogs.ts';
-import { checkProperty, playsLaws } from '../support/property.ts';
+import { checkProperty, playsLaws, runsFactor } from '../support/property.ts';
 import { fsx } from './fsx.ts';
 
 describe('the file-system exerciser', () => {
@@ -13,7 +13,9 @@ describe('the file-system exerciser', () => {
         [fc.integer({ min: 1, max: 1 << 30 })],
         (seed) => {
           const path = `${judge.dir}/fsx.img`;
-          const result = fsx(seed as number, playsLaws() ? 10_000 : 5_000, (image) => saveImage(image, path));
+          // So many that each run has reboots.
+          const operations = playsLaws() || runsFactor() > 1 ? 10_000 : 5_000;
+          const result = fsx(seed as number, operations, (image) => saveImage(image, path));
           mustBeSound(judge, path);
           expect(result.reboots).toBeGreaterThan(0);
           expect(result.reused).toBeGreaterThan(0);
