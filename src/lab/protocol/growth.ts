@@ -1,20 +1,9 @@
 /** Which parts of the state still grew when a search ended at its bound. */
 
-import type { Plain } from './api.ts';
 import type { Expander } from './expander.ts';
+import { type Extent, extentOf, NOTHING } from './extent.ts';
 
 const SAMPLE = 500;
-
-interface Extent {
-  /** Numbers and texts. */
-  readonly size: number;
-  /** Greatest absolute value of a number. */
-  readonly greatest: number;
-  /** Characters of all texts. */
-  readonly text: number;
-}
-
-const NOTHING: Extent = { size: 0, greatest: 0, text: 0 };
 
 /** @param cut the first state whose steps were not all taken */
 export function grewOf(expander: Expander, cut: number): string[] {
@@ -35,25 +24,14 @@ function extents(expander: Expander, from: number, to: number): Map<string, Exte
   const stride = Math.max(1, Math.floor((to - from) / SAMPLE));
   for (let number = from; number < to; number += stride)
     for (const [part, value] of Object.entries(expander.stateOf(number))) {
-      const { size, greatest, text } = found.get(part) ?? NOTHING;
+      const { size, greatest, text, longest } = found.get(part) ?? NOTHING;
       const here = extentOf(value);
       found.set(part, {
         size: Math.max(size, here.size),
         greatest: Math.max(greatest, here.greatest),
         text: Math.max(text, here.text),
+        longest: Math.max(longest, here.longest),
       });
     }
   return found;
-}
-
-function extentOf(value: Plain): Extent {
-  if (typeof value === 'number') return { size: 1, greatest: Math.abs(value), text: 0 };
-  if (typeof value !== 'object' || value === null)
-    return { size: 1, greatest: 0, text: typeof value === 'string' ? value.length : 0 };
-  return Object.values(value)
-    .map((each: Plain) => extentOf(each))
-    .reduce((a, b) => ({ size: a.size + b.size, greatest: Math.max(a.greatest, b.greatest), text: a.text + b.text }), {
-      ...NOTHING,
-      size: 1,
-    });
 }

@@ -1,6 +1,7 @@
 /** Takes single steps: from the words of a state to those of the next. */
 
 import { Calls, Refusal } from './calls.ts';
+import { extentOf } from './extent.ts';
 import type { CheckedModel, Move, State } from './model.ts';
 import type { Traps } from './traps.ts';
 import { Codec, flawOf, saidOf, TEXT_MAX, TooLong, WORDS_MAX } from './words.ts';
@@ -120,12 +121,10 @@ export class Stepper {
 
   #refuse(error: unknown, state: State, where: string): never {
     if (isTooLong(error)) {
-      const parts = Object.keys(state).map((part) => [part, sizeOf(state[part])] as const);
-      const [part, size] = parts.reduce((a, b) => (b[1] > a[1] ? b : a));
-      const [wordy, length] = Object.keys(state)
-        .map((part) => [part, longestOf(state[part])] as const)
-        .reduce((a, b) => (b[1] > a[1] ? b : a));
-      if (length > TEXT_MAX)
+      const parts = Object.keys(state).map((part) => ({ part, ...extentOf(state[part]) }));
+      const { part, size } = parts.reduce((x, y) => (y.size > x.size ? y : x));
+      const { part: wordy, longest } = parts.reduce((x, y) => (y.longest > x.longest ? y : x));
+      if (longest > TEXT_MAX)
         throw new Refusal('unbounded', where, `a text grows beyond ${TEXT_MAX} characters, in ${wordy}`);
       throw new Refusal(
         'unbounded',
@@ -209,23 +208,4 @@ function isProxied(state: State): boolean {
   } catch {
     return true;
   }
-}
-
-/** How many numbers and texts a value holds. */
-function sizeOf(value: unknown): number {
-  let size = 0;
-  const walk = (each: unknown, depth: number): void => {
-    size++;
-    if (typeof each !== 'object' || each === null || depth > 64) return;
-    for (const key of Object.keys(each)) walk((each as Record<string, unknown>)[key], depth + 1);
-  };
-  walk(value, 0);
-  return size;
-}
-
-/** Characters of the longest text in a value. */
-function longestOf(value: unknown, depth = 0): number {
-  if (typeof value === 'string') return value.length;
-  if (typeof value !== 'object' || value === null || depth > 64) return 0;
-  return Object.values(value).reduce((most: number, each) => Math.max(most, longestOf(each, depth + 1)), 0);
 }
