@@ -11,6 +11,7 @@
  */
 const MAY_IMPORT = {
   base: [],
+  trace: ['base'],
   format: ['base'],
   sim: ['base'],
   machine: ['base', 'sim', 'machine/profiles'],
