@@ -1,6 +1,6 @@
 /**
  * Requests to block devices as operations on files: each device is one. Pages are counted from the
- * begin of the device's partition, so that a page of the file system is a page here.
+ * start of the device's partition, so that a page of the file system is a page here.
  *
  * Where the partition begins is found from the requests that are whole pages long: most of them
  * begin at one sector modulo 8. The first batch is held back for that.

@@ -16,7 +16,7 @@ export class FileList {
   readonly #lines = new Lines(this);
   #line = 0;
 
-  /** @throws InputError for a line that is none of such a list */
+  /** @throws InputError for a line of another form */
   push(chunk: Uint8Array): void {
     this.#lines.push(chunk);
   }

@@ -1,6 +1,6 @@
 /**
- * Plain numbers, one a line, as the traces of LIRS have them; and raw ones, little-endian. Each is a
- * read. What a number counts is not told. A line `*` separates runs of LIRS, whose blocks are
+ * Plain numbers, one a line, as the traces of LIRS have them; and raw ones, little-endian. Each is
+ * a read. What a number counts is not told. A line `*` separates runs of LIRS, whose blocks are
  * pages.
  */
 

@@ -25,7 +25,7 @@ export class OperationBatch {
   count = 0;
   /**
    * Nanoseconds since the first operation of the trace; NaN where the format tells no time. They
-   * are as told: where calls overlap, and in some formats, one may be before that of the one before.
+   * are as told: where calls overlap, a time may be before the one that precedes it.
    */
   readonly time = new Float64Array(BATCH);
   /** Threads, numbered from 0 in the order in which they appear; 0 where the format has none. */

@@ -1,7 +1,7 @@
 /**
- * oracleGeneral of libCacheSim: packed records, little-endian, of a time in seconds, an object of
- * so many bytes, and the number of the request that asks for it next. It tells no operation: all
- * are reads. Its ids are no places.
+ * oracleGeneral of libCacheSim: packed records, little-endian. A record has a time in seconds, an
+ * object, its bytes, and the number of the next request for it. It tells no operation: all are
+ * reads. Its ids are no places.
  */
 
 import { Clock } from './clock.ts';

@@ -136,7 +136,7 @@ const newFile = (inode: Inode | undefined, path: string | undefined): OpenFile =
 
 type Handler = (caller: Caller) => string | undefined;
 
-/** A call that moves data between memory and a file, at the position or at the place it is given. */
+/** A call that moves data between memory and a file, at the position or at a given place. */
 const transfer =
   (kind: number, offset?: number): Handler =>
   (caller) => {

@@ -44,7 +44,7 @@ export class StraceLine {
   /** Where the path behind the result begins and ends; equal: there is none. */
   resultPath = 0;
   resultPathEnd = 0;
-  /** Of a call that is not over, where its text ends; of one that goes on, where the rest begins. */
+  /** Where the text of a call that is not over ends; where the rest of one begins. */
   cut = 0;
   #midnights = 0;
   #ofDay = 0;

@@ -3,8 +3,8 @@
  * dup, fork and exec, and paths through rename and link. A call that another process interrupts is
  * put together, and has the time of its begin.
  *
- * What a trace does not tell: which pages of a mapped file are read, and at which place a file is
- * that was opened before the trace began. Mappings are counted, and such a file begins at 0.
+ * A trace does not tell which pages of a mapped file are read: mappings are counted. Nor does it
+ * tell the position in a file that was opened before the trace began: it is 0.
  */
 
 import { Clock } from './clock.ts';
