@@ -4,7 +4,7 @@
  */
 
 import { COMMA, type Cursor } from './cursor.ts';
-import type { Context, LineParser } from './format.ts';
+import { type Context, type LineParser, whyNoRange } from './format.ts';
 import { Files } from './ftrace.ts';
 import { OPERATION } from './operations.ts';
 
@@ -45,7 +45,8 @@ export class BootParser implements LineParser {
       tally.leaveOut('pages that were removed');
       return undefined;
     }
-    if (page > 2 ** 40) return 'a place beyond 2^53';
+    const why = whyNoRange(page * PAGE, PAGE * 2 ** order);
+    if (why !== undefined) return why;
     if (Number.isNaN(this.#firstUs)) this.#firstUs = us;
     const file = this.#files.number(major, minor, ino, (name) => emitter.file(name, major === 0));
     const time = (us - this.#firstUs) * US_NS;

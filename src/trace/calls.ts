@@ -7,7 +7,7 @@
  */
 
 import { COMMA, type Cursor } from './cursor.ts';
-import type { Context, LineParser } from './format.ts';
+import { type Context, type LineParser, whyNoRange } from './format.ts';
 import { ALL_FILES, OPERATION } from './operations.ts';
 
 const PAGE = 4096;
@@ -128,7 +128,8 @@ export class CallsParser implements LineParser {
 
   #range(time: number, thread: number, kind: number, ino: number, offset: number, length: number): string | undefined {
     const { emitter, tally } = this.#context;
-    if (offset + length > Number.MAX_SAFE_INTEGER) return 'a place beyond 2^53';
+    const why = whyNoRange(offset, length);
+    if (why !== undefined) return why;
     if (length === 0) tally.leaveOut('reads and writes of 0 bytes');
     else emitter.add(time, thread, kind, this.#fileOf(ino, kind === OPERATION.write), offset, length);
     return undefined;

@@ -8,7 +8,7 @@
 
 import { InputError } from '../base/input-error.ts';
 import { decodeText } from '../base/text.ts';
-import type { Context } from './format.ts';
+import { type Context, whyNoRange } from './format.ts';
 import { Names } from './names.ts';
 import { OPERATION } from './operations.ts';
 
@@ -77,7 +77,8 @@ export class Devices {
     offset: number,
     length: number,
   ): string | undefined {
-    if (offset + length > Number.MAX_SAFE_INTEGER - PAGE) return 'a place beyond 2^53';
+    const why = whyNoRange(offset, length);
+    if (why !== undefined) return why;
     const { emitter, tally } = this.#context;
     if (file === OTHER) {
       tally.leaveOut('requests of other devices');

@@ -7,7 +7,7 @@
 import { decodeText } from '../base/text.ts';
 import { Clock } from './clock.ts';
 import { BLANK, type Cursor, hasAt } from './cursor.ts';
-import type { Context, LineParser } from './format.ts';
+import { type Context, type LineParser, whyNoRange } from './format.ts';
 import { Names } from './names.ts';
 import { OPERATION } from './operations.ts';
 
@@ -108,7 +108,8 @@ export class FioParser implements LineParser {
   ): string | undefined {
     const { emitter, tally } = this.#context;
     if (to <= from) return 'no file';
-    if (offset + length > Number.MAX_SAFE_INTEGER) return 'a place beyond 2^53';
+    const why = whyNoRange(offset, length);
+    if (why !== undefined) return why;
     if (typeof action === 'string') {
       tally.leaveOut(action);
       return undefined;

@@ -13,6 +13,15 @@ export const SHOWN = {
 } as const;
 export type Shown = keyof typeof SHOWN;
 
+/** Most bytes of one operation: more would be a mistake. */
+export const MOST_LENGTH = 2 ** 36;
+
+/** Why an operation cannot have a range; undefined: it can. */
+export function whyNoRange(offset: number, length: number): string | undefined {
+  if (length > MOST_LENGTH) return 'more than 64 GiB at once';
+  return offset > Number.MAX_SAFE_INTEGER - 2 * MOST_LENGTH ? 'a place beyond 2^53' : undefined;
+}
+
 /** A file that the list beside a trace names. */
 export interface ListedFile {
   readonly path: string;

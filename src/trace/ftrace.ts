@@ -6,7 +6,7 @@
 
 import { Clock } from './clock.ts';
 import { BLANK, COMMA, type Cursor, hasAt } from './cursor.ts';
-import type { Context, LineParser } from './format.ts';
+import { type Context, type LineParser, whyNoRange } from './format.ts';
 import { OPERATION } from './operations.ts';
 
 const PAGE = 4096;
@@ -101,7 +101,8 @@ export class FtraceParser implements LineParser {
         length = last - offset + PAGE;
       }
     } else return 'an unknown event';
-    if (offset + length > Number.MAX_SAFE_INTEGER) return 'a place beyond 2^53';
+    const why = whyNoRange(offset, length);
+    if (why !== undefined) return why;
     const file = this.#files.number(major, minor, ino, (text) => emitter.file(text, false));
     emitter.add(this.#clock.since(high, low), emitter.thread(thread), OPERATION.read, file, offset, length);
     return undefined;

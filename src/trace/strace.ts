@@ -11,7 +11,8 @@ import { Clock } from './clock.ts';
 import type { Cursor } from './cursor.ts';
 import type { Context, LineParser } from './format.ts';
 import { Names } from './names.ts';
-import { CALLS, Caller, sharesDirectory, sharesFiles } from './strace-calls.ts';
+import { Caller } from './strace-caller.ts';
+import { CALLS, sharesDirectory, sharesFiles } from './strace-calls.ts';
 import { Process } from './strace-files.ts';
 import type { StraceLine } from './strace-line.ts';
 

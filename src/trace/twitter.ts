@@ -5,7 +5,7 @@
 
 import { Clock } from './clock.ts';
 import { COMMA, type Cursor } from './cursor.ts';
-import type { Context, LineParser } from './format.ts';
+import { type Context, type LineParser, whyNoRange } from './format.ts';
 import { Names } from './names.ts';
 import { Objects } from './objects.ts';
 import { OPERATION } from './operations.ts';
@@ -34,7 +34,7 @@ export class TwitterParser implements LineParser {
     const keyEnd = cursor.at++;
     if (cursor.integer() < 0 || !cursor.skip(COMMA)) return 'no size of the key';
     const size = cursor.integer();
-    if (size < 0 || !cursor.skip(COMMA)) return 'no size of the value';
+    if (size < 0 || whyNoRange(0, size) !== undefined || !cursor.skip(COMMA)) return 'no size of the value';
     const client = cursor.integer();
     if (client < 0 || !cursor.skip(COMMA)) return 'no client';
     const kind = READS.some((name) => cursor.text(name))

@@ -6,7 +6,7 @@
 
 import { decodeText } from '../base/text.ts';
 import { BLANK, type Cursor } from './cursor.ts';
-import type { Context, LineParser } from './format.ts';
+import { type Context, type LineParser, whyNoRange } from './format.ts';
 import { Names } from './names.ts';
 import { OPERATION } from './operations.ts';
 
@@ -50,6 +50,8 @@ export class WebLogParser implements LineParser {
     if (status < 100 || status > 999 || !cursor.blanks()) return 'no status';
     const sent = cursor.skip(MINUS!) ? 0 : cursor.integer();
     if (sent < 0 || (!cursor.isAtEnd && !cursor.blanks())) return 'no size';
+    const why = whyNoRange(0, sent);
+    if (why !== undefined) return why;
 
     cursor.at = request;
     const end = cursor.end;
