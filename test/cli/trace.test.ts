@@ -1,4 +1,4 @@
-// `stillwarm trace` and `stillwarm capture`: what they print, what they write, and what they refuse.
+// `stillwarm trace` and `stillwarm capture`: what they print, write and refuse.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

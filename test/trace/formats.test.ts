@@ -1,5 +1,5 @@
-// What all formats have in common, and what some of them meet: headers, cut lines, units, devices,
-// partitions, numbers beyond a float, and lines that cannot be understood.
+// What all formats have in common. Some meet headers, cut lines, units, devices, partitions,
+// numbers beyond a float, and lines that cannot be understood.
 import { describe, expect, it } from 'vitest';
 import { InputError } from '../../src/base/index.ts';
 import { FORMAT_NAMES, type FormatName, type ReadOptions } from '../../src/trace/index.ts';

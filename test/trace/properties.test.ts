@@ -134,9 +134,9 @@ property(
     list.forEach(({ us, isRead, sector, sectors }, n) => {
       const at = n * size;
       const [command, ver, length] = version === 1 ? [12, 14, 4] : [0, 2, 8];
-      view.setUint16(at + command!, isRead ? 0x28 : 0x8a, true);
-      view.setUint16(at + ver!, version << 8, true);
-      view.setUint32(at + length!, sectors * SECTOR, true);
+      view.setUint16(at + command, isRead ? 0x28 : 0x8a, true);
+      view.setUint16(at + ver, version << 8, true);
+      view.setUint32(at + length, sectors * SECTOR, true);
       view.setBigUint64(at + 16, BigInt(sector), true);
       view.setBigUint64(at + 24, BigInt(us), true);
     });

@@ -82,12 +82,12 @@ describe('a trace that is packed', () => {
         writeFileSync(path, damaged);
         const said = await read(path).then(
           () => '',
-          (error: unknown) => (error instanceof InputError ? error.message : `${error}`),
+          (error: unknown) => (error instanceof InputError ? error.message : `no refusal: ${String(error)}`),
         );
         if (said !== '') refused++;
         expect(said).toMatch(/^(|[^\n]*(packed by (gzip|xz|zstd)|not understood|no format|empty|fit several)[^\n]*)$/);
       }
-      // Of gzip some fields of the header decide nothing. zstd has checksums that fzstd does not read.
+      // Fields of the header of gzip decide nothing. fzstd does not read the checksums of zstd.
       expect(refused).toBeGreaterThan(packer === 'zstd' ? 3 : 10);
     });
   });
