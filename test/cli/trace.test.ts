@@ -182,6 +182,9 @@ describe('capture', () => {
       expect((await ran(dir, 'capture', '--force', '-o', 'r.strace', '--', 'sh', '-c', 'kill -TERM $$')).status).toBe(
         143,
       );
+      const none = await ran(dir, 'capture', '-o', 'n.strace', '--', './no-such-program');
+      expect([none.status, none.err]).toEqual([2, 'stillwarm: capture: strace could not begin ./no-such-program\n']);
+      expect(existsSync(join(dir, 'n.strace'))).toBe(false);
       expect((await ran(dir, 'capture', 'true')).status).toBe(0);
       expect(existsSync(join(dir, 'true.strace'))).toBe(true);
     });

@@ -47,6 +47,8 @@ export const LONG_FILES: readonly string[] = [
   'test/kernel/fs/jbd/jbd.test.ts',
   'test/cli/kit/pool.test.ts',
   'test/doors/machine/whole-machine.test.ts',
+  'test/trace/properties.test.ts',
+  'test/experiment/host/trace-file.test.ts',
   'test/laws/hostile-network.test.ts',
   'test/laws/warm-vm-laws.test.ts',
   'test/examples/sqlite-steps.test.ts',
