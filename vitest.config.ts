@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { defineConfig, type ViteUserConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { COMPILED_MODULES, compiledSources } from './test/support/compiled-sources.ts';
+import { SHORT_RUNS } from './test/support/engine-flags.ts';
 import { LONG_FILES } from './test/support/long-files.ts';
 
 for (const file of LONG_FILES)
@@ -93,7 +94,7 @@ export default defineConfig(({ mode }) => {
       pool: 'forks',
       maxWorkers,
       // A machine is megabytes that are soon garbage. Each core has a worker, so none is left to help.
-      execArgv: ['--max-semi-space-size=64', '--single-threaded-gc'],
+      execArgv: ['--max-semi-space-size=64', '--single-threaded-gc', ...SHORT_RUNS],
       sequence: { sequencer: isMutant ? AsListed : LongestFirst },
       setupFiles: ['test/support/setup.ts'],
       // So long that no test fails because the machine is busy (TIMEOUT_MS of test/support/property.ts).

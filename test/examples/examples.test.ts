@@ -5,11 +5,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { doors, examples, forUsers } from '../../tools/examples.mjs';
+import { casesOf } from '../support/product.ts';
 import { ANSWERS, RUNS } from './runs.ts';
 
 const DOORS = doors();
 
-it.each(Object.keys(RUNS))('the example %s answers what it should', async (name) => {
+/** Protocols are searched whole; protocols.test.ts and warm-cache.test.ts search them, too. */
+const [others, protocols] = [false, true].map((wanted) =>
+  Object.keys(RUNS).filter((name) => name.startsWith('protocols/') === wanted),
+);
+
+it.each([...others!, ...casesOf('an example that is a protocol', '', protocols!, { sample: 1 })])('the example %s answers what it should', async (name) => {
   const parent = mkdtempSync(join(tmpdir(), 'example-'));
   try {
     const folder = mkdtempSync(join(parent, 'folder-'));

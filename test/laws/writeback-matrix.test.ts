@@ -21,6 +21,7 @@ import { MAP, MS, O, PG, PROT, type Syscalls } from '../../src/kernel/index.ts';
 import type { Process } from '../../src/sim/index.ts';
 import { findE2fsprogs, mustPassE2fsck, saveImage } from '../support/e2fsprogs.ts';
 import { emptyImage, GuestDisk, RIO, RIO_WARM_CACHE } from '../support/guest-disk.ts';
+import { casesOf } from '../support/product.ts';
 
 const RW = PROT.read | PROT.write;
 /** Bytes of the file's last page that are in it. */
@@ -38,6 +39,7 @@ const STATES = ['tail behind the end', 'hole', 'unlinked', 'registered, not name
 type State = (typeof STATES)[number];
 const PATHS = ['reclaim', 'kupdate', 'fsync', 'msync', 'truncate', 'unmount', 'Rio'] as const;
 type Path = (typeof PATHS)[number];
+const MATRIX = STATES.flatMap((state) => PATHS.map((path) => [state, path] as const));
 
 /** What page the state is about. */
 const pageOf = (state: State): number => (state === 'tail behind the end' ? 2 : 1);
@@ -233,11 +235,11 @@ describe.each([
   ['ext3', 1024, false],
   ['ext2 with a registry', undefined, true],
   ['ext3 with a registry', 1024, true],
-] as const)('%s', (_, journalBlocks, hasRegistry) => {
+] as const)('%s', (name, journalBlocks, hasRegistry) => {
   const paths: string[] = [];
-  for (const state of STATES)
-    for (const path of PATHS)
-      it(`a page that is ${state} is on the disk as it must be after ${path}`, () => {
+  const played = casesOf('the states of a page, and how it goes home', name, MATRIX, { sample: 10, whole: 35 });
+  for (const [state, path] of played)
+    it(`a page that is ${state} is on the disk as it must be after ${path}`, () => {
         const scene = new Scene(state, path, journalBlocks, hasRegistry);
         scene.go(path, state);
         const index = pageOf(state);
@@ -294,7 +296,7 @@ describe.each([
         saveImage(scene.image, paths.at(-1)!);
       });
 
-  if (tools !== undefined && !hasRegistry)
+  if (tools !== undefined && !hasRegistry && played.length > 0)
     it('a disk after any of these is sound for e2fsck', () => {
       expect(paths.length).toBeGreaterThan(0);
       mustPassE2fsck(tools, ...paths);

@@ -19,8 +19,12 @@ import { WORKLOADS } from '../../../src/experiment/guest/options.ts';
 import { type StrategyName } from '../../../src/experiment/host/strategies.ts';
 import type { StrategyOutcome } from '../../../src/experiment/guest/strategy.ts';
 import type { Testbed } from '../../../src/experiment/host/testbed.ts';
+import { casesOf } from '../../support/product.ts';
 import { diskOf, pattern, runSmall } from '../../support/small-disk.ts';
 
+/** Places that are wrong, of which `npm test` plays some. */
+const someOf = <T>(part: string, all: readonly T[], sample: number): readonly T[] =>
+  casesOf('the checks of the oracle', part, all, { sample });
 /** Pages of /long: two reads, and an indirect block. */
 const LONG_PAGES = 18;
 const LONG_BYTES = 17 * PAGE_SIZE + 100;
@@ -107,7 +111,7 @@ describe('the check of reads', () => {
     ['/long', LONG_BYTES - 1],
     ['/hole', 3 * PAGE_SIZE - 1],
   ];
-  it.each(places)('the check of reads finds byte %s:%i wrong in each of four runs', (path, position) => {
+  it.each(someOf('bytes of files', places, 4))('the check of reads finds byte %s:%i wrong in each of four runs', (path, position) => {
     const outcome = runFlawed((bytes) => {
       flip(bytes, placeOf(path, position));
     });
@@ -150,12 +154,13 @@ describe('the check of reads', () => {
     },
   );
 
-  it.each([
+  const lengths: (readonly [number, string])[] = [
     [-1, `/long: ended at byte ${LONG_BYTES - 1} of ${LONG_BYTES}`],
     [-LONG_BYTES, `/long: ended at byte 0 of ${LONG_BYTES}`],
     [READ_BYTES - LONG_BYTES, `/long: ended at byte ${READ_BYTES} of ${LONG_BYTES}`],
     [1, `/long: read ${counted(LONG_BYTES + 1, 'byte')} of ${grouped(LONG_BYTES)}`],
-  ])('the check of reads finds a file that is %i bytes longer to the guest', (longer, what) => {
+  ];
+  it.each(someOf('lengths', lengths, 2))('the check of reads finds a file that is %i bytes longer to the guest', (longer, what) => {
     const outcome = runFlawed((bytes) => {
       const size = Buffer.alloc(4);
       size.writeUInt32LE(LONG_BYTES + longer);
@@ -176,12 +181,13 @@ describe('the check of reads', () => {
 });
 
 describe('the check of reused pages', () => {
-  it.each([
+  const kept = [
     [0, 0],
     [11, 4095],
     [12, 17],
     [17, 99],
-  ])('the check of reused pages finds page %i of a file wrong at byte %i once, and then both reads do', (page, at) => {
+  ] as const;
+  it.each(someOf('kept pages', kept, 2))('the check of reused pages finds page %i of a file wrong at byte %i once, and then both reads do', (page, at) => {
     const block = truth.blockOf(inoOf('/long'), page);
     const outcome = runSmall(diskOf(image), 'warm-cache', {}, (testbed) => {
       flipKept(testbed, block, at);
@@ -257,7 +263,7 @@ describe('the check of writes', () => {
   const line = (path: string, bytes: number): string => `GET ${path} 200 ${bytes}\n`;
   const LOGGED = 2 * truth.listFiles().reduce((sum, { path, size }) => sum + line(path, size).length, 0);
 
-  it.each([0, 1, LOGGED >> 1, LOGGED - 1])(
+  it.each(someOf('bytes of the log', [0, 1, LOGGED >> 1, LOGGED - 1], 2))(
     'the check of writes counts what follows byte %i of the log as lost when that is wrong',
     (at) => {
       const medium = image.clone();

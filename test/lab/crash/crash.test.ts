@@ -104,7 +104,7 @@ describe('a workload that stops at its steps', () => {
         const { violations, counts } = play({
           workload,
           strategy,
-          crash: crash(2, playsWhole(workload)),
+          crash: crash(1, playsWhole(workload)),
           depth: 3,
           seed: 5,
         });
@@ -157,12 +157,12 @@ describe('a workload that stops at its steps', () => {
     const options = {
       workload: 'write-fsync',
       fs: 'ext3',
-      crash: { sample: 12 },
+      crash: { sample: 6 },
       without: ['writeProtection'],
       seed: 3,
     };
     const whole = play(options);
-    const pieces = [play(options, 0, 5), play(options, 5, 6), play(options, 6, 12)];
+    const pieces = [play(options, 0, 2), play(options, 2, 3), play(options, 3, 6)];
     const sum = (pick: (result: PartResult) => Readonly<Record<string, number>>): Record<string, number> => {
       const total: Record<string, number> = {};
       for (const piece of pieces)

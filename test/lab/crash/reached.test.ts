@@ -21,12 +21,15 @@ it('a run over all built-in workloads that do not reboot meets every state of th
   };
   for (const [workload, options] of Object.entries(seldom)) play({ workload, ...options });
   const often = Object.keys(WORKLOADS).filter((name) => WORKLOADS[name]!.reboot === undefined && !(name in seldom));
-  for (const workload of often)
-    for (const [fs, strategy] of [
-      ['ext2', 'warm-cache+metadata'],
-      ['ext3', 'rio+warm-cache'],
-    ])
-      play({ workload, fs, strategy, crash: { sample: 12 } });
+  // They take turns. A run of the laws plays each with both (crash.test.ts).
+  const KINDS = [
+    ['ext3', 'rio+warm-cache'],
+    ['ext2', 'warm-cache+metadata'],
+  ] as const;
+  for (const [n, workload] of often.entries()) {
+    const [fs, strategy] = KINDS[n % 2]!;
+    play({ workload, fs, strategy, crash: { sample: 6 } });
+  }
   play({ workload: 'reuse', kinds: ['power'], crash: { sample: 30 } });
   play({ workload: 'truncate', depth: 3, crash: { sample: 2 } });
   expect(REACHED.filter((name) => reached.get(name) === 0)).toEqual([]);
