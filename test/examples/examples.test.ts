@@ -15,20 +15,23 @@ const [others, protocols] = [false, true].map((wanted) =>
   Object.keys(RUNS).filter((name) => name.startsWith('protocols/') === wanted),
 );
 
-it.each([...others!, ...casesOf('an example that is a protocol', '', protocols!, { sample: 1 })])('the example %s answers what it should', async (name) => {
-  const parent = mkdtempSync(join(tmpdir(), 'example-'));
-  try {
-    const folder = mkdtempSync(join(parent, 'folder-'));
-    const path = join(import.meta.dirname, '../../examples', name);
-    const module: unknown = await import(path);
-    const door = <D>(wanted: string): Promise<D> =>
-      import([...DOORS].find(([, known]) => known === wanted)![0]) as Promise<D>;
-    const answer: unknown = await RUNS[name]!(module, { door, folder });
-    expect(JSON.parse(JSON.stringify(answer))).toEqual(ANSWERS[name]);
-  } finally {
-    rmSync(parent, { recursive: true, force: true });
-  }
-});
+it.each([...others!, ...casesOf('an example that is a protocol', '', protocols!, { sample: 1 })])(
+  'the example %s answers what it should',
+  async (name) => {
+    const parent = mkdtempSync(join(tmpdir(), 'example-'));
+    try {
+      const folder = mkdtempSync(join(parent, 'folder-'));
+      const path = join(import.meta.dirname, '../../examples', name);
+      const module: unknown = await import(path);
+      const door = <D>(wanted: string): Promise<D> =>
+        import([...DOORS].find(([, known]) => known === wanted)![0]) as Promise<D>;
+      const answer: unknown = await RUNS[name]!(module, { door, folder });
+      expect(JSON.parse(JSON.stringify(answer))).toEqual(ANSWERS[name]);
+    } finally {
+      rmSync(parent, { recursive: true, force: true });
+    }
+  },
+);
 
 it('every example has a run, and every door an example', () => {
   const names = examples();

@@ -40,7 +40,8 @@ describe('ZenFS on a guest', () => {
   });
 
   it('the suite of ZenFS passes on a guest but for the exceptions that the README lists', async () => {
-    const isExceptional = (file: string): boolean => [...EXCEPTIONS.keys()].some((name) => name.startsWith(`${file} > `));
+    const isExceptional = (file: string): boolean =>
+      [...EXCEPTIONS.keys()].some((name) => name.startsWith(`${file} > `));
     const others = SUITE_FILES.filter((file) => !isExceptional(file));
     const played = casesOf('the suite of ZenFS on a guest', 'guest', others, { sample: 6 });
     const files = SUITE_FILES.filter((file) => isExceptional(file) || played.includes(file));

@@ -111,14 +111,17 @@ describe('the check of reads', () => {
     ['/long', LONG_BYTES - 1],
     ['/hole', 3 * PAGE_SIZE - 1],
   ];
-  it.each(someOf('bytes of files', places, 4))('the check of reads finds byte %s:%i wrong in each of four runs', (path, position) => {
-    const outcome = runFlawed((bytes) => {
-      flip(bytes, placeOf(path, position));
-    });
-    expect(countOf(outcome)).toBe(4);
-    expect(whatOf(outcome)).toEqual(new Array(3).fill(`${path}: byte ${position} was read wrong`));
-    expect(outcome.result.verified.bytes).toBe(4 * DATA_BYTES);
-  });
+  it.each(someOf('bytes of files', places, 4))(
+    'the check of reads finds byte %s:%i wrong in each of four runs',
+    (path, position) => {
+      const outcome = runFlawed((bytes) => {
+        flip(bytes, placeOf(path, position));
+      });
+      expect(countOf(outcome)).toBe(4);
+      expect(whatOf(outcome)).toEqual(new Array(3).fill(`${path}: byte ${position} was read wrong`));
+      expect(outcome.result.verified.bytes).toBe(4 * DATA_BYTES);
+    },
+  );
 
   it('the check of reads reports each read that is wrong once, at its first wrong byte', () => {
     const outcome = runFlawed((bytes) => {
@@ -160,16 +163,19 @@ describe('the check of reads', () => {
     [READ_BYTES - LONG_BYTES, `/long: ended at byte ${READ_BYTES} of ${LONG_BYTES}`],
     [1, `/long: read ${counted(LONG_BYTES + 1, 'byte')} of ${grouped(LONG_BYTES)}`],
   ];
-  it.each(someOf('lengths', lengths, 2))('the check of reads finds a file that is %i bytes longer to the guest', (longer, what) => {
-    const outcome = runFlawed((bytes) => {
-      const size = Buffer.alloc(4);
-      size.writeUInt32LE(LONG_BYTES + longer);
-      bytes.write(inodeAt(inoOf('/long')) + 4, size, 0, 4);
-    });
-    expect(countOf(outcome)).toBe(4);
-    expect(whatOf(outcome)).toEqual(new Array(3).fill(what));
-    expect(outcome.result.verified.bytes).toBe(4 * (DATA_BYTES + longer));
-  });
+  it.each(someOf('lengths', lengths, 2))(
+    'the check of reads finds a file that is %i bytes longer to the guest',
+    (longer, what) => {
+      const outcome = runFlawed((bytes) => {
+        const size = Buffer.alloc(4);
+        size.writeUInt32LE(LONG_BYTES + longer);
+        bytes.write(inodeAt(inoOf('/long')) + 4, size, 0, 4);
+      });
+      expect(countOf(outcome)).toBe(4);
+      expect(whatOf(outcome)).toEqual(new Array(3).fill(what));
+      expect(outcome.result.verified.bytes).toBe(4 * (DATA_BYTES + longer));
+    },
+  );
 
   it('the check of reads does not take a limit for the end of a file', () => {
     for (const limit of [1, 5000, 5001, 70_000]) {
@@ -187,24 +193,27 @@ describe('the check of reused pages', () => {
     [12, 17],
     [17, 99],
   ] as const;
-  it.each(someOf('kept pages', kept, 2))('the check of reused pages finds page %i of a file wrong at byte %i once, and then both reads do', (page, at) => {
-    const block = truth.blockOf(inoOf('/long'), page);
-    const outcome = runSmall(diskOf(image), 'warm-cache', {}, (testbed) => {
-      flipKept(testbed, block, at);
-    });
-    const read = `/long: byte ${page * PAGE_SIZE + at} was read wrong`;
-    expect(countOf(outcome)).toBe(3);
-    expect(whatOf(outcome)).toEqual([
-      expect.stringMatching(
-        new RegExp(
-          `^page ${page} of inode ${inoOf('/long')} \\(pfn \\d+\\) was reused, but differs from block ${block} at byte ${at}$`,
+  it.each(someOf('kept pages', kept, 2))(
+    'the check of reused pages finds page %i of a file wrong at byte %i once, and then both reads do',
+    (page, at) => {
+      const block = truth.blockOf(inoOf('/long'), page);
+      const outcome = runSmall(diskOf(image), 'warm-cache', {}, (testbed) => {
+        flipKept(testbed, block, at);
+      });
+      const read = `/long: byte ${page * PAGE_SIZE + at} was read wrong`;
+      expect(countOf(outcome)).toBe(3);
+      expect(whatOf(outcome)).toEqual([
+        expect.stringMatching(
+          new RegExp(
+            `^page ${page} of inode ${inoOf('/long')} \\(pfn \\d+\\) was reused, but differs from block ${block} at byte ${at}$`,
+          ),
         ),
-      ),
-      read,
-      read,
-    ]);
-    expect(outcome.result.verified).toMatchObject({ pages: DATA_PAGES, bytes: 4 * DATA_BYTES });
-  });
+        read,
+        read,
+      ]);
+      expect(outcome.result.verified).toMatchObject({ pages: DATA_PAGES, bytes: 4 * DATA_BYTES });
+    },
+  );
 
   it('the check of reused pages finds a byte behind the end of a file, which no read returns', () => {
     const block = truth.blockOf(inoOf('/short'), 1);
