@@ -20,8 +20,11 @@ import { it } from 'vitest';
 import * as door from '../../src/doors/testing/check.ts';
 import { givingBack } from './memories.ts';
 
-/** Cases of a property that does not say how many; and in a run of the laws. */
-const DEFAULT_RUNS = 20;
+/**
+ * Cases of a property that does not say how many; where the tests of a mutant are all that it meets
+ * (tools/mutants.mjs); and in a run of the laws.
+ */
+const DEFAULT_RUNS = process.env['STILLWARM_MUTANTS'] === undefined ? 20 : 40;
 const DEFAULT_LAW_RUNS = 100;
 /**
  * What a test may take of the host's time: some ten times what the slowest takes alone. So none
