@@ -61,6 +61,9 @@ const STARTING_FILES = filesWith(/\b(describeWithBrowser|BuiltCli|node:child_pro
 /** Whether the sources stay as they are, and nobody asks which lines of them run. */
 const IS_COMPILED = process.argv.includes('run') && !process.argv.some((each) => each.startsWith('--coverage'));
 
+/** Of test files that share a process, besides test/support/setup.ts. */
+const SETUP_OF_SHARED = ['test/support/machines.ts'];
+
 const LAWS: ViteUserConfig['test'] = { env: { STILLWARM_LAWS: 'whole' }, testTimeout: 7_200_000 };
 
 export default defineConfig(({ mode }) => {
@@ -80,7 +83,13 @@ export default defineConfig(({ mode }) => {
     // One process a file.
     { name: 'alone', plugins, isolate: true, include: files.filter(isAlone) },
     // One process a core. It loads what all of them import once, and compiles the model once.
-    { name: 'shared', plugins, isolate: false, include: files.filter(isShared) },
+    {
+      name: 'shared',
+      plugins,
+      isolate: false,
+      include: files.filter(isShared),
+      setupFiles: isMutant ? [] : SETUP_OF_SHARED,
+    },
   ].filter(({ name, include }) => include.length > 0 && (mode !== 'fast' || name === 'shared'));
   return {
     test: {
