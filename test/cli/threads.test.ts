@@ -24,7 +24,7 @@ afterAll(() => {
 });
 
 const COMMON = '--memory 16MiB --seed 3 --bare-boot files';
-const REBOOT = `reboot --strategy cold,warm-cache,warm-cache+metadata ${COMMON}`;
+const REBOOT = `reboot --strategy cold,warm-cache ${COMMON}`;
 const VMM = `vmm-reboot --single --disk instant --profile server-2026 --strategy warm-vm,warm-cache ${COMMON}`;
 const WEB = `web --disk instant --before 1 --after 1 --rate 5 --strategy cold,warm-cache ${COMMON}`;
 
