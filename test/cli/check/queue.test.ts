@@ -17,7 +17,6 @@ import { partPlayer } from '../../../src/cli/check/queue-processor.ts';
 import { RUNNING, workloadOptions } from '../../../src/cli/check/options.ts';
 import { main } from '../../../src/cli/commands.ts';
 import { BuiltCli } from '../../support/built-cli.ts';
-import { SHORT_RUNS } from '../../support/engine-flags.ts';
 import { describeWithRedis, freePort } from '../../support/redis-server.ts';
 import { captureIo } from '../capture.ts';
 import { doubleEntry } from './double.mjs';
@@ -48,7 +47,7 @@ class Running {
   #err = '';
 
   constructor(line: string, program = entry) {
-    this.process = spawn(process.execPath, [...SHORT_RUNS, program, ...line.split(' ')], { cwd: dir });
+    this.process = spawn(process.execPath, [program, ...line.split(' ')], { cwd: dir });
     started.push(this.process);
     this.process.stdout!.on('data', (text) => (this.out += `${text}`));
     this.process.stderr!.on('data', (text) => (this.#err += `${text}`));

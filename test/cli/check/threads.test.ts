@@ -136,7 +136,7 @@ export default function* () { yield door; yield* [2, 3]; yield last; }`;
   ])('the mistake of %s is one line that names the file and the place', async (name, text, message) => {
     write(name, text);
     const isSilent = message.source.includes('no end');
-    const line = `--workload ${name} --patience ${isSilent ? '1s' : '50s'} --jobs 1`;
+    const line = `--workload ${name} --patience ${isSilent ? '1s' : '50s'} --jobs 2`;
     const { status, out, err } = await (isSilent ? start(line) : check(line));
     expect({ status, out }).toEqual({ status: 2, out: '' });
     expect(err).toMatch(/^stillwarm: [^\n]*\n$/);
