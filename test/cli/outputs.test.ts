@@ -182,8 +182,8 @@ describe.each(Object.keys(OUTPUTS))('%s', (option) => {
       if (why === undefined) {
         expect({ status, err }).toEqual({ status: 0, err: '' });
         const after = snapshot();
-        // A link is still one; what is read is as it was, except for a file that only the other input
-        // has.
+        // A link is still one; what is read is as it was, except for a file that only the other
+        // input has.
         if (target.startsWith('a link'))
           expect(lstatSync(file === '' ? join(dir, 'out') : at).isSymbolicLink()).toBe(true);
         if (target !== 'a link to a file in the directory') expect(after.get('input/one')).toBe('precious');

@@ -21,8 +21,8 @@ import * as door from '../../src/doors/testing/check.ts';
 import { givingBack } from './memories.ts';
 
 /**
- * Cases of a property that does not say how many; where the tests of a mutant are all that it meets
- * (tools/mutants.mjs); and in a run of the laws.
+ * Cases of a property that does not say how many, in `npm test` and in a run of the laws. A mutant
+ * meets more cases than `npm test` has (tools/mutants.mjs).
  */
 const DEFAULT_RUNS = process.env['STILLWARM_MUTANTS'] === undefined ? 20 : 40;
 const DEFAULT_LAW_RUNS = 100;
