@@ -56,6 +56,7 @@ export class Player {
   readonly counts = {
     states: 0,
     'steps covered': 0,
+    'cuts covered': 0,
     'pages taken over': 0,
     'pages compared': 0,
     'crashes in recoveries': 0,
@@ -117,6 +118,8 @@ export class Player {
       },
       torn: ({ number }, lines) => {
         visit(machine, number - first, lines);
+        const next = cases[done]?.point;
+        return next?.step === number - first ? next.lines : 0;
       },
     });
     const machine = this.#subject.boot(0, { watch });
@@ -150,9 +153,7 @@ export class Player {
                 countsReboots: true,
                 watch: (its: Machine) => ({
                   before: (at: Step) => (looks(its) ? look(its, at, 0) : 0),
-                  torn: (at: Step, torn: number) => {
-                    if (looks(its)) look(its, at, torn);
-                  },
+                  torn: (at: Step, torn: number) => (looks(its) ? look(its, at, torn) : 0),
                 }),
               }),
         });
@@ -271,7 +272,10 @@ export class Player {
     const preserved = hasBegunTwice(playing) ? (machine.report().reboots[0]?.preserved ?? 0) : 0;
     if (preserved > 0) broken.push({ law: LAWS.once, what: `${preserved} pages are preserved again` });
     this.counts.states++;
-    if (one.more === 0) this.counts['steps covered'] += one.point.covers;
+    if (one.more === 0) {
+      this.counts['steps covered'] += one.point.covers;
+      if (one.point.lines > 0) this.counts['cuts covered']++;
+    }
     this.counts['pages taken over'] += reused;
     this.counts['pages compared'] += compared;
     const { meetings } = this;
