@@ -2,8 +2,8 @@
  * Machine memory that tells an observer of each store, right before it. Its bytes are those of
  * plain memory, which knows nothing of steps.
  *
- * A store to one frame is one step, whatever its length. Of a copy or a DMA that spans lines of the
- * CPU cache, the observer may ask for the moment at which only the first lines are stored. Stores
+ * A store to one frame is one step, whatever its length. A copy or a DMA may span lines of the CPU
+ * cache. Then the observer may ask for moments at which only the first lines are stored. Stores
  * through a view of words are seen by a proxy of the view. One word is a step, and so is one `fill`
  * or `set`. That makes what is kept in such a view slow. An observer that wants the guest's steps
  * alone is not told of any other, and views are plain.

@@ -46,8 +46,8 @@ export interface CrashOptions {
   /** All by default. */
   readonly kinds: readonly CrashKind[];
   /**
-   * Every moment, and one cut of each copy by the seed; or every moment and every cut at a line of
-   * the CPU cache; or so many of the first, by the seed. Every moment by default.
+   * `every`, by default: every moment, and one cut of each copy by the seed. `every-line`: every
+   * moment, and each copy cut at every line of the CPU cache. Or so many of `every`, by the seed.
    */
   readonly crash: 'every' | 'every-line' | { readonly sample: number };
   /** Of the machine, of the sample and of everything that is chosen. 1 by default. */

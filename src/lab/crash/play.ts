@@ -21,7 +21,7 @@ import type { Violation } from '../part.ts';
 import type { Point } from './cases.ts';
 import type { Course } from './course.ts';
 import { inWords } from './history.ts';
-import { type Broken, type Expected, judge, LAWS, lineOf } from './laws.ts';
+import { type Broken, type Expected, judge, LAWS, lineOf, type Nameless } from './laws.ts';
 import { type CrashKind, type CrashOptions, type Moment, replayLine, shownMoments } from './options.ts';
 import { DirtyAgain, hasHole, hasRevoke, Meetings } from './reached.ts';
 import type { Subject } from './subject.ts';
@@ -65,12 +65,15 @@ export class Player {
   readonly #subject: Subject;
   readonly #trace: Trace;
   readonly #random: RandomStreams;
+  /** Where there is a journal. */
+  readonly #nameless: Nameless | undefined;
 
   constructor(options: CrashOptions, subject: Subject, trace: Trace) {
     this.#options = options;
     this.#subject = subject;
     this.#trace = trace;
     this.#random = new RandomStreams(options.seed);
+    this.#nameless = subject.hasJournal ? subject.namelessAtFirst() : undefined;
   }
 
   /**
@@ -294,10 +297,11 @@ export class Player {
 
   /** What such a crash must leave. */
   #expected(kind: CrashKind, course: Course | undefined): Expected {
-    const { sure, done, open } = course?.known() ?? {};
+    const { sure, done, open, held = new Map() } = course?.known() ?? {};
     const isWrittenHome = kind === 'guest' && STRATEGY[this.#options.strategy].writeDirty;
-    if (isWrittenHome) return { sure, done, halfDone: open };
-    return { sure, done: undefined, halfDone: this.#subject.hasJournal ? [] : undefined };
+    if (isWrittenHome) return { sure, done, halfDone: open, journaled: undefined };
+    if (this.#nameless === undefined) return { sure, done: undefined, halfDone: undefined, journaled: undefined };
+    return { sure, done: undefined, halfDone: [], journaled: { held, nameless: this.#nameless } };
   }
 
   #broken({ of: one, moments, history }: Playing, broken: readonly Broken[]): void {
