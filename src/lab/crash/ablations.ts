@@ -150,8 +150,8 @@ export const NOT_CRASHED: readonly { readonly name: string; readonly why: string
     why: 'without it the guest of `hand-over-cache` does not boot, and no crash is needed',
   },
   {
-    name: 'order of publication',
-    why: 'a hypervisor that stops between two stores of a frame record has handed nothing over: the handover record is stored last. The order guards callers of `stillwarm/table`, who may stop anywhere. It is a pair with `recordCheck`: one store of a name is wrong without both (test/xen/frames/frame-record.test.ts)',
+    name: 'publicationOrder',
+    why: 'a hypervisor that stops between two stores of a frame record has handed nothing over: the handover record is stored last. In a small machine one processor stops there, and another one judges the frames',
   },
 ];
 

@@ -59,7 +59,7 @@ export interface Expected {
     | {
         /** By path below `HOME`, what the file has held. */
         readonly held: ReadonlyMap<string, readonly Uint8Array[]>;
-        /** What is in use and belongs to no file that has a name: that of the file system itself. */
+        /** What is in use and belongs to no file that has a name, as at first. */
         readonly nameless: Nameless;
       }
     | undefined;
