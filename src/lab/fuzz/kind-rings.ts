@@ -234,7 +234,7 @@ function settle(machine: FuzzMachine): void {
 /** @param stored the pages as the guest stored them */
 function verdictOf(guest: RingGuest, stored: Uint8Array): Verdict {
   const buffers = framesForAnswers(stored);
-  // In a ring that is also a buffer lies what was read or received, and no answer can be told from it.
+  // A ring that is also a buffer holds what was read or received: no answer can be told from it.
   const answers = (page: number, slots: number, slotBytes: number): ReturnType<typeof answersOf> =>
     buffers.has(FIRST_PFN + page)
       ? []
@@ -249,8 +249,7 @@ function verdictOf(guest: RingGuest, stored: Uint8Array): Verdict {
 }
 
 /**
- * The pages that the guest grants to be written to: by a slot of its rings that may be a request to
- * read or to receive.
+ * The pages that the guest may have read or received into: those that its slots name by a grant.
  * @param stored the pages as the guest stored them
  */
 function framesForAnswers(stored: Uint8Array): ReadonlySet<number> {
