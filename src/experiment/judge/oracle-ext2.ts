@@ -317,7 +317,7 @@ export class OracleExt2 {
     if (pages > 12 + POINTERS + POINTERS ** 2 + POINTERS ** 3) throw corrupt(`inode ${ino} has ${size} bytes`);
     const { blocks } = this.#inodes.geometry;
     const runs: number[] = [];
-    const indirects = new Set<number>();
+    let indirects: Set<number> | undefined;
     let claimed = this.#claimed;
     const walk = (block: number, depth: number, firstPage: number): void => {
       if (block === 0 || firstPage >= pages) return;
@@ -333,6 +333,7 @@ export class OracleExt2 {
         else runs.push(firstPage, block, 1);
         return;
       }
+      indirects ??= new Set();
       if (indirects.has(block)) throw corrupt(`inode ${ino} has block ${block} twice as an indirect block`);
       indirects.add(block);
       const pointers = this.#inodes.read(block * PAGE_SIZE, PAGE_SIZE).slice();

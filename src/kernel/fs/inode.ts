@@ -9,8 +9,8 @@
  * A file system derives its own inode from `Inode` (ext2_inode_info), and gives each its
  * operations.
  *
- * Differs from the original in two ways. Inodes in use are on the same list (lru-cache) as the
- * unused. An inode with an error that no fsync has reported stays in memory.
+ * Differs from the original in two ways. Inodes in use are on the same list as the unused. An inode
+ * with an error that no fsync has reported stays in memory.
  *
  * Lock: `sem` (i_sem) is held while size, data or entries change. A file system's own locks are
  * taken under it.
@@ -21,7 +21,6 @@
  *   3. an inode that is deleted is in memory, and is not in use.
  */
 
-import { LRUCache } from 'lru-cache';
 import { assert } from '../../base/assert.ts';
 import { PAGE_SIZE, pagesOf, type Ino, type Pfn } from '../../base/units.ts';
 import type { Process } from '../../sim/index.ts';
@@ -31,7 +30,8 @@ import type { AddressSpace } from '../mm/page-cache.ts';
 import { Mutex } from './mutex.ts';
 import type { Mapping } from '../cache/mapping.ts';
 import type { SlabCache } from '../cache/slab.ts';
-import { UNBOUNDED, type Shrinker } from '../mm/vmscan.ts';
+import type { Shrinker } from '../mm/vmscan.ts';
+import { UseOrder, type Used } from './use-order.ts';
 
 /**
  * Bits of `mode` beside the type (linux/stat.h): setuid, setgid, sticky, and execution by the
@@ -92,7 +92,7 @@ export interface InodeFields {
   sectors: number;
 }
 
-export class Inode implements Mapping {
+export class Inode implements Mapping, Used<Inode> {
   readonly fields: InodeFields;
   readonly space: AddressSpace;
   /** i_sem. */
@@ -109,6 +109,9 @@ export class Inode implements Mapping {
   isSizeDirty = false;
   /** Whether it was mapped for shared stores since it was read: those may reach beyond its end. */
   mayHoldTail = false;
+  /** Its place in the inode cache. */
+  older: Inode | undefined = undefined;
+  newer: Inode | undefined = undefined;
 
   constructor(fields: InodeFields, space: AddressSpace, operations: InodeOperations, holder: InodeHolder) {
     this.fields = fields;
@@ -204,7 +207,8 @@ export class Inode implements Mapping {
 export class InodeCache<T extends Inode = Inode> implements Shrinker {
   readonly #mm: MemoryManagement;
   readonly #slab: SlabCache;
-  readonly #inodes = new LRUCache<Ino, T>({ maxSize: UNBOUNDED, sizeCalculation: () => 1 });
+  readonly #inodes = new Map<Ino, T>();
+  readonly #order = new UseOrder<Inode>();
   #nrUnused = 0;
 
   constructor(mm: MemoryManagement, slab: SlabCache) {
@@ -237,13 +241,15 @@ export class InodeCache<T extends Inode = Inode> implements Shrinker {
   /** iget for an inode in memory: takes a reference, or returns undefined. */
   get(ino: Ino): T | undefined {
     const inode = this.#inodes.get(ino);
-    if (inode !== undefined && inode.references++ === 0) this.#nrUnused--;
+    if (inode === undefined) return undefined;
+    this.#order.use(inode);
+    if (inode.references++ === 0) this.#nrUnused--;
     return inode;
   }
 
   /** __iget: takes a reference to an inode; false when it has left the cache. */
   hold(inode: Inode): boolean {
-    if (this.#inodes.peek(inode.ino) !== inode) return false;
+    if (this.#inodes.get(inode.ino) !== inode) return false;
     if (inode.references++ === 0) this.#nrUnused--;
     return true;
   }
@@ -259,6 +265,7 @@ export class InodeCache<T extends Inode = Inode> implements Shrinker {
     inode.references = 1;
     inode.object = object;
     this.#inodes.set(inode.ino, inode);
+    this.#order.add(inode);
   }
 
   /** iput: gives a reference back. */
@@ -270,10 +277,11 @@ export class InodeCache<T extends Inode = Inode> implements Shrinker {
   /** The inode, which is not in use, is deleted: it is not found any more. `destroy` follows. */
   delete(inode: Inode): void {
     assert(
-      inode.references === 0 && this.#inodes.peek(inode.ino) === inode,
+      inode.references === 0 && this.#inodes.get(inode.ino) === inode,
       'inode cache 3: an inode that is deleted is in memory and not in use',
     );
     this.#inodes.delete(inode.ino);
+    this.#order.remove(inode);
     this.#nrUnused--;
   }
 
@@ -283,18 +291,18 @@ export class InodeCache<T extends Inode = Inode> implements Shrinker {
     this.#slab.free(inode.object);
   }
 
-  /** Every inode in memory. */
+  /** Every inode in memory, the last used first. */
   *all(): IterableIterator<T> {
-    yield* this.#inodes.values();
+    for (const { ino } of this.#order) yield this.#inodes.get(ino)!;
   }
 
   /** prune_icache. */
   scan(count: number): void {
     for (let i = 0; i < count; i++) {
-      const [ino] = this.#inodes.rkeys();
-      if (ino === undefined) return;
+      const inode = this.#order.oldest;
+      if (inode === undefined) return;
       // Makes it the youngest.
-      const inode = this.#inodes.get(ino)!;
+      this.#order.use(inode);
       if (inode.references > 0 || inode.isInodeDirty || inode.space.error !== undefined) continue;
       if (inode.hasUnwritten) continue;
       this.#mm.invalidate(inode.space);
