@@ -9,6 +9,7 @@ import {
   refines,
   search,
 } from '../../../src/lab/protocol/index.ts';
+import { naive } from './naive.ts';
 
 interface State {
   n: number;
@@ -455,12 +456,65 @@ describe('a hostile protocol', () => {
       const turned = (): boolean => ++times > 300 && (!isBack || times === 301);
       return found({
         actors: { a: { up: { when: (s) => s.n < 500 && !(!isLaw && turned()), do: (s) => void (s.n += 1) } } },
-        laws: { always: { law: () => !(isLaw && turned()) }, done: ({ n }) => n === 500 || !isBack },
+        laws: { always: { law: ({ n }) => n < 0 || !(isLaw && turned()) }, done: ({ n }) => n === 500 || !isBack },
       }).problem;
     };
     expect(turning(true, true)).toMatchObject({ kind: 'differs', where: 'law' });
     expect(turning(false, true)).toMatchObject({ kind: 'differs', where: 'deadlock' });
     expect(turning(false, false)).toMatchObject({ kind: 'differs', where: 'a.up: when' });
+  });
+
+  it('a law that remembers something is caught, though it is not asked in each state', () => {
+    let times = 0;
+    const { problem } = found({
+      initial: { n: 0, list: [0] },
+      actors: {
+        a: { up: { when: (s) => s.n < 3000, do: (s) => void (s.n += 1) } },
+        b: { turn: { do: (s) => void (s.list = [1 - s.list[0]!]) } },
+      },
+      laws: { always: { law: (s) => s.list[0]! < 2 && ++times < 40 } },
+    });
+    expect(problem).toMatchObject({ kind: 'differs', where: 'law' });
+  });
+
+  it.each([
+    [
+      'a guard that deletes a part that it has not looked at',
+      'late: when',
+      (s: Partial<State>) => s.n === 2 && delete s.list,
+    ],
+    ['a guard that adds a part', 'late: when', (s: State) => s.n === 2 && Object.assign(s, { more: 1 }) === s],
+    ['a guard that sorts a list', 'late: when', (s: State) => s.n === 2 && s.list.sort((a, b) => a - b).length > 0],
+    ['a guard that adds to a list', 'late: when', (s: State) => s.n === 2 && s.list.push(1) > 0],
+  ])('%s is named, late in a search', (_, where, when) => {
+    const { problem } = found({
+      initial: { n: 40, list: [2, 1] },
+      actors: {
+        a: { down: { when: (s) => s.n > 2, do: (s) => void (s.n -= 1) }, late: { when, do: () => undefined } },
+      },
+    });
+    expect(problem).toMatchObject({ kind: 'changes the state', where: `a.${where}` });
+  });
+
+  it.each<[string, (s: State & { more?: number }) => unknown]>([
+    ['takes a part away and puts it back', (s) => void (s.more === undefined ? (s.more = 1) : delete s.more)],
+    ['defines a part anew', (s) => void Object.defineProperty(s, 'list', { value: [s.n % 3] })],
+    ['makes a list longer than it was at first', (s) => void (s.list.length < 12 ? s.list.push(1) : s.list.splice(1))],
+    ['sets a part to what it was', (s) => void (s.list = [...s.list])],
+    ['freezes what it is given', (s) => void Object.freeze(Object.freeze(s).list)],
+  ])('a step that %s is taken as it is each time', (_, act) => {
+    const it = protocol<State>({
+      ...{ name: 'x', what: 'X.' },
+      build: () =>
+        modelOf({
+          initial: { n: 0, list: [0] },
+          actors: { a: { up: { do: (s) => void (s.n = (s.n + 1) % 100) }, act: { do: (s) => void act(s) } } },
+        }),
+    });
+    const outcome = search(it);
+    expect(outcome.verdict).toBe('passed');
+    const { states, transitions } = naive(it);
+    expect([states, transitions]).toEqual([outcome.states, outcome.transitions]);
   });
 
   it.each([
