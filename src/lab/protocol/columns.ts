@@ -68,7 +68,7 @@ export class Columns {
   readonly #forms: Form[] = [];
   readonly #byName = new Map<string, Form>();
   /** Where decoding goes on. */
-  #from = this.words;
+  #from: Int32Array = this.words;
   #at = 0;
   #parts: readonly Part[] = [];
   #next = 0;

@@ -1,6 +1,7 @@
 /** Looks at one state after the other: its laws, its steps, and the states behind them. */
 
 import { Answers } from './answers.ts';
+import type { Outcome } from './api.ts';
 import { Refusal } from './calls.ts';
 import type { CheckedModel, Move, State } from './model.ts';
 import { Reduction } from './reduction.ts';
@@ -39,6 +40,10 @@ export class Expander {
   #expanded = 0;
   /** By group: how often it was taken. */
   readonly #taken: number[];
+  /** By group: whether it has changed a state. */
+  readonly #hasChanged: boolean[];
+  /** Whether a state without a step may be the end. */
+  #isDone = false;
   /** By move: how often it was taken twice. */
   readonly #twice: number[];
   /** By `sometimes` law: in how many states it held. */
@@ -57,6 +62,7 @@ export class Expander {
     if (reduction && isDeclared && !this.isSymmetric) this.#reduction = new Reduction(this.stepper);
     this.#most = states;
     this.#taken = model.groups.map(() => 0);
+    this.#hasChanged = model.groups.map(() => false);
     this.#twice = model.moves.map(() => 0);
     this.#firsts = model.groups.map((_, group) => model.moves.find((move) => move.group === group)!);
     this.#held = model.sometimes.map(() => 0);
@@ -81,14 +87,22 @@ export class Expander {
     return depth;
   }
 
-  /** How often what was reached, by name. */
-  reached(): { readonly reached: Record<string, number>; readonly unreached: readonly string[] } {
-    const { groups, sometimes } = this.model;
+  /** How often what was reached, by name; and what was not. */
+  reached(): Pick<Outcome, 'reached' | 'unreached' | 'idle' | 'unmet'> {
+    const { groups, sometimes, done } = this.model;
     const steps = groups.map((name, i) => [name, this.#taken[i]!] as const);
     const held = sometimes.map(({ name }, i) => [name, this.#held[i]!] as const);
     const missing = new Set([...groups.keys()].filter((group) => this.#taken[group] === 0));
     if (this.isSymmetric) dropAlike(this, this.#expanded, missing);
-    return { reached: Object.fromEntries([...steps, ...held]), unreached: [...missing].map((group) => groups[group]!) };
+    return {
+      reached: Object.fromEntries([...steps, ...held]),
+      unreached: [...missing].map((group) => groups[group]!),
+      idle: groups.filter((_, group) => this.#taken[group]! > 0 && !this.#hasChanged[group]!),
+      unmet: [
+        ...held.filter(([, times]) => times === 0).map(([name]) => name),
+        ...(done === undefined || this.#isDone ? [] : ['done']),
+      ],
+    };
   }
 
   /**
@@ -116,7 +130,10 @@ export class Expander {
         if (move.event === undefined) isStuck = false;
       }
     }
-    if (isStuck && !(model.done !== undefined && answers.holds(model.done, words, at))) broken.push('deadlock');
+    if (isStuck) {
+      if (model.done !== undefined && answers.holds(model.done, words, at)) this.#isDone = true;
+      else broken.push('deadlock');
+    }
     if (answers.hasChanged || (answers.whole !== undefined && !this.#isSame(answers.whole, number)))
       this.#findCulprit(number);
     if (this.isSymmetric) checkAlike(this, number);
@@ -177,6 +194,8 @@ export class Expander {
     const after = isKnown ? undefined : stepper.takeInOrder(move, stepper.stateOf(words, at), words, at);
     this.transitions++;
     this.#taken[move.group]!++;
+    if (!this.#hasChanged[move.group]!)
+      this.#hasChanged[move.group] = !visited.isAt(number, stepper.words, stepper.length);
     if (isTwice) stepper.checkPlain(after!, move.act.name);
     // To go through all orders costs more than all else. What was met in this order is there.
     if (this.isSymmetric && this.#met.add(stepper.words, stepper.length, -1, -1) < 0 && !isTwice) return number;
