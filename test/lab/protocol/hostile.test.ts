@@ -535,10 +535,10 @@ describe('a hostile protocol', () => {
   });
 
   it.each<[string, (s: State & { more?: number }) => unknown]>([
-    ['takes a part away and puts it back', (s) => void (s.more === undefined ? (s.more = 1) : delete s.more)],
+    ['takes a part away and puts it back', (s) => (s.more === undefined ? (s.more = 1) : delete s.more)],
     ['defines a part anew', (s) => Object.defineProperty(s, 'list', { value: [s.n % 3] })],
-    ['makes a list longer than it was at first', (s) => void (s.list.length < 12 ? s.list.push(1) : s.list.splice(1))],
-    ['sets a part to what it was', (s) => void (s.list = [...s.list])],
+    ['makes a list longer than it was at first', (s) => (s.list.length < 12 ? s.list.push(1) : s.list.splice(1))],
+    ['sets a part to what it was', (s) => (s.list = [...s.list])],
     ['freezes what it is given', (s) => Object.freeze(Object.freeze(s).list)],
   ])('a step that %s is taken as it is each time', (_, act) => {
     const it = protocol<State>({
@@ -546,7 +546,16 @@ describe('a hostile protocol', () => {
       build: () =>
         modelOf({
           initial: { n: 0, list: [0] },
-          actors: { a: { up: { do: (s) => void (s.n = (s.n + 1) % 100) }, act: { do: (s) => void (act(s) === 0) } } },
+          actors: {
+            a: {
+              up: { do: (s) => void (s.n = (s.n + 1) % 100) },
+              act: {
+                do: (s) => {
+                  act(s);
+                },
+              },
+            },
+          },
         }),
     });
     const outcome = search(it);
