@@ -82,6 +82,7 @@ export const LONG_FILES: readonly string[] = [
   'test/laws/lost-blocks.test.ts',
   'test/kernel/cache/held-while-waiting.test.ts',
   'test/experiment/web/load.test.ts',
+  'test/domain0/power-loss.test.ts',
   'test/disk/drive/drive.test.ts',
   'test/laws/failing-shutdown.test.ts',
   'test/kernel/cache/memory-pressure.test.ts',
