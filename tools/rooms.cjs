@@ -105,6 +105,10 @@ const MAY_IMPORT = {
     ...['base', 'sim', 'machine', 'disk/image', 'disk/mkfs', 'kernel'],
     ...['workload', 'experiment/judge', 'experiment/host', 'experiment/guest'],
   ],
+  'experiment/predict': [
+    ...['base', 'trace', 'sim', 'machine', 'disk/mkfs', 'xen', 'kernel', 'workload'],
+    ...['experiment/judge', 'experiment/host', 'experiment/guest'],
+  ],
   // What the paper printed: no code of the model may know it.
   slides: [],
   'experiment/paper': [
