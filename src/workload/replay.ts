@@ -40,9 +40,9 @@ export interface ReplaySource {
   /**
    * Takes the next operation.
    * @param now virtual time of the guest, ns
-   * @returns READY, END, or what to wait for before it is asked again
+   * @returns READY, END, or what to wait for before it is asked again: no wait is below 0
    */
-  take(now: number): Wait | typeof READY | typeof END;
+  take(now: number): Wait;
   /** The operation taken last has ended. */
   ended(now: number, isFailed: boolean): void;
 }

@@ -138,7 +138,7 @@ export class TraceLoad {
   }
 
   /** READY when the thread's next operation can begin; else END, or what it waits for. */
-  waitOf(thread: number, now: number): Wait | typeof READY | typeof END {
+  waitOf(thread: number, now: number): Wait {
     const operation = this.#next[thread]!;
     if (operation === NO_OPERATION || this.#isStopped) return END;
     const due = this.dueNs(operation);
@@ -217,7 +217,7 @@ export class ThreadSource implements ReplaySource {
     this.#onEnd = onEnd;
   }
 
-  take(now: number): Wait | typeof READY | typeof END {
+  take(now: number): Wait {
     const wait = this.#load.waitOf(this.#thread, now);
     if (wait !== READY) return wait;
     const operation = this.#load.nextOf(this.#thread);

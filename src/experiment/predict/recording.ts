@@ -289,7 +289,7 @@ export class Recorder implements OperationSink {
   #recordedFiles(): RecordedFile[] {
     const isPartly = this.#files.reduce((sum, { size, exists }) => sum + (exists ? size : 0), 0) > MAPPED_MAX;
     const large = new Set<number>();
-    if (isPartly) this.#files.forEach(({ size, exists }, n) => void (exists && size >= LARGE && large.add(n)));
+    for (const [n, { size, exists }] of this.#files.entries()) if (isPartly && exists && size >= LARGE) large.add(n);
     const touched = large.size === 0 ? undefined : this.#pages.pagesOf(large);
     return this.#files.map(({ name, exists, size, newPages }, n) => ({
       ...{ name, exists, size: exists ? size : 0, newPages },

@@ -26,7 +26,7 @@ export function record(
   { files, perBatch = 4096 }: { readonly files?: readonly MadeFile[]; readonly perBatch?: number } = {},
 ): TraceRecording {
   const recorder = new Recorder();
-  const count = Math.max(-1, ...lines.map(([, , , file]) => (file === 0xffff_ffff ? -1 : file))) + 1;
+  const count = lines.reduce((most, [, , , file]) => (file === 0xffff_ffff ? most : Math.max(most, file + 1)), 0);
   for (const { name, size, isDevice } of files ?? Array.from({ length: count }, (_, n) => ({ name: `/file ${n}` }) as MadeFile))
     recorder.file({ name, size, isDevice: isDevice === true });
   for (let at = 0; at < lines.length; at += perBatch) {
