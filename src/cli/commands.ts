@@ -14,6 +14,7 @@ import type { ProgramIo } from './io.ts';
 import { mkfs } from './mkfs.ts';
 import { COMMANDS } from './options.ts';
 import { paper } from './paper.ts';
+import { predict } from './predict.ts';
 import { worker } from './check/queue-worker.ts';
 import { reboot } from './reboot.ts';
 import { oneLine } from './kit/values.ts';
@@ -25,6 +26,7 @@ const RUN: Readonly<Record<string, (argv: readonly string[], io: ProgramIo) => n
   reboot,
   'vmm-reboot': vmmReboot,
   web,
+  predict,
   paper,
   mkfs,
   inspect,

@@ -214,6 +214,7 @@ describe('a number that an option does not take', () => {
             runReboot: never,
             runVmmReboot: never,
             runWeb: never,
+            runPredict: never,
             runPaperBatch: never,
           });
           expect(main([...command.split(' '), ...argv, ...positionals], io)).toBe(2);

@@ -8,11 +8,13 @@ import { readResult, type ReadResult } from '../../src/diff/index.ts';
 import { PaperResult } from '../../src/experiment/paper/result.ts';
 import { RebootResult } from '../../src/experiment/guest/result.ts';
 import { VmmExperimentResult } from '../../src/experiment/vmm/result.ts';
+import { PredictResult } from '../../src/experiment/predict/result.ts';
 import { WebResult } from '../../src/experiment/web/result.ts';
 import { inspectMemory } from '../../src/xen/inspect.ts';
 import { sampleProtocolResult } from '../cli/check/protocol-sample.ts';
 import { sampleCheckResult } from '../cli/check/sample.ts';
 import { madeUpPaper } from '../report/paper-sample.ts';
+import { samplePredictResult } from '../report/predict-sample.ts';
 import { sampleResult } from '../report/sample.ts';
 import { sampleVmmResult } from '../report/vmm-sample.ts';
 import { sampleWebResult } from '../report/web-sample.ts';
@@ -38,6 +40,7 @@ export const RESULTS = [
   ['reboot', RebootResult, plain(sampleResult())],
   ['vmm-reboot', VmmExperimentResult, plain(sampleVmmResult())],
   ['web', WebResult, plain(sampleWebResult())],
+  ['predict', PredictResult, plain(samplePredictResult())],
   ['paper', PaperResult, plain(madeUpPaper({ study: true }).result)],
   ['check', CheckResult, plain(sampleCheckResult())],
   ['check-protocol', ProtocolResult, plain(sampleProtocolResult())],
@@ -66,6 +69,9 @@ const NAMES: Readonly<Record<string, (thing: Readonly<Record<string, string>>) =
   protocols: (thing) => thing['protocol'],
   searches: (thing) => nameOfScalar(thing['fault']!),
   steps: (thing) => `${thing['number']}`,
+  parts: (thing) => nameOfScalar(thing['name']!),
+  topFiles: (thing) => `${thing['file']}`,
+  misses: (thing) => thing['strategy'],
 };
 
 const KEYS: Readonly<Record<string, readonly string[]>> = {
@@ -89,6 +95,9 @@ const KEYS: Readonly<Record<string, readonly string[]>> = {
   protocols: ['protocol'],
   searches: ['fault'],
   steps: ['number'],
+  parts: ['name'],
+  topFiles: ['file'],
+  misses: ['strategy'],
 };
 
 /** A place in a result: what holds it, and the path that a comparison gives it. */

@@ -57,6 +57,9 @@ export interface RecordedFile {
   readonly runs: readonly number[] | undefined;
 }
 
+/** Bytes of a file at the start, by its name; undefined: not known. */
+export type SizeOf = (name: string) => number | undefined;
+
 /** Operations, a column each, in memory that threads share. */
 export interface OperationColumns {
   readonly count: number;
@@ -135,20 +138,20 @@ export class Recorder implements OperationSink {
   readonly #threads = new Map<number, { readonly number: number; last: number }>();
   readonly #firsts: number[] = [];
   readonly #byKind = Object.fromEntries(OPERATIONS.map((name) => [name, 0])) as Record<OperationName, number>;
-  readonly #sizes: ReadonlyMap<string, number>;
+  readonly #sizeOf: SizeOf;
   #bytesRead = 0;
   #bytesWritten = 0;
   #hasTimes = true;
   #lastTime = 0;
   #leftOut = 0;
 
-  /** @param sizes of files at the start, bytes, by name: what the user knows */
-  constructor(sizes: ReadonlyMap<string, number> = new Map()) {
-    this.#sizes = sizes;
+  /** @param sizeOf what the user knows of sizes; nothing by default */
+  constructor(sizeOf: SizeOf = () => undefined) {
+    this.#sizeOf = sizeOf;
   }
 
   file({ name, size = 0 }: TraceFile): void {
-    const known = this.#sizes.get(name);
+    const known = this.#sizeOf(name);
     this.#files.push({
       name: printable(name.slice(0, NAME_MAX)),
       exists: known !== undefined,
