@@ -8,8 +8,8 @@
  */
 
 import { resolve } from 'node:path';
-import { asInputError, InputError, UserError } from '../base/index.ts';
-import { readTrace, type TraceFileSummary } from '../experiment/host/trace-file.ts';
+import { InputError, UserError } from '../base/index.ts';
+import { readTrace } from '../experiment/host/trace-file.ts';
 import { checkOutputs, kindOf } from '../experiment/guest/output-file.ts';
 import { OF_THE_HYPERVISOR, RIO_STRATEGIES } from '../experiment/guest/options.ts';
 import { sizesOf } from '../experiment/predict/file-sizes.ts';
@@ -52,9 +52,10 @@ export function predict(argv: readonly string[], io: ProgramIo): number {
   if (kindOf(path) === 'nothing') throw new UserError(`TRACE: ${path} does not exist`);
   const report = given.report === undefined ? undefined : reportIn(resolve(io.cwd, given.report));
   checkOutputs([{ name: 'TRACE', path }], report === undefined ? [] : [report], io.hostStreams);
+  if (io.onEventLoop === undefined) throw new UserError('predict: this host cannot wait for a file');
   return io.onEventLoop(async () => {
-    const { trace, summary } = await recorded(path, given, io);
-    return run(io, given, report, optionsOf(given, path, trace, summary.title));
+    const { trace, format } = await recorded(path, given, io);
+    return run(io, given, report, optionsOf(given, path, trace, format));
   });
 }
 
@@ -62,14 +63,14 @@ async function recorded(
   path: string,
   { files }: Given,
   io: ProgramIo,
-): Promise<{ readonly trace: TraceRecording; readonly summary: TraceFileSummary }> {
+): Promise<{ readonly trace: TraceRecording; readonly format: string }> {
   const recorder = new Recorder(files === undefined ? undefined : sizesOf(resolve(io.cwd, files)));
-  const summary = await readTrace(path, {}, recorder);
+  const { title } = await readTrace(path, {}, recorder);
   try {
-    return { trace: recorder.end(), summary };
+    return { trace: recorder.end(), format: title };
   } catch (error) {
-    const refusal = asInputError(error, path);
-    throw refusal instanceof InputError && refusal === error ? new UserError(`${path}: ${error.message}`) : refusal;
+    if (error instanceof InputError) throw new UserError(`${path}: ${error.message}`);
+    throw error;
   }
 }
 

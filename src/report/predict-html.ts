@@ -39,11 +39,7 @@ export function renderPredictHtml({ result, mismatches }: PredictOutcome): strin
     details: found.length === 0 ? '' : html`<ul>${found}</ul>`,
     sections: [
       section('Hit ratio around the reboot', [figure(hitChart(strategies), keys('pages cached, %'))], scale),
-      section(
-        'Latency around the reboot',
-        [figure(latencyChart(strategies), keys('99 % of operations, ms'))],
-        scale,
-      ),
+      section('Latency around the reboot', [figure(latencyChart(strategies), keys('99 % of operations, ms'))], scale),
       section('The figures', [renderTable('The figures', namesOf(strategies), predictSections(result))], PREDICT_NOTE),
       ...(files === undefined
         ? []

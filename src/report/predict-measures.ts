@@ -132,7 +132,9 @@ function pageRows(strategies: readonly PredictStrategy[], row: RowOf): Row[] {
     row('cached pages with a name', ({ pages }) => grouped(pages.named)),
     row('  reused', ({ pages }) => grouped(pages.reused)),
     row('  kept, not asked for', ({ pages }) => grouped(pages.unclaimed)),
-    ...reasons.map((reason) => row(`  refused: ${REASON_TEXTS[reason]}`, ({ pages }) => grouped(pages.refused[reason]))),
+    ...reasons.map((reason) =>
+      row(`  refused: ${REASON_TEXTS[reason]}`, ({ pages }) => grouped(pages.refused[reason])),
+    ),
     row('pages read again', ({ pages }) => grouped(pages.readAgain)),
   ];
 }
@@ -169,7 +171,10 @@ export function timeSections({ strategies }: PredictResult): Section[] {
       return percent(pages === 0 ? undefined : 1 - missed / pages);
     }),
     table('Latency over time, the worst 99 % of an interval, ms:', (windows) => {
-      const worst = windows.reduce<number | null>((most, { p99Ns }) => (p99Ns === null ? most : Math.max(most ?? 0, p99Ns)), null);
+      const worst = windows.reduce<number | null>(
+        (most, { p99Ns }) => (p99Ns === null ? most : Math.max(most ?? 0, p99Ns)),
+        null,
+      );
       return ms(worst);
     }),
   ];
@@ -206,7 +211,10 @@ export function predictParameters(result: PredictResult): [name: string, value: 
     ['read', amountOf(result.bytesRead)],
     ['written', amountOf(result.bytesWritten)],
     ...(hasTimes ? [['recorded over', `${seconds(spanNs)} s`] as [string, string]] : []),
-    ['pace', pace === 'asfast' ? 'as fast as it can' : speed === 1 ? 'as recorded' : `${significant(speed!)} × as fast`],
+    [
+      'pace',
+      pace === 'asfast' ? 'as fast as it can' : speed === 1 ? 'as recorded' : `${significant(speed!)} × as fast`,
+    ],
     ['reboot after', counted(result.rebootAt, 'operation')],
     ...(prefetchRate === null ? [] : [['prefetch', `${amountOf(prefetchRate)}/s at most`] as [string, string]]),
     ['guest memory', sizeOf(result.memory)],

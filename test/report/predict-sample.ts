@@ -49,11 +49,7 @@ export const samplePredictStrategies = (): PredictStrategy[] => [
   {
     name: 'cold',
     service: service({ until90HitsNs: 64.25e9, until90RateNs: 31e9, late: 3203 }),
-    parts: [
-      part('before', 40e9, 1800),
-      part('after, first half', 30e9, 9100),
-      part('after, second half', 21e9, 2100),
-    ],
+    parts: [part('before', 40e9, 1800), part('after, first half', 30e9, 9100), part('after, second half', 21e9, 2100)],
     pages: { named: 0, reused: 0, unclaimed: 0, refused: noReasons(), readAgain: 12_345 },
     failed: 3,
     intervalNs: 1e9,

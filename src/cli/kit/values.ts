@@ -188,9 +188,6 @@ export function oneLine(text: string): string {
   return /^[\x21-\x7e]+$/.test(shown) ? shown : printable(JSON.stringify(shown));
 }
 
-/** Seconds of the units of a time. */
-const TIME_UNITS: Readonly<Record<string, number>> = { ms: 0.001, s: 1, m: 60, h: 3600 };
-
 /** A time of a trace, such as 30s, or a share of its operations, such as 0.5. @throws UserError */
 export function parseRebootAt(
   option: string,
@@ -198,7 +195,7 @@ export function parseRebootAt(
 ): { readonly seconds: number } | { readonly fraction: number } {
   const [, digits, unit] = /^(\d{1,12}(?:\.\d{1,12})?)(ms|s|m|h)?$/.exec(text) ?? [];
   const value = Number(digits);
-  if (unit !== undefined && value > 0) return { seconds: value * TIME_UNITS[unit]! };
+  if (unit !== undefined && value > 0) return { seconds: (value * TIME_UNITS[unit]!) / 1000 };
   if (unit === undefined && value > 0 && value < 1) return { fraction: value };
   throw new UserError(
     `${option}: ${oneLine(text)} is neither a time such as 30s, 5m or 1.5h, nor a share of more than 0 and less than 1`,

@@ -19,7 +19,8 @@ const ZEROS = -1;
 
 /** Where the bytes of a page begin in the pattern. */
 function placeOf(file: number, page: number, version: number): number {
-  let hash = Math.imul(file + 1, 0x9e37_79b1) ^ Math.imul((page + 1) | 0, 0x85eb_ca6b) ^ Math.imul(version, 0xc2b2_ae35);
+  let hash =
+    Math.imul(file + 1, 0x9e37_79b1) ^ Math.imul((page + 1) | 0, 0x85eb_ca6b) ^ Math.imul(version, 0xc2b2_ae35);
   hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b_3c6d);
   return (hash ^ (hash >>> 12)) & (PATTERN_BYTES - 1);
 }

@@ -62,7 +62,11 @@ export function checkPredictOptions(options: PredictOptions): void {
     'pace',
     'recorded: the trace tells no times: only asfast is possible',
   );
-  checkArgument(options.speed > 0 && options.speed <= MOST_SPEED, 'speed', `expected more than 0, at most ${MOST_SPEED}`);
+  checkArgument(
+    options.speed > 0 && options.speed <= MOST_SPEED,
+    'speed',
+    `expected more than 0, at most ${MOST_SPEED}`,
+  );
   if (options.prefetchRate !== undefined) checkInteger('prefetchRate', options.prefetchRate, 1);
   checkObject('rebootAt', options.rebootAt);
   rebootOperation(options.trace, options.rebootAt);

@@ -126,9 +126,7 @@ const columnsOf = (places: number) => ({
   after: new Uint32Array(shared(places * 4)),
 });
 
-const CHANGES: ReadonlySet<number> = new Set(
-  [OPERATION.write, OPERATION.truncate, OPERATION.unlink, OPERATION.create],
-);
+const CHANGES: ReadonlySet<number> = new Set([OPERATION.write, OPERATION.truncate, OPERATION.unlink, OPERATION.create]);
 
 export class Recorder implements OperationSink {
   #columns = columnsOf(FIRST);
@@ -310,7 +308,9 @@ export class Recorder implements OperationSink {
 
 function checkSize(name: string, size: number): number {
   if (size <= FILE_MAX) return size;
-  throw new InputError(`${printable(name.slice(0, NAME_MAX))}: ${size} bytes are more than a file here can have, ${FILE_MAX}`);
+  throw new InputError(
+    `${printable(name.slice(0, NAME_MAX))}: ${size} bytes are more than a file here can have, ${FILE_MAX}`,
+  );
 }
 
 /** Windows of pages that hold those of the list, as pairs (first, count). */

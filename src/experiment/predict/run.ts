@@ -95,7 +95,8 @@ export class PredictRun {
       init: verifiedInit(disk, () => this.#verifier),
       onReuse: (domain, pfn, ino, index, block) => {
         this.#verifier.reused(ino, index, pfn, block, memory.frame(domain.frameOf(pfn)));
-        for (const read of this.#waiting) if (read.ino === ino && index >= read.first && index < read.end) read.missing--;
+        for (const read of this.#waiting)
+          if (read.ino === ino && index >= read.first && index < read.end) read.missing--;
       },
     });
     this.#verifier = new Verifier(new OracleExt2(this.#testbed.contents), this.found);
@@ -204,8 +205,7 @@ export class PredictRun {
   #readBefore(load: TraceLoad): string[] {
     const { kind, file, count } = load.recording.columns;
     const files = new Set<number>();
-    for (let n = 0; n < count; n++)
-      if (load.isAnswered[n] === 1 && kind[n] === OPERATION.read) files.add(file[n]!);
+    for (let n = 0; n < count; n++) if (load.isAnswered[n] === 1 && kind[n] === OPERATION.read) files.add(file[n]!);
     return [...files].map((number) => this.#paths.pathOf(number));
   }
 

@@ -37,14 +37,26 @@ describe('a trace over a reboot', () => {
     expect(cold.pages.named).toBe(0);
     expect(warm.pages.reused).toBeGreaterThan(500);
     expect(warm.parts[1]!.missed).toBeLessThan(cold.parts[1]!.missed / 3);
-    console.log(JSON.stringify(result.strategies.map(({windows, ...r}) => r), null, 1));
+    console.log(
+      JSON.stringify(
+        result.strategies.map(({ windows, ...r }) => r),
+        null,
+        1,
+      ),
+    );
   });
   it('files that are written, cut, made and deleted by several threads hold what the trace wrote', () => {
     const trace = record(mixedLines(5, 3000));
     const { result, mismatches } = runPredict(options(trace, { pace: 'asfast' }));
     expect(mismatches).toEqual([]);
     lawful(result);
-    console.log(JSON.stringify(result.strategies.map(({windows, ...r}) => r), null, 1));
+    console.log(
+      JSON.stringify(
+        result.strategies.map(({ windows, ...r }) => r),
+        null,
+        1,
+      ),
+    );
   });
 });
 void PREDICT_RUNS;

@@ -27,7 +27,8 @@ export function record(
 ): TraceRecording {
   const recorder = new Recorder();
   const count = lines.reduce((most, [, , , file]) => (file === 0xffff_ffff ? most : Math.max(most, file + 1)), 0);
-  for (const { name, size, isDevice } of files ?? Array.from({ length: count }, (_, n) => ({ name: `/file ${n}` }) as MadeFile))
+  for (const { name, size, isDevice } of files ??
+    Array.from({ length: count }, (_, n) => ({ name: `/file ${n}` }) as MadeFile))
     recorder.file({ name, size, isDevice: isDevice === true });
   for (let at = 0; at < lines.length; at += perBatch) {
     const batch = new OperationBatch();
