@@ -27,9 +27,8 @@ export function record(
 ): TraceRecording {
   const recorder = new Recorder();
   const count = lines.reduce((most, [, , , file]) => (file === 0xffff_ffff ? most : Math.max(most, file + 1)), 0);
-  for (const { name, size, isDevice } of files ??
-    Array.from({ length: count }, (_, n) => ({ name: `/file ${n}` }) as MadeFile))
-    recorder.file({ name, size, isDevice: isDevice === true });
+  const made: readonly MadeFile[] = files ?? Array.from({ length: count }, (_, n) => ({ name: `/file ${n}` }));
+  for (const { name, size, isDevice } of made) recorder.file({ name, size, isDevice: isDevice === true });
   for (let at = 0; at < lines.length; at += perBatch) {
     const batch = new OperationBatch();
     for (const [seconds, thread, kind, file, offset = 0, length = 0] of lines.slice(at, at + perBatch))
