@@ -92,6 +92,7 @@ const MAY_IMPORT = {
   // A machine put together, and the names of what can be done to it.
   'experiment/host': [
     ...['base', 'sim', 'machine', 'machine/*', 'disk/image', 'disk/drive', 'xen', 'xen/*', 'kernel', 'domain0'],
+    'trace',
   ],
   'experiment/guest': [
     ...['base', 'format', 'sim', 'machine', 'machine/*', 'disk', 'disk/*', 'xen', 'xen/*', 'kernel', 'kernel/*'],
@@ -193,6 +194,8 @@ const NODE = [
   'base/bytes.ts',
   'disk/image/file-image.ts',
   'disk/mkfs/host-tree.ts',
+  'experiment/host/trace-file.ts',
+  'experiment/host/unpacked.ts',
   'experiment/guest/image-kind.ts',
   'experiment/guest/memory-dump.ts',
   'experiment/guest/output-file.ts',

@@ -23,7 +23,10 @@ const BATCH = 4096;
 /** Operations in a row, a column each. The first `count` of each column are used. */
 export class OperationBatch {
   count = 0;
-  /** Nanoseconds since the first operation of the trace; NaN where the format tells no time. */
+  /**
+   * Nanoseconds since the first operation of the trace; NaN where the format tells no time. They
+   * are as told: where calls overlap, a time may be before the one that precedes it.
+   */
   readonly time = new Float64Array(BATCH);
   /** Threads, numbered from 0 in the order in which they appear; 0 where the format has none. */
   readonly thread = new Uint32Array(BATCH);
@@ -53,7 +56,10 @@ export class OperationBatch {
   }
 }
 
-/** A file of a trace. */
+/**
+ * A file of a trace. A name may come again: what is created under the name of an unlinked file is
+ * another file.
+ */
 export interface TraceFile {
   /** Its path, a device, or a number, as the trace says. */
   readonly name: string;
