@@ -199,6 +199,7 @@ const NODE = [
   'experiment/guest/image-kind.ts',
   'experiment/guest/memory-dump.ts',
   'experiment/guest/output-file.ts',
+  'experiment/predict/file-sizes.ts',
   'doors/node',
   'report/kit/page.ts',
   'report',

@@ -8,14 +8,15 @@
  */
 
 import { resolve } from 'node:path';
-import { InputError, UserError } from '../base/index.ts';
-import { readTrace } from '../experiment/host/trace-file.ts';
+import { counted, grouped, InputError, printable, UserError } from '../base/index.ts';
+import { readTrace, type TraceFileSummary } from '../experiment/host/trace-file.ts';
 import { checkOutputs, kindOf } from '../experiment/guest/output-file.ts';
 import { OF_THE_HYPERVISOR, RIO_STRATEGIES } from '../experiment/guest/options.ts';
 import { sizesOf } from '../experiment/predict/file-sizes.ts';
 import { rebootOperation, STRATEGIES_OF_TRACES, type PredictOptions } from '../experiment/predict/options.ts';
 import { Recorder, type TraceRecording } from '../experiment/predict/recording.ts';
 import { renderPredictHtml, renderPredictMismatches, renderPredictText } from '../report/index.ts';
+import { SHOWN } from '../trace/index.ts';
 import type { ProgramIo } from './io.ts';
 import { parseCommand } from './kit/args.ts';
 import { commandHelp } from './kit/help.ts';
@@ -61,17 +62,27 @@ export function predict(argv: readonly string[], io: ProgramIo): number {
 
 async function recorded(
   path: string,
-  { files }: Given,
+  { files, format }: Given,
   io: ProgramIo,
 ): Promise<{ readonly trace: TraceRecording; readonly format: string }> {
   const recorder = new Recorder(files === undefined ? undefined : sizesOf(resolve(io.cwd, files)));
-  const { title } = await readTrace(path, {}, recorder);
+  const summary = await readTrace(path, { format }, recorder);
+  writeNotices(io, noticesOf(summary));
   try {
-    return { trace: recorder.end(), format: title };
+    return { trace: recorder.end(), format: summary.title };
   } catch (error) {
     if (error instanceof InputError) throw new UserError(`${path}: ${error.message}`);
     throw error;
   }
+}
+
+/** What a reader of the prediction must know of the trace, a line each. */
+function noticesOf({ shows, unit, lines, problemCount, problems }: TraceFileSummary): string[] {
+  return [
+    ...(shows === 'calls' ? [] : [`the trace has ${SHOWN[shows]}`]),
+    ...(problemCount === 0 ? [] : [`not understood: ${grouped(problemCount)} of ${counted(lines, unit)}`]),
+    ...problems.map(({ line, why, text }) => `    ${unit} ${grouped(line)}: ${why}: ${printable(text)}`),
+  ];
 }
 
 function run(io: ProgramIo, given: Given, report: Report | undefined, options: PredictOptions): number {
