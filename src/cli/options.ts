@@ -40,6 +40,7 @@ import {
   several,
 } from './kit/option-kinds.ts';
 import { WORKER } from './check/queue-options.ts';
+import { CAPTURE, TRACE_COMMANDS } from './trace-options.ts';
 import { ARCH, HELP, JOBS_MAX, JSON_OUT, SEED } from './kit/shared-options.ts';
 import {
   MEMORY_MIN,
@@ -505,4 +506,6 @@ export const COMMANDS: readonly CommandSpec[] = [
   ...CHECKS,
   WORKER,
   DIFF,
+  ...TRACE_COMMANDS,
+  CAPTURE,
 ];

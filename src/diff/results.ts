@@ -146,6 +146,11 @@ export const KNOWN: Readonly<Record<string, Known>> = {
     things: { domains: { by: ['domid'], isSection: true } },
     samples: [],
   },
+  'stillwarm/trace@1': {
+    inputs: ['format', 'isGiven', 'packer', 'bytes', 'partitionOffset'],
+    things: { problems: { by: ['line'] }, leftOut: { by: ['what'] }, largest: { by: ['number'] } },
+    samples: [],
+  },
 };
 
 /** Units of figures. */

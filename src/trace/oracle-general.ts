@@ -44,6 +44,8 @@ export const oracleGeneral: BinaryFormat = {
   recordBytes: size,
   make: (context) => new OracleGeneralParser(context),
   fits: (view, records) => {
+    // One record is no sign of anything.
+    if (records === 1) return false;
     let before = 0;
     for (let n = 0; n < records; n++) {
       const at = n * size;

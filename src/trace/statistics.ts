@@ -14,6 +14,8 @@ const PAGE = 4096;
 
 /** A file, and what the trace does to it. */
 export interface FileUse extends TraceFile {
+  /** Its number in the trace. */
+  readonly number: number;
   readonly operations: number;
   /** Different pages that are read or written. */
   readonly pages: number;
@@ -108,6 +110,7 @@ export class TraceStatistics implements OperationSink {
       .sort((a, b) => pages[b]! - pages[a]! || a - b)
       .slice(0, count)
       .map((number) => ({
+        number,
         ...this.#files[number]!,
         operations: operations[number]!,
         pages: pages[number]!,

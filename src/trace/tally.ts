@@ -60,6 +60,7 @@ export class Tally {
   /** @throws InputError when too many lines were not understood, or none was understood */
   end(): void {
     const lines = this.lines - this.empty;
+    if (lines === 0) throw new InputError(`it has no ${this.#unit} to read`);
     if (this.problemCount > 0 && this.problemCount === lines) this.#refuse();
     this.#refuseTooMany();
   }

@@ -11,6 +11,7 @@ export class TextParser implements LineTaker {
   readonly #lines = new Lines(this);
   readonly #parser: LineParser;
   readonly #context: Context;
+  #isFirst = true;
 
   constructor(context: Context, parser: LineParser) {
     this.#context = context;
@@ -35,10 +36,12 @@ export class TextParser implements LineTaker {
       tally.empty++;
       return;
     }
+    const isFirst = this.#isFirst;
+    this.#isFirst = false;
     const why = this.#parser.line(cursor);
     if (why === undefined) return;
     // Names of columns before the first record.
-    if (tally.lines - tally.empty === 1 && LETTER.test(String.fromCharCode(bytes[at]!))) tally.empty++;
+    if (isFirst && LETTER.test(String.fromCharCode(bytes[at]!))) tally.empty++;
     else tally.problem(why, bytes, at, end);
   }
 

@@ -207,6 +207,7 @@ export class NumbersWriter extends PageWriter {
  * has gone over all of them backwards.
  */
 export class OracleGeneralWriter extends PageWriter {
+  static readonly RECORD_BYTES = ORACLE_GENERAL.size;
   readonly #record = new Uint8Array(ORACLE_GENERAL.size);
   readonly #view = new DataView(this.#record.buffer);
   readonly #ids = new Ids();

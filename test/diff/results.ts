@@ -4,6 +4,7 @@ import { ProtocolResult } from '../../src/cli/check/protocol-result.ts';
 import { CheckResult } from '../../src/cli/check/result.ts';
 import { findings } from '../../src/cli/inspect.ts';
 import { InspectResult } from '../../src/cli/inspect-result.ts';
+import { TraceResult } from '../../src/cli/trace-result.ts';
 import { readResult, type ReadResult } from '../../src/diff/index.ts';
 import { PaperResult } from '../../src/experiment/paper/result.ts';
 import { RebootResult } from '../../src/experiment/guest/result.ts';
@@ -13,6 +14,7 @@ import { WebResult } from '../../src/experiment/web/result.ts';
 import { inspectMemory } from '../../src/xen/inspect.ts';
 import { sampleProtocolResult } from '../cli/check/protocol-sample.ts';
 import { sampleCheckResult } from '../cli/check/sample.ts';
+import { sampleTraceResult } from '../cli/trace-sample.ts';
 import { madeUpPaper } from '../report/paper-sample.ts';
 import { samplePredictResult } from '../report/predict-sample.ts';
 import { sampleResult } from '../report/sample.ts';
@@ -45,6 +47,7 @@ export const RESULTS = [
   ['check', CheckResult, plain(sampleCheckResult())],
   ['check-protocol', ProtocolResult, plain(sampleProtocolResult())],
   ['inspect', InspectResult, plain(inspected())],
+  ['trace', TraceResult, plain(sampleTraceResult())],
 ] as const;
 
 /** What a thing of a list is called, by the field that holds the list. */
@@ -72,6 +75,9 @@ const NAMES: Readonly<Record<string, (thing: Readonly<Record<string, string>>) =
   parts: (thing) => nameOfScalar(thing['name']!),
   topFiles: (thing) => `${thing['file']}`,
   misses: (thing) => thing['strategy'],
+  problems: (thing) => `${thing['line']}`,
+  leftOut: (thing) => thing['what'],
+  largest: (thing) => `${thing['number']}`,
 };
 
 const KEYS: Readonly<Record<string, readonly string[]>> = {
@@ -98,6 +104,9 @@ const KEYS: Readonly<Record<string, readonly string[]>> = {
   parts: ['name'],
   topFiles: ['file'],
   misses: ['strategy'],
+  problems: ['line'],
+  leftOut: ['what'],
+  largest: ['number'],
 };
 
 /** A place in a result: what holds it, and the path that a comparison gives it. */

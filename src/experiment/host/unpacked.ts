@@ -6,7 +6,7 @@
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { Decompress } from 'fzstd';
-import { XzReadableStream } from 'xz-decompress';
+import xz from 'xz-decompress';
 import { InputError } from '../../base/index.ts';
 
 /** Chunks in turn. */
@@ -85,7 +85,7 @@ async function unxz(chunks: Chunks, take: Take): Promise<void> {
       }
     },
   });
-  const reader = new XzReadableStream(packed).getReader();
+  const reader = new xz.XzReadableStream(packed).getReader();
   let isOver = false;
   try {
     while (!isOver) {
