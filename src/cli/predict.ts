@@ -12,7 +12,7 @@ import { counted, grouped, InputError, printable, UserError } from '../base/inde
 import type { TraceFileSummary } from '../experiment/host/trace-file.ts';
 import { checkOutputs, kindOf } from '../experiment/guest/output-file.ts';
 import { OF_THE_HYPERVISOR, RIO_STRATEGIES } from '../experiment/guest/options.ts';
-import { sizesOf } from '../experiment/predict/file-sizes.ts';
+import { knownFiles } from '../experiment/predict/file-sizes.ts';
 import { rebootOperation, STRATEGIES_OF_TRACES, type PredictOptions } from '../experiment/predict/options.ts';
 import { Recorder, type TraceRecording } from '../experiment/predict/recording.ts';
 import { renderPredictHtml, renderPredictMismatches, renderPredictText } from '../report/index.ts';
@@ -66,8 +66,11 @@ async function recorded(
   io: ProgramIo,
 ): Promise<{ readonly trace: TraceRecording; readonly format: string }> {
   const { files } = given;
-  const recorder = new Recorder(files === undefined ? undefined : sizesOf(resolve(io.cwd, files)));
-  const summary = await readFrom(path, given, io, recorder);
+  const known = files === undefined ? undefined : knownFiles(resolve(io.cwd, files));
+  const recorder = new Recorder(known?.sizeOf);
+  const { format, device } = given;
+  const reading = { format, device, 'partition-offset': given['partition-offset'], listed: known?.listed };
+  const summary = await readFrom(path, reading, io, recorder);
   writeNotices(io, noticesOf(summary));
   try {
     return { trace: recorder.end(), format: summary.title };
