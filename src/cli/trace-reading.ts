@@ -34,8 +34,10 @@ export async function readFrom(
   if (name !== '-') checkOutputs([{ name: 'TRACE', path }], [], io.hostStreams);
   const line = new ProgressLine(io.stderr, () => performance.now());
   const { format, device, hasEnough, listed } = options;
-  const onProgress = (done: number, total: number): void =>
-    line.update({ phase: 'reading the trace', done, total: Math.max(done, total) });
+  // The length of a pipe is not known.
+  const onProgress = (done: number, total: number): void => {
+    if (total > 0) line.update({ phase: 'reading the trace', done, total });
+  };
   try {
     return await readTrace(
       path,

@@ -164,7 +164,7 @@ export type Unit = (typeof UNITS)[number];
 export function unitOf(name: string, inherited: Unit): Unit {
   if (name === 'ns' || name.endsWith('Ns')) return 'ns';
   if (name === 'expire') return 's';
-  if (/^(memory|limit|bytes|bytesLost|domain0Cache)$|Bytes$/.test(name)) return 'bytes';
+  if (/^(memory|limit|bytes|bytesLost|bytesRead|bytesWritten|domain0Cache)$|Bytes$/.test(name)) return 'bytes';
   if (/^pages|Pages$|^(protected|unguarded|reusable)$/.test(name)) return 'pages';
   return inherited;
 }
