@@ -44,6 +44,17 @@ async function run(
 /** A trace of a web server, as common logs have it: without times in between. */
 const TWO_CALLS = 't_us,tid,ev,ino,a,b,c\n0,1,p,5,0,4096,1\n2000000,1,p,5,4096,4096,1\n';
 
+/** What a host with less memory than the trace would fill says. */
+const TOO_MUCH: [string, string][] =
+  freemem() > 32e9
+    ? []
+    : [
+        [
+          'huge.csv --memory 64GiB --arch x86_64',
+          "--memory 64GiB: the guest would fill .* bytes of this machine's memory, of which .* are free: ask for less",
+        ],
+      ];
+
 describe('stillwarm predict', () => {
   it('stillwarm predict reads the trace of a web server that is in the package, and answers', async () => {
     const argv = [WEB, ...'--memory 64MiB --rate x0.1 --bare-boot --strategy cold,warm-cache --json'.split(' ')];
@@ -118,15 +129,7 @@ describe('stillwarm predict', () => {
     ['calls.csv --files none', '--files: .*none is neither a directory nor a list: it is nothing'],
     ['calls.csv --files calls.csv', '--files: .*calls.csv: line 1 is not ino,bytes,path'],
     ['one.csv', '--reboot-at: it has one operation: a reboot needs one before it and one after'],
-    // Where a host has less than what the trace would fill.
-    ...(freemem() < 32e9
-      ? [
-          [
-            'huge.csv --memory 64GiB --arch x86_64',
-            "--memory 64GiB: the guest would fill .* bytes of this machine's memory, of which .* are free: ask for less",
-          ],
-        ]
-      : []),
+    ...TOO_MUCH,
     ['text', '.*text: '],
     ['numbers --format numbers-pages --rate recorded', '--rate: the trace tells no times: only asfast is possible'],
   ])('stillwarm predict %s is refused in one line', async (line, message) => {

@@ -60,8 +60,8 @@ export const PREDICT_RUNS: Runs<PredictOptions, PredictRunPart, PredictOutcome> 
 };
 
 /**
- * Bytes of the host's memory that a run fills, at most: tables, and of the guest's memory what the
- * files of the trace and of a boot can fill.
+ * Bytes of the host's memory that a run fills, at most. These are tables, and what the files of the
+ * trace and of a boot can fill of the guest's memory.
  */
 export function bytesOfRun({ memory, trace }: Pick<PredictOptions, 'memory' | 'trace'>): number {
   const machine = machineMemoryFor(memory);
