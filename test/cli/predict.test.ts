@@ -56,7 +56,7 @@ const TOO_MUCH: [string, string][] =
       ];
 
 describe('stillwarm predict', () => {
-  it('stillwarm predict reads the trace of a web server that is in the package, and answers', async () => {
+  it('stillwarm predict reads the trace of a web server that is in the project, and answers', async () => {
     const argv = [WEB, ...'--memory 64MiB --rate x0.1 --bare-boot --strategy cold,warm-cache --json'.split(' ')];
     const { status, out, asked } = await run('/', argv, (options) => runPredict(options));
     expect(status).toBe(0);
