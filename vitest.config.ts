@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { defineConfig, type ViteUserConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { COMPILED_MODULES, compiledSources } from './test/support/compiled-sources.ts';
+import { SHORT_RUNS } from './test/support/engine-flags.ts';
 import { LONG_FILES } from './test/support/long-files.ts';
 
 for (const file of LONG_FILES)
@@ -60,7 +61,15 @@ const STARTING_FILES = filesWith(/\b(describeWithBrowser|BuiltCli|node:child_pro
 /** Whether the sources stay as they are, and nobody asks which lines of them run. */
 const IS_COMPILED = process.argv.includes('run') && !process.argv.some((each) => each.startsWith('--coverage'));
 
-const LAWS: ViteUserConfig['test'] = { env: { STILLWARM_LAWS: 'whole' }, testTimeout: 7_200_000 };
+/** Of test files that share a process, besides test/support/setup.ts. */
+const SETUP_OF_SHARED = ['test/support/machines.ts'];
+
+const LAWS: ViteUserConfig['test'] = {
+  env: { STILLWARM_LAWS: 'whole' },
+  testTimeout: 7_200_000,
+  // A shard has no case of some tables.
+  passWithNoTests: true,
+};
 
 export default defineConfig(({ mode }) => {
   const isMutant = mode === 'mutants';
@@ -79,7 +88,13 @@ export default defineConfig(({ mode }) => {
     // One process a file.
     { name: 'alone', plugins, isolate: true, include: files.filter(isAlone) },
     // One process a core. It loads what all of them import once, and compiles the model once.
-    { name: 'shared', plugins, isolate: false, include: files.filter(isShared) },
+    {
+      name: 'shared',
+      plugins,
+      isolate: false,
+      include: files.filter(isShared),
+      setupFiles: isMutant ? [] : SETUP_OF_SHARED,
+    },
   ].filter(({ name, include }) => include.length > 0 && (mode !== 'fast' || name === 'shared'));
   return {
     test: {
@@ -93,7 +108,7 @@ export default defineConfig(({ mode }) => {
       pool: 'forks',
       maxWorkers,
       // A machine is megabytes that are soon garbage. Each core has a worker, so none is left to help.
-      execArgv: ['--max-semi-space-size=64', '--single-threaded-gc'],
+      execArgv: ['--max-semi-space-size=64', '--single-threaded-gc', ...SHORT_RUNS],
       sequence: { sequencer: isMutant ? AsListed : LongestFirst },
       setupFiles: ['test/support/setup.ts'],
       // So long that no test fails because the machine is busy (TIMEOUT_MS of test/support/property.ts).

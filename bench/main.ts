@@ -25,6 +25,7 @@ import { scale } from './scale.ts';
 import { scope } from './scope.ts';
 import { sqlite } from './sqlite.ts';
 import { suspend } from './suspend.ts';
+import { trace } from './trace.ts';
 import { web } from './web.ts';
 import { write } from './write.ts';
 
@@ -46,6 +47,7 @@ const SUBJECTS: Readonly<Record<string, (options: Options) => Row[] | Promise<Ro
   sqlite,
   scope,
   protocol,
+  trace,
 };
 
 async function main(): Promise<void> {

@@ -26,7 +26,9 @@ export function installed() {
   return Object.entries(packages).filter(([path, { dev, peer }]) => path !== '' && dev !== true && peer !== true);
 }
 
-const MIT = readFileSync(`${ROOT}LICENSE`, 'utf8').replace(/^[^]*?(?=Permission is hereby granted)/, '').trim();
+const MIT = readFileSync(`${ROOT}LICENSE`, 'utf8')
+  .replace(/^[^]*?(?=Permission is hereby granted)/, '')
+  .trim();
 
 /** What stands for the licence of a package that has no file with it, by path: as its code says. */
 const WITHOUT_FILE = new Map([

@@ -155,7 +155,7 @@ const MAY_IMPORT = {
   'lab/fuzz': [
     ...['base', 'format', 'sim', 'machine', 'machine/profiles', 'disk/image', 'disk/drive', 'disk/mkfs'],
     ...['xen', 'xen/public', 'xen/records', 'xen/frames', 'xen/core', 'xen/save', 'kernel', 'kernel/net', 'workload'],
-    ...['experiment/judge', 'experiment/host', 'doors/table', 'diff', 'lab'],
+    ...['experiment/judge', 'experiment/host', 'doors/table', 'diff', 'lab', 'trace'],
   ],
   'report/kit': ['base'],
   report: ['base', 'slides', 'report/kit', 'experiment/*'],
@@ -185,7 +185,7 @@ const place = (entry) => {
 };
 
 /** Rooms of the model and of its lab: one seed, one run, byte for byte. */
-const MODEL = ['base', 'format', 'sim', 'machine', 'disk', 'xen', 'kernel', 'workload', 'domain0', 'lab'];
+const MODEL = ['base', 'format', 'trace', 'sim', 'machine', 'disk', 'xen', 'kernel', 'workload', 'domain0', 'lab'];
 
 /**
  * Files and rooms that may import modules of node. Everything else runs in a browser, too, where

@@ -4,7 +4,7 @@
  */
 
 import { spawn, spawnSync } from 'node:child_process';
-import { readFileSync, renameSync, rmSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { askHost, printable, UserError } from '../base/index.ts';
@@ -12,6 +12,7 @@ import { checkOutputs, kindOf } from '../experiment/guest/output-file.ts';
 import { parseCommand } from './kit/args.ts';
 import { commandHelp } from './kit/help.ts';
 import { writeNotices, type Io } from './kit/io.ts';
+import { oneLine } from './kit/values.ts';
 import { CAPTURE } from './trace-options.ts';
 
 /** Calls that touch files and descriptors, as src/trace/strace-calls.ts reads them. */
@@ -24,7 +25,7 @@ const TRACED = [
   'io_uring_enter',
 ] as const;
 
-/** What strace itself returns when it cannot begin, besides what the program returns. */
+/** What the program is to get that we get. */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const;
 const SIGNALLED = 128;
 
@@ -48,7 +49,9 @@ export function capture(argv: readonly string[], io: Io): number {
     const part = join(dirname(path), `stillwarm-${process.pid}.part`);
     try {
       const status = await record(part, positionals, io);
-      if (kindOf(part) === 'nothing') throw new UserError('capture: strace recorded nothing');
+      // strace itself has said why.
+      if (kindOf(part) === 'nothing' || statSync(part).size === 0)
+        throw new UserError(`capture: strace could not begin ${oneLine(positionals[0]!)}`);
       askHost(path, () => renameSync(part, path));
       writeNotices(io, [`${printable(path)}: recorded; stillwarm trace stat says what is in it`]);
       return status;

@@ -15,7 +15,6 @@ import { STRATEGIES_OF_TRACES, type Pace, type RebootAt } from '../experiment/pr
 import { SAMPLES } from '../experiment/paper/options.ts';
 import { guestMemoryMax, MEMORY_MAX } from '../experiment/host/host.ts';
 import { VMM_STRATEGIES } from '../experiment/host/strategies.ts';
-import { FORMAT_NAMES } from '../trace/index.ts';
 import { MAX_CLIENTS, SENDING } from '../workload/apache.ts';
 import {
   ARRIVALS,
@@ -33,14 +32,13 @@ import {
   flag,
   integer,
   number,
-  oneOf,
   type Option,
   type Options,
   path,
   several,
 } from './kit/option-kinds.ts';
 import { WORKER } from './check/queue-options.ts';
-import { CAPTURE, TRACE_COMMANDS } from './trace-options.ts';
+import { READING, CAPTURE, TRACE_COMMANDS } from './trace-options.ts';
 import { TRACE_CURVE, TRACE_RESTORE } from './trace-replay-options.ts';
 import { ARCH, HELP, JOBS_MAX, JSON_OUT, SEED } from './kit/shared-options.ts';
 import {
@@ -366,10 +364,7 @@ export const PREDICT = {
       parse: parseRebootAt,
       otherwise: { value: { fraction: 0.5 }, text: '0.5' },
     } satisfies Option<RebootAt>,
-    format: {
-      ...oneOf('format of the trace', FORMAT_NAMES),
-      otherwise: { value: undefined, words: 'recognised by the content; where more than one fits, they are named' },
-    },
+    ...READING,
     rate: {
       value: 'RATE',
       help: 'when operations are asked: asfast, recorded, or xN for N times as fast as recorded',

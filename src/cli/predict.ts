@@ -9,10 +9,10 @@
 
 import { resolve } from 'node:path';
 import { counted, grouped, InputError, printable, UserError } from '../base/index.ts';
-import { readTrace, type TraceFileSummary } from '../experiment/host/trace-file.ts';
+import type { TraceFileSummary } from '../experiment/host/trace-file.ts';
 import { checkOutputs, kindOf } from '../experiment/guest/output-file.ts';
 import { OF_THE_HYPERVISOR, RIO_STRATEGIES } from '../experiment/guest/options.ts';
-import { sizesOf } from '../experiment/predict/file-sizes.ts';
+import { knownFiles } from '../experiment/predict/file-sizes.ts';
 import { rebootOperation, STRATEGIES_OF_TRACES, type PredictOptions } from '../experiment/predict/options.ts';
 import { Recorder, type TraceRecording } from '../experiment/predict/recording.ts';
 import { renderPredictHtml, renderPredictMismatches, renderPredictText } from '../report/index.ts';
@@ -26,6 +26,7 @@ import { withProgress } from './kit/progress.ts';
 import { reportIn, writeReport } from './kit/report.ts';
 import { PREDICT } from './options.ts';
 import { checkBackend, checkRoom, checkSet } from './room.ts';
+import { later, readFrom } from './trace-reading.ts';
 
 type Given = ValuesOf<typeof PREDICT.options>;
 type Report = ReturnType<typeof reportIn>;
@@ -53,8 +54,7 @@ export function predict(argv: readonly string[], io: ProgramIo): number {
   if (kindOf(path) === 'nothing') throw new UserError(`TRACE: ${path} does not exist`);
   const report = given.report === undefined ? undefined : reportIn(resolve(io.cwd, given.report));
   checkOutputs([{ name: 'TRACE', path }], report === undefined ? [] : [report], io.hostStreams);
-  if (io.onEventLoop === undefined) throw new UserError('predict: this host cannot wait for a file');
-  return io.onEventLoop(async () => {
+  return later(io, async () => {
     const { trace, format } = await recorded(path, given, io);
     return run(io, given, report, optionsOf(given, path, trace, format));
   });
@@ -62,11 +62,15 @@ export function predict(argv: readonly string[], io: ProgramIo): number {
 
 async function recorded(
   path: string,
-  { files, format }: Given,
+  given: Given,
   io: ProgramIo,
 ): Promise<{ readonly trace: TraceRecording; readonly format: string }> {
-  const recorder = new Recorder(files === undefined ? undefined : sizesOf(resolve(io.cwd, files)));
-  const summary = await readTrace(path, { format }, recorder);
+  const { files } = given;
+  const known = files === undefined ? undefined : knownFiles(resolve(io.cwd, files));
+  const recorder = new Recorder(known?.sizeOf);
+  const { format, device } = given;
+  const reading = { format, device, 'partition-offset': given['partition-offset'], listed: known?.listed };
+  const summary = await readFrom(path, reading, io, recorder);
   writeNotices(io, noticesOf(summary));
   try {
     return { trace: recorder.end(), format: summary.title };

@@ -5,7 +5,7 @@
 
 import prettyBytes from 'pretty-bytes';
 import { grouped, PAGE_SIZE, printableJson, UserError } from '../base/index.ts';
-import { CURVE_RUNS, halvings } from '../experiment/accesses/curve.ts';
+import { CURVE_RUNS, halvings, type CurveOptions } from '../experiment/accesses/curve.ts';
 import { PageAccesses } from '../experiment/accesses/page-accesses.ts';
 import { StackDistances } from '../experiment/accesses/stack-distances.ts';
 import { runInOrder } from '../experiment/guest/runs.ts';
@@ -49,48 +49,58 @@ async function exact(name: string, options: Given, io: ProgramIo): Promise<Found
   const sink = new PageAccesses(false);
   const summary = await readFrom(name, options, io, sink);
   const accesses = sink.recorded;
-  const { pages, distinct } = accesses;
-  checkAccesses(pages.length);
-  const sizes = options.sizes ?? halvings(distinct);
-  const job = { accesses, sizes };
+  checkAccesses(accesses.pages.length);
+  const job = { accesses, sizes: options.sizes ?? halvings(accesses.distinct) };
   const misses = withProgress(
     io.stderr,
     (onProgress) => io.onThreads?.('curve', job, onProgress, options.jobs) ?? runInOrder(CURVE_RUNS, job, onProgress),
   );
-  return {
-    summary,
-    result: {
-      schema: 'stillwarm/curve@1',
-      format: summary.format,
-      pageAccesses: pages.length,
-      distinctPages: distinct,
-      policy: 'two-list',
-      sample: null,
-      points: sizes.map((size, n) => pointOf(size, misses[n]!, pages.length, null)),
-    },
-  };
+  return { summary, result: exactResult(summary.format, job, misses) };
 }
 
 async function sampled(name: string, options: Given, io: ProgramIo): Promise<Found> {
   const sink = new StackDistances(options.sample!);
   const summary = await readFrom(name, options, io, sink);
-  const { accesses, distinct, rate } = sink;
-  checkAccesses(accesses);
-  const sizes = options.sizes ?? halvings(distinct);
+  checkAccesses(sink.accesses);
+  return { summary, result: sampledResult(summary.format, sink, options.sizes ?? halvings(sink.distinct)) };
+}
+
+/** What `--json` prints: docs/reference/curve-schema.md. */
+export function exactResult(
+  format: CurveResult['format'],
+  { accesses, sizes }: CurveOptions,
+  misses: readonly number[],
+): CurveResult {
+  const { pages, distinct } = accesses;
   return {
-    summary,
-    result: {
-      schema: 'stillwarm/curve@1',
-      format: summary.format,
-      pageAccesses: accesses,
-      distinctPages: distinct,
-      policy: 'lru',
-      sample: { rate, pages: sink.sampledPages, accesses: sink.sampledAccesses },
-      points: sizes.map((size) => {
-        const { misses, error } = sink.estimate(size);
-        return pointOf(size, Math.round(misses), accesses, error / accesses);
-      }),
-    },
+    schema: 'stillwarm/curve@1',
+    format,
+    pageAccesses: pages.length,
+    distinctPages: distinct,
+    policy: 'two-list',
+    sample: null,
+    points: sizes.map((size, n) => pointOf(size, misses[n]!, pages.length, null)),
+  };
+}
+
+/** The same from a sample. */
+export function sampledResult(
+  format: CurveResult['format'],
+  sample: StackDistances,
+  sizes: readonly number[],
+): CurveResult {
+  const { accesses, distinct, rate, sampledPages, sampledAccesses } = sample;
+  return {
+    schema: 'stillwarm/curve@1',
+    format,
+    pageAccesses: accesses,
+    distinctPages: distinct,
+    policy: 'lru',
+    sample: { rate, pages: sampledPages, accesses: sampledAccesses },
+    points: sizes.map((size) => {
+      const { misses, error } = sample.estimate(size);
+      return pointOf(size, Math.round(misses), accesses, error / accesses);
+    }),
   };
 }
 

@@ -9,7 +9,7 @@ const share = (description: string) => Type.Number({ description, minimum: 0, ma
 
 const TRACE_FIELDS = {
   format: oneOf('Format of the trace.', FORMAT_NAMES),
-  pageAccesses: count('Pages of all reads and writes.'),
+  pageAccesses: count('Accesses of pages: one for each page of each read and write.'),
 };
 
 const CurvePoint = kind('point', 'One size of the page cache.', {
@@ -50,7 +50,7 @@ export type CurveResult = Described<typeof CurveResult>;
 const RestoreRun = kind('run', 'One order, and one share of the pages.', {
   order: oneOf('Which pages come first.', RESTORE_ORDERS),
   percent: Type.Number({ description: 'Per cent of the pages that may come.', minimum: 0, maximum: 100 }),
-  restored: count('Pages that came. The others were read before, or found the cache full.'),
+  restoredPages: count('Pages that came. The others were read before, or found the cache full.'),
   hits: count('Accesses after the reboot that found their page.'),
   hitRatio: share('The same as a share of these accesses.'),
   gain: orNull(
@@ -72,10 +72,10 @@ export const RestoreResult = result(
     keptPages: count('Pages that the cache has at the reboot.'),
     accessesAfter: count('Accesses after the reboot.'),
     pagesPerAccess: orNull('Pages that come for each access, at most; null: not limited so.', Type.Number()),
-    bytesPerSecond: orNull('Bytes that come in a second, at most; null: not limited so.', Type.Number()),
+    bytesPerSecond: orNull('How many bytes come in a second, at most; null: not limited so.', Type.Number()),
     coldHits: count('Hits after the reboot when nothing is restored.'),
     warmHits: count('Hits after the reboot when all is restored at once.'),
-    runs: many('Orders and shares.', RestoreRun),
+    sweep: many('Orders and shares.', RestoreRun),
   },
   [RestoreRun],
 );

@@ -96,8 +96,9 @@ export function restoreResult(
     bytesPerSecond: rate !== undefined && 'bytesPerSecond' in rate ? rate.bytesPerSecond : null,
     coldHits,
     warmHits,
-    runs: found.map((run) => ({
+    sweep: found.map(({ restored, ...run }) => ({
       ...run,
+      restoredPages: restored,
       hitRatio: run.hits / accessesAfter,
       gain: warmHits > coldHits ? (run.hits - coldHits) / (warmHits - coldHits) : null,
     })),
@@ -105,10 +106,10 @@ export function restoreResult(
 }
 
 function renderRestore(result: RestoreResult): string {
-  const { cachePages, rebootAt, keptPages, accessesAfter, coldHits, warmHits, runs } = result;
+  const { cachePages, rebootAt, keptPages, accessesAfter, coldHits, warmHits, sweep } = result;
   const ratio = (hits: number): string => `${((100 * hits) / accessesAfter).toFixed(2)} %`;
-  const orders = [...new Set(runs.map(({ order }) => order))];
-  const percents = [...new Set(runs.map(({ percent }) => percent))];
+  const orders = [...new Set(sweep.map(({ order }) => order))];
+  const percents = [...new Set(sweep.map(({ percent }) => percent))];
   const limit =
     result.pagesPerAccess !== null
       ? `Pages come at up to ${result.pagesPerAccess} an access`
@@ -118,7 +119,7 @@ function renderRestore(result: RestoreResult): string {
   const rows = percents.map((percent) => [
     `${percent} %`,
     ...orders.map((order) => {
-      const { hits, gain } = runs.find((run) => run.order === order && run.percent === percent)!;
+      const { hits, gain } = sweep.find((run) => run.order === order && run.percent === percent)!;
       return gain === null ? ratio(hits) : `${ratio(hits)} (${Math.round(100 * gain)} %)`;
     }),
   ]);

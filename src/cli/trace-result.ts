@@ -22,7 +22,7 @@ const Problem = kind('problem', 'A line or record that was not understood.', {
   text: text('How it begins.'),
 });
 
-const LeftOut = kind('leftOut', 'Something that is no operation on a file.', {
+const LeftOut = kind('omission', 'Something that is no operation on a file.', {
   what: text('What it is.'),
   count: count('How often it was met.', 1),
 });
@@ -85,8 +85,8 @@ export const TraceResult = result(
       'Sector modulo 8 at which pages of devices begin; null: the format has no devices.',
       Type.Integer({ minimum: 0, maximum: 7 }),
     ),
-    pageAccesses: count('Pages of all reads and writes.'),
-    distinctPages: count('Different pages of all reads and writes.'),
+    pageAccesses: count('How often a page is read or written.'),
+    distinctPages: count('Pages that are read or written, each once.'),
     bytesRead: count('Bytes read.'),
     bytesWritten: count('Bytes written.'),
     largest: many('The files with most different pages.', FileFound),

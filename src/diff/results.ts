@@ -151,6 +151,12 @@ export const KNOWN: Readonly<Record<string, Known>> = {
     things: { problems: { by: ['line'] }, leftOut: { by: ['what'] }, largest: { by: ['number'] } },
     samples: [],
   },
+  'stillwarm/curve@1': { inputs: ['format', 'policy'], things: { points: { by: ['pages'] } }, samples: [] },
+  'stillwarm/restore@1': {
+    inputs: ['format', 'cachePages', 'rebootAt', 'pagesPerAccess', 'bytesPerSecond'],
+    things: { sweep: { by: ['order', 'percent'] } },
+    samples: [],
+  },
 };
 
 /** Units of figures. */
@@ -164,7 +170,7 @@ export type Unit = (typeof UNITS)[number];
 export function unitOf(name: string, inherited: Unit): Unit {
   if (name === 'ns' || name.endsWith('Ns')) return 'ns';
   if (name === 'expire') return 's';
-  if (/^(memory|limit|bytes|bytesLost|domain0Cache)$|Bytes$/.test(name)) return 'bytes';
+  if (/^(memory|limit|bytes|bytesLost|bytesRead|bytesWritten|domain0Cache)$|Bytes$/.test(name)) return 'bytes';
   if (/^pages|Pages$|^(protected|unguarded|reusable)$/.test(name)) return 'pages';
   return inherited;
 }

@@ -28,7 +28,7 @@ export interface Domain0CacheCounters {
   pagesHit: number;
   /** Pages that guests read and that were not. */
   pagesMissed: number;
-  /** Pages read from the drive, ahead or not. */
+  /** Pages read from the drive, ahead or not, and those of domain 0's own files. */
   pagesRead: number;
   /** Pages that guests wrote, each time that they did. */
   pagesStored: number;
@@ -51,6 +51,9 @@ export interface CachedFile {
   /** Everything that was under way has ended with a reset. */
   lose(): void;
 }
+
+/** A run of sectors of the drive, where a file lies. */
+export type Place = Pick<CachedFile, 'first' | 'sectorCount' | 'store'>;
 
 /** Pages of a file; the last may be partial. */
 export function pagesOf({ sectorCount }: Pick<CachedFile, 'sectorCount'>): number {

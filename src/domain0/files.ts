@@ -1,6 +1,6 @@
 /**
  * Domain 0's side of file-backed disks: image files on the drive, and the page cache that they
- * share. One object serves all hypervisors of a machine, one after the other.
+ * share with its own root. One object serves all hypervisors of a machine, one after the other.
  *
  * The objects outlive a reset, as a drive does. What they hold of domain 0's memory does not:
  * `lose` drops it.
@@ -18,8 +18,10 @@ import {
   type Domain0CacheCounters,
   type Domain0Costs,
   type Domain0Processor,
+  type Place,
 } from './cached-file.ts';
 import { ImageFile } from './image-file.ts';
+import { Domain0Root, type RootContents } from './root.ts';
 import { Domain0PageCache } from './page-cache.ts';
 import { Domain0Writeback } from './writeback.ts';
 
@@ -42,6 +44,8 @@ export class Domain0Files {
   readonly #cache: Domain0PageCache;
   readonly #writeback: Domain0Writeback;
   readonly #files: ImageFile[] = [];
+  /** Sectors that are taken. */
+  readonly #places: { readonly first: number; readonly sectorCount: number }[] = [];
 
   /** @throws ArgumentError for options that are missing, of another kind or out of range */
   constructor(options: Domain0FilesOptions) {
@@ -77,18 +81,36 @@ export class Domain0Files {
    * file's
    */
   open(first: number, sectorCount: number): ImageFile {
-    const { drive, memory } = this.#options;
+    const place = this.#take(first, sectorCount);
+    const file = new ImageFile(this.#options.memory, this.#cache, this.#writeback, place);
+    this.#files.push(file);
+    this.#cache.files.push(file);
+    return file;
+  }
+
+  /**
+   * Sectors `first` … `first` + `sectorCount` - 1 of the drive as domain 0's own disk.
+   * @throws ArgumentError as `open` does
+   */
+  openRoot(first: number, sectorCount: number, contents: RootContents): Domain0Root {
+    checkObject('contents', contents, 'files', 'blockOf');
+    const root = new Domain0Root(this.#cache, this.#take(first, sectorCount), contents);
+    this.#cache.files.push(root);
+    return root;
+  }
+
+  #take(first: number, sectorCount: number): Place {
+    const { drive } = this.#options;
     checkInteger('first', first, 0, drive.sectorCount - 1);
     checkArgument(first % SECTORS_PER_PAGE === 0, 'first', `${first} is not the first sector of a 4 KiB block`);
     checkInteger('sectorCount', sectorCount, 1, drive.sectorCount - first);
     const last = Math.ceil((first + sectorCount) / SECTORS_PER_PAGE) * SECTORS_PER_PAGE;
-    if (this.#files.some((file) => first < file.first + file.sectorCount && file.first < last))
+    if (this.#places.some((file) => first < file.first + file.sectorCount && file.first < last))
       throw new ArgumentError('first: another file has one of these sectors');
     const store = partOfStore(this.#store.store, first / SECTORS_PER_PAGE, sectorCount);
-    const file = new ImageFile(memory, this.#cache, this.#writeback, { first, sectorCount, store });
-    this.#files.push(file);
-    this.#cache.files.push(file);
-    return file;
+    const place = { first, sectorCount, store };
+    this.#places.push(place);
+    return place;
   }
 
   /**

@@ -28,16 +28,9 @@ import type { AddressSpace } from '../kernel/mm/page-cache.ts';
 import { type ReadaheadIo, ReadaheadState } from '../kernel/mm/readahead.ts';
 import type { MachineMemory } from '../machine/memory.ts';
 import type { Process } from '../sim/simulation.ts';
-import { type CachedFile, pagesOf } from './cached-file.ts';
+import { type CachedFile, pagesOf, type Place } from './cached-file.ts';
 import type { Domain0PageCache } from './page-cache.ts';
 import type { Domain0Writeback } from './writeback.ts';
-
-/** A run of sectors of the drive. */
-interface Place {
-  readonly first: number;
-  readonly sectorCount: number;
-  readonly store: BackingStore;
-}
 
 export class ImageFile implements BlockDevice, CachedFile {
   /** Size in 512-byte sectors. */

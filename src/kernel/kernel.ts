@@ -71,6 +71,8 @@ export interface KernelStats {
   readonly suspensions: number;
   /** Transactions committed since the mount. */
   readonly commits: number;
+  /** Frames that found the queue of the network interface full, and were lost. */
+  readonly framesDropped: number;
 }
 
 /** What a boot took, from the kernel's first instruction until the services run. */
@@ -256,6 +258,7 @@ export class Kernel {
       pagesDirty: mm.cache.nrDirty,
       suspensions: devices.suspension.count,
       commits: files.fs.commits,
+      framesDropped: devices.sockets.dropped,
     };
   }
 }

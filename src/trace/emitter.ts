@@ -4,7 +4,7 @@ import { OperationBatch, type OperationSink } from './operations.ts';
 
 export class Emitter {
   /** The batch that is being filled. */
-  readonly batch = new OperationBatch();
+  readonly batch: OperationBatch;
   /** Operations that were added so far. */
   operations = 0;
   /** Operations whose time is before that of the one before. */
@@ -21,8 +21,10 @@ export class Emitter {
   #thread = Number.NaN;
   #threadNumber = 0;
 
-  constructor(sink: OperationSink) {
+  /** @param batch an empty one */
+  constructor(sink: OperationSink, batch = new OperationBatch()) {
     this.#sink = sink;
+    this.batch = batch;
   }
 
   get fileCount(): number {

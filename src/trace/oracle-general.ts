@@ -17,6 +17,10 @@ const NONE = 0xffff_ffff;
 /** Upper half of the largest number of 63 bits, which stands for none as well. */
 const NONE_UPPER = 0x7fff_ffff;
 const MOST_BYTES = 2 ** 31;
+/** Seconds between two records: half a year. */
+const MOST_STEP_S = 2 ** 24;
+/** Upper half of a number that a trace of less than 2^40 requests has. */
+const MOST_UPPER = 256;
 const HALF = 2 ** 32;
 
 class OracleGeneralParser implements RecordParser {
@@ -49,14 +53,14 @@ export const oracleGeneral: BinaryFormat = {
     let before = 0;
     for (let n = 0; n < records; n++) {
       const at = n * size;
-      const now = view.getUint32(at + time, true);
       const length = view.getUint32(at + bytes, true);
-      if (now < before || length > MOST_BYTES) return false;
+      const now = view.getUint32(at + time, true);
+      if (length > MOST_BYTES || (n > 0 && Math.abs(now - before) > MOST_STEP_S)) return false;
       before = now;
       const low = view.getUint32(at + next, true);
       const high = view.getUint32(at + next + 4, true);
       const isNone = low === NONE && (high === NONE || high === NONE_UPPER);
-      if (!isNone && (high >= NONE_UPPER || high * HALF + low <= n)) return false;
+      if (!isNone && (high >= MOST_UPPER || high * HALF + low <= n)) return false;
     }
     return true;
   },

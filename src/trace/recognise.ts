@@ -7,7 +7,7 @@ import { InputError } from '../base/input-error.ts';
 import { Emitter } from './emitter.ts';
 import { type BinaryFormat, isBinary, type TextFormat, type TraceFormat } from './format.ts';
 import { FORMAT_NAMES, formatOf, type FormatName } from './formats.ts';
-import type { OperationSink } from './operations.ts';
+import { OperationBatch, type OperationSink } from './operations.ts';
 import { Tally } from './tally.ts';
 import { TextParser } from './text-parser.ts';
 
@@ -37,7 +37,8 @@ const OTHERS: readonly (readonly [begin: string, is: string])[] = [
 export function recognise(head: Uint8Array, isWhole: boolean): FormatName {
   const known = OTHERS.find(([begin]) => Array.from(begin).every((char, i) => head[i] === char.charCodeAt(0)));
   if (known !== undefined) throw new InputError(`it is ${known[1]}`);
-  const fitting = FORMAT_NAMES.filter((name) => fits(formatOf(name), head, isWhole));
+  const batch = new OperationBatch();
+  const fitting = FORMAT_NAMES.filter((name) => fits(formatOf(name), head, isWhole, batch));
   const strong = fitting.filter((name) => formatOf(name).isWeak !== true);
   const found = strong.length > 0 ? strong : fitting;
   if (found.length === 1) return found[0]!;
@@ -46,8 +47,8 @@ export function recognise(head: Uint8Array, isWhole: boolean): FormatName {
   throw new InputError(`it has no format that is known: ${FORMAT_NAMES.join(', ')}`);
 }
 
-const fits = (format: TraceFormat, head: Uint8Array, isWhole: boolean): boolean =>
-  isBinary(format) ? fitsRecords(format, head, isWhole) : fitsLines(format, head, isWhole);
+const fits = (format: TraceFormat, head: Uint8Array, isWhole: boolean, batch: OperationBatch): boolean =>
+  isBinary(format) ? fitsRecords(format, head, isWhole) : fitsLines(format, head, isWhole, batch);
 
 function fitsRecords({ recordBytes, fits }: BinaryFormat, head: Uint8Array, isWhole: boolean): boolean {
   const records = Math.floor(head.length / recordBytes);
@@ -55,9 +56,10 @@ function fitsRecords({ recordBytes, fits }: BinaryFormat, head: Uint8Array, isWh
   return fits(new DataView(head.buffer, head.byteOffset, head.byteLength), records);
 }
 
-function fitsLines(format: TextFormat, head: Uint8Array, isWhole: boolean): boolean {
+function fitsLines(format: TextFormat, head: Uint8Array, isWhole: boolean, batch: OperationBatch): boolean {
   if (format.fits?.(head) === false) return false;
-  const emitter = new Emitter(NOWHERE);
+  batch.count = 0;
+  const emitter = new Emitter(NOWHERE, batch);
   const tally = new Tally('line');
   const context = { emitter, tally, options: {}, head };
   const parser = new TextParser(context, format.make(context));

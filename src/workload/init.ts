@@ -1,6 +1,7 @@
 /**
- * init: the first process of a guest, which starts its services and stops them. Starting a service
- * is reading its program, libraries and configuration, and the processor's work between the reads.
+ * init: the first process of a guest or of domain 0, which starts its services and stops them.
+ * Starting a service is reading its program, libraries and configuration, and the processor's work
+ * between the reads.
  *
  * What is read, and in which order, is said by two lists on the guest's own disk. A line is the
  * first page, the number of pages and the path: `4 28 /lib/libc.so`. A file that is gone is passed
@@ -36,9 +37,17 @@ export interface InitLists {
   readonly stop: string;
 }
 
+/** The system calls that it uses. */
+export type InitCalls = Pick<
+  Syscalls,
+  'open' | 'posixFadvise' | 'readahead' | 'read' | 'pread' | 'close' | 'settle'
+> & {
+  fstat(fd: number): Pick<ReturnType<Syscalls['fstat']>, 'ino' | 'size'>;
+};
+
 /** What init is given by the kernel that runs it. */
 interface InitContext {
-  readonly sys: Syscalls;
+  readonly sys: InitCalls;
   /** Spends processor time that the guests of a machine compete for, ns. */
   readonly compute: (ns: number) => Process;
   /** Writes a line to the kernel's log. */
@@ -128,7 +137,7 @@ export class Init {
   }
 
   /** Reads the pages that a file has. Returns their bytes; undefined when a call failed. */
-  *#read(sys: Syscalls, { first, pages, path }: Read): Process<number | undefined> {
+  *#read(sys: InitCalls, { first, pages, path }: Read): Process<number | undefined> {
     const buffer = this.#buffer;
     let bytes = 0;
     try {

@@ -202,6 +202,16 @@ describe('a number that an option does not take', () => {
       'check protocol --depth',
       'worker --jobs',
       'diff --tolerance',
+      'trace stat --partition-offset',
+      'trace stat --largest',
+      'trace head --partition-offset',
+      'trace head --lines',
+      'trace convert --partition-offset',
+      'trace curve --partition-offset',
+      'trace curve --jobs',
+      'trace restore --partition-offset',
+      'trace restore --memory',
+      'trace restore --jobs',
     ]);
   });
 

@@ -28,6 +28,7 @@ import { MachineMemory } from '../../src/machine/memory.ts';
 import { sampleResult } from '../report/sample.ts';
 import { sampleVmmResult } from '../report/vmm-sample.ts';
 import { run } from '../support/e2fsprogs.ts';
+import { casesOf } from '../support/product.ts';
 import { captureIo } from './capture.ts';
 
 let dir = '';
@@ -168,29 +169,32 @@ function expected(target: string, option: string): RegExp | undefined {
 
 describe.each(Object.keys(OUTPUTS))('%s', (option) => {
   const { argv, file } = OUTPUTS[option]!;
-  it.each(Object.keys(TARGETS))('an output over %s is refused where it must be', (target) => {
-    prepare();
-    const at = join(dir, 'out', file);
-    mkdirSync(join(dir, file === '' ? '' : 'out'), { recursive: true });
-    TARGETS[target]!(file === '' ? join(dir, 'out') : at);
-    const before = snapshot();
-    const why = expected(target, option);
-    const { status, err, worked } = runIt(argv('out'));
-    if (why === undefined) {
-      expect({ status, err }).toEqual({ status: 0, err: '' });
-      const after = snapshot();
-      // A link is still one; what is read is as it was, except for a file that only the other input
-      // has.
-      if (target.startsWith('a link'))
-        expect(lstatSync(file === '' ? join(dir, 'out') : at).isSymbolicLink()).toBe(true);
-      if (target !== 'a link to a file in the directory') expect(after.get('input/one')).toBe('precious');
-      if (OUTPUTS[option]!.input === 'image') expect(after.get('image')).toBe('precious, too');
-      return;
-    }
-    expect({ status, worked, lines: err.split('\n').length }).toEqual({ status: 2, worked: 0, lines: 2 });
-    expect(err.trimEnd()).toMatch(why);
-    expect(snapshot()).toEqual(before);
-  });
+  it.each(casesOf('what lies where an output is to go', option, Object.keys(TARGETS), { sample: 5, whole: 12 }))(
+    'an output over %s is refused where it must be',
+    (target) => {
+      prepare();
+      const at = join(dir, 'out', file);
+      mkdirSync(join(dir, file === '' ? '' : 'out'), { recursive: true });
+      TARGETS[target]!(file === '' ? join(dir, 'out') : at);
+      const before = snapshot();
+      const why = expected(target, option);
+      const { status, err, worked } = runIt(argv('out'));
+      if (why === undefined) {
+        expect({ status, err }).toEqual({ status: 0, err: '' });
+        const after = snapshot();
+        // A link is still one; what is read is as it was, except for a file that only the other
+        // input has.
+        if (target.startsWith('a link'))
+          expect(lstatSync(file === '' ? join(dir, 'out') : at).isSymbolicLink()).toBe(true);
+        if (target !== 'a link to a file in the directory') expect(after.get('input/one')).toBe('precious');
+        if (OUTPUTS[option]!.input === 'image') expect(after.get('image')).toBe('precious, too');
+        return;
+      }
+      expect({ status, worked, lines: err.split('\n').length }).toEqual({ status: 2, worked: 0, lines: 2 });
+      expect(err.trimEnd()).toMatch(why);
+      expect(snapshot()).toEqual(before);
+    },
+  );
 
   it.each([
     ['input/new', OUTPUTS[option]!.input === 'input' ? / lies in (PATH|DIR), which is being read\n$/ : undefined],
@@ -284,37 +288,41 @@ const STREAM_FILES: Record<string, () => number> = {
 
 describe.each(['standard output', 'standard error'])('%s leads to', (stream) => {
   describe.each(Object.keys(STREAM_FILES))('%s', (target) => {
-    it.each([
+    const commands = [
       ['reboot', 'input', '--report', 'out'],
       ['vmm-reboot', 'image', '--report', 'out'],
       ['mkfs', 'input', 'new.img'],
       ['inspect', 'image'],
-    ])('a stream of stillwarm %s %s that leads to a file is refused where it must be', (...argv) => {
-      prepare();
-      mkdirSync(join(dir, 'out'));
-      const fd = STREAM_FILES[target]!();
-      try {
-        const before = snapshot();
-        // Both may lead to one file.
-        const hostStreams = [stream, 'both'].map((name) => ({ name, fd }));
-        const { status, worked, err } = runIt(argv, { hostStreams });
-        const [command, input] = argv;
-        let why: string | undefined;
-        if (target.startsWith('the image') && input === 'image')
-          why = `${stream} is ${command === 'inspect' ? 'MEMORY.img' : 'PATH'} itself`;
-        if (/^a (new )?file (in|below|elsewhere|of) /.test(target) && input === 'input')
-          why = `${stream} lies in ${command === 'mkfs' ? 'DIR' : 'PATH'}, which is being read`;
-        if (target === 'the page' && argv.includes('--report'))
-          why = `--report: ${join(dir, 'out/index.html')} is written by ${stream}, too`;
-        if (why !== undefined) {
-          expect({ status, worked, err }).toEqual({ status: 2, worked: 0, err: `stillwarm: ${why}\n` });
-          expect(snapshot()).toEqual(before);
-        } else if (command === 'inspect') expect(err).toMatch(/: 13 bytes, not a whole number of frames/);
-        else expect({ status, err }).toEqual({ status: 0, err: '' });
-      } finally {
-        closeSync(fd);
-      }
-    });
+    ];
+    it.each(casesOf('where a stream leads to', `${stream}, ${target}`, commands, { sample: 1, whole: 4 }))(
+      'a stream of stillwarm %s %s that leads to a file is refused where it must be',
+      (...argv) => {
+        prepare();
+        mkdirSync(join(dir, 'out'));
+        const fd = STREAM_FILES[target]!();
+        try {
+          const before = snapshot();
+          // Both may lead to one file.
+          const hostStreams = [stream, 'both'].map((name) => ({ name, fd }));
+          const { status, worked, err } = runIt(argv, { hostStreams });
+          const [command, input] = argv;
+          let why: string | undefined;
+          if (target.startsWith('the image') && input === 'image')
+            why = `${stream} is ${command === 'inspect' ? 'MEMORY.img' : 'PATH'} itself`;
+          if (/^a (new )?file (in|below|elsewhere|of) /.test(target) && input === 'input')
+            why = `${stream} lies in ${command === 'mkfs' ? 'DIR' : 'PATH'}, which is being read`;
+          if (target === 'the page' && argv.includes('--report'))
+            why = `--report: ${join(dir, 'out/index.html')} is written by ${stream}, too`;
+          if (why !== undefined) {
+            expect({ status, worked, err }).toEqual({ status: 2, worked: 0, err: `stillwarm: ${why}\n` });
+            expect(snapshot()).toEqual(before);
+          } else if (command === 'inspect') expect(err).toMatch(/: 13 bytes, not a whole number of frames/);
+          else expect({ status, err }).toEqual({ status: 0, err: '' });
+        } finally {
+          closeSync(fd);
+        }
+      },
+    );
   });
 });
 

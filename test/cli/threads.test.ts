@@ -24,7 +24,7 @@ afterAll(() => {
 });
 
 const COMMON = '--memory 16MiB --seed 3 --bare-boot files';
-const REBOOT = `reboot ${COMMON}`;
+const REBOOT = `reboot --strategy cold,warm-cache ${COMMON}`;
 const VMM = `vmm-reboot --single --disk instant --profile server-2026 --strategy warm-vm,warm-cache ${COMMON}`;
 const WEB = `web --disk instant --before 1 --after 1 --rate 5 --strategy cold,warm-cache ${COMMON}`;
 
@@ -48,14 +48,14 @@ async function outcomeOf(line: string, jobs: number): Promise<Outcome> {
 const outcomesOf = (line: string, ...jobs: readonly number[]): Promise<Outcome[]> =>
   Promise.all(jobs.map((each) => outcomeOf(line, each)));
 
-it('the JSON, the page and the dump of memory of a reboot are the same on one thread, two and five', async () => {
-  const [one, ...more] = await outcomesOf(`${REBOOT} --dump-memory INTO/memory.img`, 5, 2, 1);
+it('the JSON, the page and the dump of memory of a reboot are the same on one thread and on five', async () => {
+  const [five, one] = await outcomesOf(`${REBOOT} --dump-memory INTO/memory.img`, 5, 1);
   expect([...one!.files.keys()].sort()).toEqual(['index.html', 'memory.img']);
-  for (const each of more) expect(each).toEqual(one);
+  expect(five).toEqual(one);
 });
 
 it.each([
-  [`${REBOOT} --crash --workload log`, 3],
+  [`${REBOOT} --crash --workload log`, 2],
   [VMM, 2],
   [WEB, 2],
 ])('the JSON and the page of %s are the same on one thread and on %i', async (line, jobs) => {

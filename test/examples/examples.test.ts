@@ -5,24 +5,33 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { doors, examples, forUsers } from '../../tools/examples.mjs';
+import { casesOf } from '../support/product.ts';
 import { ANSWERS, RUNS } from './runs.ts';
 
 const DOORS = doors();
 
-it.each(Object.keys(RUNS))('the example %s answers what it should', async (name) => {
-  const parent = mkdtempSync(join(tmpdir(), 'example-'));
-  try {
-    const folder = mkdtempSync(join(parent, 'folder-'));
-    const path = join(import.meta.dirname, '../../examples', name);
-    const module: unknown = await import(path);
-    const door = <D>(wanted: string): Promise<D> =>
-      import([...DOORS].find(([, known]) => known === wanted)![0]) as Promise<D>;
-    const answer: unknown = await RUNS[name]!(module, { door, folder });
-    expect(JSON.parse(JSON.stringify(answer))).toEqual(ANSWERS[name]);
-  } finally {
-    rmSync(parent, { recursive: true, force: true });
-  }
-});
+/** Protocols are searched whole; protocols.test.ts and warm-cache.test.ts search them, too. */
+const [others, protocols] = [false, true].map((wanted) =>
+  Object.keys(RUNS).filter((name) => name.startsWith('protocols/') === wanted),
+);
+
+it.each([...others!, ...casesOf('an example that is a protocol', '', protocols!, { sample: 1 })])(
+  'the example %s answers what it should',
+  async (name) => {
+    const parent = mkdtempSync(join(tmpdir(), 'example-'));
+    try {
+      const folder = mkdtempSync(join(parent, 'folder-'));
+      const path = join(import.meta.dirname, '../../examples', name);
+      const module: unknown = await import(path);
+      const door = <D>(wanted: string): Promise<D> =>
+        import([...DOORS].find(([, known]) => known === wanted)![0]) as Promise<D>;
+      const answer: unknown = await RUNS[name]!(module, { door, folder });
+      expect(JSON.parse(JSON.stringify(answer))).toEqual(ANSWERS[name]);
+    } finally {
+      rmSync(parent, { recursive: true, force: true });
+    }
+  },
+);
 
 it('every example has a run, and every door an example', () => {
   const names = examples();

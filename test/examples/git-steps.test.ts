@@ -27,7 +27,7 @@ itWithE2fsprogs(
     const all = Array.from({ length: whole.steps + 1 }, (_, step) => step).flatMap((step) =>
       ENDS.map((end): Case => ({ step, end, strategy: STRATEGIES[step % STRATEGIES.length]! })),
     );
-    const cases = casesOf('git, stopped at every step', '', all, { sample: 8 });
+    const cases = casesOf('git, stopped at every step', '', all, { sample: 4 });
     const disks = new CrashedDisks(judge);
     for (const [n, { step, strategy, end }] of cases.entries()) {
       const isRio = Object.keys(end).length === 0 && strategy.startsWith('rio');

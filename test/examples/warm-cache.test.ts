@@ -7,6 +7,7 @@ import { SMALL } from '../../src/lab/scope/ablations.ts';
 import { type Scope, scopeOptions } from '../../src/lab/scope/options.ts';
 import { search as searchScope } from '../../src/lab/scope/search.ts';
 import type { Without } from '../../src/lab/scope/stored-world.ts';
+import { casesOf } from '../support/product.ts';
 import { playsWhole } from '../support/property.ts';
 import { compareAll } from './warm-cache-scope.ts';
 
@@ -23,6 +24,9 @@ const without = (fault: Fault): Without =>
   PROTECTIONS.includes(fault) ? { protections: { [fault]: false } } : { rules: { [fault]: false } };
 
 const scopeFor = (fault: Fault): Scope => ({ ...SCOPE, ...NEEDS[fault] });
+/** Rows of a table, of which `npm test` plays some. */
+const someOf = <T>(part: string, sample: number, rows: readonly T[]): readonly T[] =>
+  casesOf('the protocol of the warm cache', part, rows, { sample });
 /** What shows a claim that is wrong lies deeper. With fewer events it is found sooner. */
 const DEEP: Partial<Scope> = { faults: 0, events: ['map', 'unlink'] };
 
@@ -38,24 +42,28 @@ describe('the real code', () => {
     expect({ changes, stutters, uncovered }).toEqual({ changes: expected.transitions, stutters: 0, uncovered: [] });
   });
 
-  it.each<[string, Scope, number, number]>([
+  const larger: [string, Scope, number, number][] = [
     ['two frames', TWO_FRAMES, 1500, 100_000],
     ['two frames that start warm', { ...TWO_FRAMES, start: 'warm' }, 1500, 100_000],
     ['two transfers', { ...TWO_FRAMES, transfers: 2, start: 'warm' }, 1500, 100_000],
     ['two pages of a file', { ...TWO_FRAMES, pages: 2, reboots: 2, events: ['store', 'map', 'reload'] }, 1500, 100_000],
     ['two files', { ...TWO_FRAMES, files: 2, start: 'warm' }, 1500, 100_000],
-  ])('each transition of one with %s is one step, too', (name, scope, sample, states) => {
-    const { found, changes, stutters, wrong } = compareAll(
-      scope,
-      playsWhole(`a machine with ${name} and its protocol`) ? states : sample,
-    );
-    expect(wrong).toBeUndefined();
-    expect(changes).toBe(found.transitions);
-    expect(changes).toBeGreaterThan(2 * found.states);
-    expect(stutters).toBe(0);
-  });
+  ];
+  it.each(someOf('larger machines', 2, larger))(
+    'each transition of one with %s is one step, too',
+    (name, scope, sample, states) => {
+      const { found, changes, stutters, wrong } = compareAll(
+        scope,
+        playsWhole(`a machine with ${name} and its protocol`) ? states : sample,
+      );
+      expect(wrong).toBeUndefined();
+      expect(changes).toBe(found.transitions);
+      expect(changes).toBeGreaterThan(2 * found.states);
+      expect(stutters).toBe(0);
+    },
+  );
 
-  it.each([
+  const steps = [
     ['writeProtection', 'the guest stores to frame 0'],
     ['provenance', 'the guest shuts down, and its frames are left for the next hypervisor'],
     ['blockCheck', 'the guest claims page 0 of file 0 for block 0, and takes the frame over'],
@@ -67,13 +75,17 @@ describe('the real code', () => {
     ['failedTransfers', 'the read of block 0 into frame 0 fails'],
     ['drain', 'the guest shuts down, and its frames are left for the next hypervisor'],
     ['revokeFirst', 'the old guest, which still runs, stores to frame 0'],
-  ] as const)('a small machine without `%s` takes a step that the protocol has not: %s', (fault, step) => {
-    const more = fault === 'blockCheck' || fault === 'generation' ? DEEP : {};
-    const { wrong, broken } = compareAll({ ...scopeFor(fault), ...more }, 100_000, without(fault));
-    expect(wrong).toBe(step);
-    expect(broken?.from).not.toEqual(broken?.to);
-    expect(broken?.possible.length).toBeGreaterThan(0);
-  });
+  ] as const;
+  it.each(someOf('steps of the real code', 3, steps))(
+    'a small machine without `%s` takes a step that the protocol has not: %s',
+    (fault, step) => {
+      const more = fault === 'blockCheck' || fault === 'generation' ? DEEP : {};
+      const { wrong, broken } = compareAll({ ...scopeFor(fault), ...more }, 100_000, without(fault));
+      expect(wrong).toBe(step);
+      expect(broken?.from).not.toEqual(broken?.to);
+      expect(broken?.possible.length).toBeGreaterThan(0);
+    },
+  );
 });
 
 describe('the protocol', () => {
@@ -85,7 +97,7 @@ describe('the protocol', () => {
     });
   });
 
-  it.each([
+  const takeovers = [
     ['writeProtection', 8],
     ['provenance', 4],
     ['blockCheck', 7],
@@ -95,14 +107,18 @@ describe('the protocol', () => {
     ['overlaps', 10],
     ['failedTransfers', 6],
     ['revokeFirst', 8],
-  ] as const)('a wrong page is taken over with the fault `%s` in %i steps, as by the real code', (fault, steps) => {
-    const { broken, counterexample } = search(warmCache(), { faults: [fault] });
-    expect(broken).toEqual(['takeover']);
-    expect(counterexample?.steps.length).toBe(steps);
-    const { violation } = searchScope(scopeOptions({ ...scopeFor(fault) }), without(fault));
-    expect(violation?.law).toBe('takeover');
-    expect(violation?.history.length).toBe(steps);
-  });
+  ] as const;
+  it.each(someOf('takeovers', 3, takeovers))(
+    'a wrong page is taken over with the fault `%s` in %i steps, as by the real code',
+    (fault, steps) => {
+      const { broken, counterexample } = search(warmCache(), { faults: [fault] });
+      expect(broken).toEqual(['takeover']);
+      expect(counterexample?.steps.length).toBe(steps);
+      const { violation } = searchScope(scopeOptions({ ...scopeFor(fault) }), without(fault));
+      expect(violation?.law).toBe('takeover');
+      expect(violation?.history.length).toBe(steps);
+    },
+  );
 
   it.each([
     ['drain', 'drained', 2],
@@ -124,13 +140,17 @@ describe('the protocol', () => {
     expect({ violation, isComplete }).toEqual({ violation: undefined, isComplete: true });
   });
 
-  it.each([
+  const needs = [
     ['otherWrites', 32_301],
     ['overlaps', 9977],
     ['duplicates', 46_373],
-  ] as const)('what the fault `%s` needs breaks no law that long without the fault', (fault, states) => {
-    const depth = warmCache().faults![fault].within;
-    const { broken, coverage, ...found } = search(warmCache({ ...SIZE, ...NEEDS[fault] }), { depth });
-    expect({ broken, depth: coverage.depth, states: found.states }).toEqual({ broken: [], depth, states });
-  });
+  ] as const;
+  it.each(someOf('what a fault needs', 1, needs))(
+    'what the fault `%s` needs breaks no law that long without the fault',
+    (fault, states) => {
+      const depth = warmCache().faults![fault].within;
+      const { broken, coverage, ...found } = search(warmCache({ ...SIZE, ...NEEDS[fault] }), { depth });
+      expect({ broken, depth: coverage.depth, states: found.states }).toEqual({ broken: [], depth, states });
+    },
+  );
 });

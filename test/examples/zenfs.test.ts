@@ -40,8 +40,13 @@ describe('ZenFS on a guest', () => {
   });
 
   it('the suite of ZenFS passes on a guest but for the exceptions that the README lists', async () => {
-    const { passed, mismatches } = await suite.run('guest');
-    expect(sorted(passed)).toEqual(sorted(wanted(memory, SUITE_FILES)));
+    const isExceptional = (file: string): boolean =>
+      [...EXCEPTIONS.keys()].some((name) => name.startsWith(`${file} > `));
+    const others = SUITE_FILES.filter((file) => !isExceptional(file));
+    const played = casesOf('the suite of ZenFS on a guest', 'guest', others, { sample: 6 });
+    const files = SUITE_FILES.filter((file) => isExceptional(file) || played.includes(file));
+    const { passed, mismatches } = await suite.run('guest', files);
+    expect(sorted(passed)).toEqual(sorted(wanted(memory, files)));
     expect([...EXCEPTIONS.keys()].filter((name) => !passed.has(name))).toEqual([]);
     expect(mismatches).toBe(0);
   });
@@ -49,11 +54,11 @@ describe('ZenFS on a guest', () => {
   it.each(['warm', 'crash'] as const)(
     'the suite of ZenFS passes with a reboot between any two tests: %s',
     async (mode) => {
-      const files = casesOf('the suite of ZenFS on a guest', mode, SUITE_FILES, { sample: 3, whole: 21 });
+      const files = casesOf('the suite of ZenFS on a guest', mode, SUITE_FILES, { sample: 2, whole: 21 });
       const { passed, reboots, reused, mismatches } = await suite.run(mode, files);
       expect(sorted(passed)).toEqual(sorted(wanted(memory, files)));
       expect(reboots).toBeGreaterThanOrEqual(passed.size);
-      if (containsSample()) expect(reused).toBeGreaterThan(100);
+      if (containsSample()) expect(reused).toBeGreaterThan(40);
       expect(mismatches).toBe(0);
     },
   );

@@ -130,7 +130,7 @@ interface Played extends Outcome {
 /** Each change: a request fails alone, or with all that follow it. */
 const FAILING = CHANGE_NAMES.flatMap((change) => [true, false].map((alone) => ({ change, alone })));
 /** Of these, in each situation. */
-const SAMPLE = { sample: 6, whole: FAILING.length };
+const SAMPLE = { sample: 4, whole: FAILING.length };
 
 /**
  * Changes, with the calls in turn; each request fails, and none does. The sample of a situation is

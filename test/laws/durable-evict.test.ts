@@ -26,7 +26,7 @@ const EVENTS_OF_A_CALL = 17;
 /** Events after which a new file is committed. */
 const NEW_FILE_MOMENTS = 24;
 /** Cases of a file system that `npm test` tries; `npm run test:laws` tries all. */
-const SAMPLE = 30;
+const SAMPLE = 16;
 
 interface Case {
   readonly change: ChangeName;
@@ -85,7 +85,10 @@ describe.each([
 ] as const)('%s: a new file', (fs, paths) => {
   it(`a new file survives fsync of ${paths.join(' and ')}, with either inode evicted at each moment`, () => {
     const lost: number[] = [];
-    for (let moment = 0; moment < NEW_FILE_MOMENTS; moment++) {
+    const moments = Array.from({ length: NEW_FILE_MOMENTS }, (_, moment) => moment);
+    const part = `${fs}, ${paths.join(' and ')}`;
+    const size = { sample: 8, whole: NEW_FILE_MOMENTS };
+    for (const moment of casesOf('a new file, and an inode that leaves memory', part, moments, size)) {
       const file = new DurableFile(fs, 'overwrites a page');
       file.disk.run(makeFile(file.sys));
       file.wait(moment);

@@ -12,6 +12,7 @@ import type { Process } from '../../src/sim/index.ts';
 import type { Domain } from '../../src/xen/index.ts';
 import { CacheMapOp, ENTRY_OP, ENTRY_WORDS } from '../../src/xen/public/index.ts';
 import { ModelFs } from '../../src/doors/testing/model-fs.ts';
+import { casesOf } from '../support/product.ts';
 import { checkProperty, property, TIMEOUT_MS } from '../support/property.ts';
 import type { FileCall } from '../../src/doors/testing/file-calls.ts';
 import { compareAll, playCalls, readEverything, tolerant } from '../../src/doors/testing/play-calls.ts';
@@ -23,9 +24,9 @@ const CHECK_EVERY = 40;
 /** Cases of a law where a protection is off, and in a run of the laws. */
 const RUNS = 14;
 /** Cases of a law where one of two protections is off. */
-const EITHER = 5;
+const EITHER = 3;
 /** Cases of a law in every run. */
-const SAMPLE = 3;
+const SAMPLE = 2;
 
 /**
  * How a guest ends: in order; crashing after sync; crashing after so many events of its program, at
@@ -288,7 +289,7 @@ describe('switched off, the suite finds the violation and prints the shortest tr
     { without: 'erasures', law: ERASED_FIRST, options: { onDomain: loseErasures }, most: 4 },
   ];
 
-  it.each(FINDS)(
+  it.each(casesOf('a violation of the table laws that is found', '', FINDS, { sample: 2, whole: 5 }))(
     'the suite without $without finds the violation and prints the shortest trace',
     { timeout: TIMEOUT_MS },
     ({ law, options, most }) => {

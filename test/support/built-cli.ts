@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { SHORT_RUNS } from './engine-flags.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const BUNDLES = join(ROOT, '.build/bundles-for-tests');
@@ -81,7 +82,8 @@ export class BuiltCli {
   }
 
   #script(line: string): string {
-    return `stillwarm() { ${JSON.stringify(process.execPath)} ${JSON.stringify(this.main)} "$@"; }\n${line}`;
+    const words = [process.execPath, ...SHORT_RUNS, this.main].map((word) => JSON.stringify(word));
+    return `stillwarm() { ${words.join(' ')} "$@"; }\n${line}`;
   }
 
   remove(): void {

@@ -17,7 +17,7 @@ import {
 } from '../../src/base/index.ts';
 import { type BackingStore, Medium, noteChange } from '../../src/disk/image/backing-store.ts';
 import type { BlockDevice, BlockRequest } from '../../src/disk/drive/block-device.ts';
-import { MachineMemory } from '../../src/machine/memory.ts';
+import type { MachineMemory } from '../../src/machine/memory.ts';
 import { type Process, type RandomStream, Simulation, WaitQueue } from '../../src/sim/index.ts';
 import type { Domain } from '../../src/xen/domain/domain.ts';
 import { Hypervisor, type HypervisorOptions } from '../../src/xen/core/hypervisor.ts';
@@ -43,6 +43,7 @@ import {
   XenbusState,
 } from '../../src/xen/public/index.ts';
 import { Toolstack } from '../../src/xen/toolstack/toolstack.ts';
+import { memoryOf } from './memories.ts';
 
 export const COSTS: XenCosts = {
   hypercallNs: 300,
@@ -367,7 +368,7 @@ export function bootMachine(
   costs: Partial<XenCosts> = {},
 ): TestMachine {
   const simulation = new Simulation(seed);
-  const memory = new MachineMemory(memoryBytes);
+  const memory = memoryOf(memoryBytes);
   const hypervisor = Hypervisor.boot(simulation, memory, { ...COSTS, ...costs }, { kernelPages: 2, ...options });
   const disk = new TestDisk(simulation, memory, 64);
   return { simulation, memory, hypervisor, toolstack: new Toolstack(hypervisor), disk };
@@ -380,7 +381,7 @@ export function machineBeside(
   arch: Arch = map.arch,
   protections: HypervisorOptions['protections'] = {},
 ): TestMachine {
-  const memory = new MachineMemory(memoryBytes);
+  const memory = memoryOf(memoryBytes);
   const hypervisor = Hypervisor.boot(simulation, memory, COSTS, { kernelPages: 2, arch, protections });
   const disk = new TestDisk(simulation, memory, 0, shared);
   return { simulation, memory, hypervisor, toolstack: new Toolstack(hypervisor), disk };

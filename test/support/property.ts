@@ -7,7 +7,7 @@
 // - STILLWARM_SEED and STILLWARM_PATH (from that line) replay; STILLWARM_SEED alone explores
 //   elsewhere; STILLWARM_RUNS=100 makes every property run 100 times as many cases.
 // - A property with `lawRuns` runs as many cases in `npm run test:laws`, in the shard that its seed
-//   chooses. One that says no number has 40, and 100 there.
+//   chooses. One that says no number has 20, and 100 there.
 // - Model-based properties: write fc.commands(list, replayOfCommands()), fast-check needs a second
 //   path there.
 //
@@ -18,9 +18,13 @@
 import fc from 'fast-check';
 import { it } from 'vitest';
 import * as door from '../../src/doors/testing/check.ts';
+import { givingBack } from './memories.ts';
 
-/** Cases of a property that does not say how many; and in a run of the laws. */
-const DEFAULT_RUNS = 40;
+/**
+ * Cases of a property that does not say how many, in `npm test` and in a run of the laws. A mutant
+ * meets more cases than `npm test` has (tools/mutants.mjs).
+ */
+const DEFAULT_RUNS = process.env['STILLWARM_MUTANTS'] === undefined ? 20 : 40;
 const DEFAULT_LAW_RUNS = 100;
 /**
  * What a test may take of the host's time: some ten times what the slowest takes alone. So none
@@ -80,7 +84,7 @@ export function checkProperty(
   const most = lawRuns ?? (params.numRuns === undefined ? DEFAULT_LAW_RUNS : numRuns);
   const runs = playsLaws() && isInShard(own) ? most : numRuns;
   const synchronous = (...values: unknown[]): boolean => {
-    const answer: unknown = predicate(...values);
+    const answer: unknown = givingBack(() => predicate(...values));
     if (answer instanceof Promise) throw new TypeError('a property is synchronous here, this one returned a promise');
     return answer !== false; // `(n) => expect(n).toBe(1)` returns an object
   };

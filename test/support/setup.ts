@@ -1,10 +1,11 @@
 // Runs before every test file. A bare fc.assert is deterministic too; property() chooses its own
 // seed.
 import fc from 'fast-check';
-import { afterAll } from 'vitest';
+import { afterAll, afterEach, beforeEach } from 'vitest';
 import { Simulation } from '../../src/sim/index.ts';
 import { compareTypedArraysAsBytes } from './bytes.ts';
 import { limitEvents } from './event-limit.ts';
+import { beginTest, endTest } from './memories.ts';
 import { linesOfPlayed } from './product.ts';
 import { playsLaws } from './property.ts';
 import { traceSources } from './source-traces.ts';
@@ -19,6 +20,8 @@ if (isMutant)
 compareTypedArraysAsBytes();
 limitEvents(Simulation.prototype);
 traceSources();
+beforeEach(beginTest);
+afterEach(endTest);
 afterAll(() => {
   const lines = linesOfPlayed();
   if (playsLaws() && lines.length > 0) console.log(lines.join('\n'));

@@ -13,8 +13,8 @@ import { runStrategy, type StrategyOutcome } from '../../src/experiment/guest/st
 import type { Testbed } from '../../src/experiment/host/testbed.ts';
 import { domain0CacheOf } from '../../src/experiment/host/backend.ts';
 import { machineMemoryFor } from '../../src/experiment/host/host.ts';
-import { MachineMemory } from '../../src/machine/memory.ts';
 import { SERVER_2026 } from '../../src/machine/profiles/server-2026.ts';
+import { memoryOf } from './memories.ts';
 
 export { bytesOf, imageOf, pattern, smallImage } from '../../src/lab/fuzz/specimens.ts';
 
@@ -60,7 +60,7 @@ export function runSmall(
     dumpMemory: undefined,
     ...over,
   };
-  const memory = new MachineMemory(machineMemoryFor(options.memory));
+  const memory = memoryOf(machineMemoryFor(options.memory));
   return runStrategy(
     {
       options,

@@ -13,6 +13,7 @@ import { RebootResult } from '../../src/experiment/guest/result.ts';
 import { RANGES_SCHEMA } from '../../src/experiment/paper/paper.ts';
 import { PaperResult } from '../../src/experiment/paper/result.ts';
 import { VmmExperimentResult } from '../../src/experiment/vmm/result.ts';
+import { PredictResult } from '../../src/experiment/predict/result.ts';
 import { WebResult } from '../../src/experiment/web/result.ts';
 import { START_INFO_VERSION } from '../../src/xen/public/index.ts';
 import {
@@ -72,6 +73,7 @@ describe('the doors', () => {
       schema(RebootResult),
       schema(VmmExperimentResult),
       schema(WebResult),
+      schema(PredictResult),
       schema(PaperResult),
       ['`stillwarm/paper-ranges` (`paper --ranges`)', RANGES_SCHEMA.split('@')[1]!],
       schema(CheckResult),

@@ -1,5 +1,5 @@
-// What all formats have in common, and what some of them meet: headers, cut lines, units, devices,
-// partitions, numbers beyond a float, and lines that cannot be understood.
+// What all formats have in common. Some meet headers, cut lines, units, devices, partitions,
+// numbers beyond a float, and lines that cannot be understood.
 import { describe, expect, it } from 'vitest';
 import { InputError } from '../../src/base/index.ts';
 import { FORMAT_NAMES, type FormatName, type ReadOptions } from '../../src/trace/index.ts';
@@ -163,7 +163,7 @@ describe('devices', () => {
     expect([given.summary.partitionOffset, given.operations[0]]).toEqual([6, '0 0 read 0 33280 4096']);
   });
 
-  it('without whole pages, or a majority of them, the offset is 0', () => {
+  it('the offset is 0 without whole pages, or a majority of them', () => {
     expect(readText('0,7,512,r,0.1\n0,15,512,r,0.2\n').summary.partitionOffset).toBe(0);
     expect(readText('0,7,4096,r,0.1\n0,8,4096,r,0.2\n').summary.partitionOffset).toBe(0);
   });

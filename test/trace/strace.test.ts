@@ -121,7 +121,7 @@ describe('descriptors of a strace', () => {
     ]);
   });
 
-  it('with -y, the path behind a descriptor says which file it is, and what is no file', () => {
+  it('the path that -y puts behind a descriptor says which file it is, and what is no file', () => {
     expect(
       operationsOf(
         '7 read(0</etc/hosts>, ""..., 4096) = 20',

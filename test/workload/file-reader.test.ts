@@ -69,7 +69,7 @@ property(
       position += read.bytes;
     }
   },
-  { numRuns: 12, lawRuns: 30 },
+  { numRuns: 6, lawRuns: 30 },
 );
 
 property(
@@ -85,7 +85,7 @@ property(
       expect(bytes).toBe(Math.min(4096, lengths[file]! - position));
     }
   },
-  { numRuns: 12, lawRuns: 30 },
+  { numRuns: 6, lawRuns: 30 },
 );
 
 property(
@@ -98,7 +98,7 @@ property(
     expect(starts.length).toBeLessThanOrEqual(lengths.length);
     expect(total).toBe(starts.reduce((sum, { file }) => sum + lengths[file]!, 0));
   },
-  { numRuns: 12, lawRuns: 30 },
+  { numRuns: 6, lawRuns: 30 },
 );
 
 property(
@@ -110,7 +110,7 @@ property(
     const machine = bootWorkloadGuest(lengths);
     expect(run(machine, make(machine), limit).total).toBeLessThanOrEqual(limit);
   },
-  { numRuns: 12, lawRuns: 30 },
+  { numRuns: 6, lawRuns: 30 },
 );
 
 describe('a random reader', () => {

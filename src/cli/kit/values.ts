@@ -168,12 +168,15 @@ export function parseShard(option: string, text: string): { number: number; of: 
   throw new UserError(`${option}: ${oneLine(text)} is not a part of ${SHARDS_MAX} or less, such as 2/5`);
 }
 
-/** Where a check is to crash: every, or sample:600. @throws UserError */
-export function parseCrash(option: string, text: string): 'every' | { readonly sample: number } {
-  if (text === 'every') return text;
+/** Where a check is to crash. */
+export type CrashAt = 'every' | 'every-line' | { readonly sample: number };
+
+/** The same from every, every-line, or sample:600. @throws UserError */
+export function parseCrash(option: string, text: string): CrashAt {
+  if (text === 'every' || text === 'every-line') return text;
   const [, number] = /^sample:(\d{1,9})$/.exec(text) ?? [];
   if (number !== undefined && Number(number) > 0) return { sample: Number(number) };
-  throw new UserError(`${option}: ${oneLine(text)} is neither every nor a sample such as sample:600`);
+  throw new UserError(`${option}: ${oneLine(text)} is neither every, every-line nor a sample such as sample:600`);
 }
 
 /** Up to three steps, each with lines perhaps: 345:12,7. @throws UserError */

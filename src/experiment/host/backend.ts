@@ -47,7 +47,15 @@ export function domain0CacheOf(
   profile: Profile,
   guests: number,
 ): number | undefined {
-  if (backend !== 'file') return undefined;
+  return backend === 'file' ? (domain0Cache ?? domain0Rest(profile, guests)) : undefined;
+}
+
+/**
+ * Bytes of the machine besides its guests and domain 0's own programs, 64 MiB at least: what domain
+ * 0's page cache may hold.
+ * @param guests memory of all guests, bytes
+ */
+export function domain0Rest(profile: Profile, guests: number): number {
   const { installedBytes, domain0OwnBytes } = profile.hypervisor;
-  return domain0Cache ?? Math.max(DEFAULT_MIN, installedBytes.value - domain0OwnBytes.value - guests);
+  return Math.max(DEFAULT_MIN, installedBytes.value - domain0OwnBytes.value - guests);
 }

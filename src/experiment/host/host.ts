@@ -138,17 +138,8 @@ export class Host {
     this.lan = beside?.lan ?? new Bridge();
     this.guestCosts = values(profile.guest);
     this.costs = values(profile.hypervisor);
-    this.files =
-      options.domain0Cache === undefined
-        ? undefined
-        : new Domain0Files({
-            drive: this.drive,
-            memory,
-            cacheBytes: options.domain0Cache,
-            costs: this.guestCosts,
-            processor: () => this.hypervisor,
-            beside: beside?.files,
-          });
+    const { domain0Cache } = options;
+    this.files = domain0Cache === undefined ? undefined : this.filesOfDomain0(domain0Cache, beside);
     if (left === undefined)
       this.#begin(Hypervisor.boot(this.simulation, memory, this.costs, this.#hypervisorOptions()));
   }
@@ -166,6 +157,16 @@ export class Host {
   /** The drive as guests would read it now. */
   get contents(): ReadableImage {
     return (this.files ?? this.drive).contents;
+  }
+
+  /** Files of domain 0 with a page cache of so many bytes. */
+  protected filesOfDomain0(cacheBytes: number, beside?: Host): Domain0Files {
+    const { drive, memory, guestCosts: costs } = this;
+    return new Domain0Files({
+      ...{ drive, memory, cacheBytes, costs },
+      processor: () => this.hypervisor,
+      beside: beside?.files,
+    });
   }
 
   /** A run of sectors of the drive as a guest's disk. */

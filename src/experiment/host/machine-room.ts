@@ -22,8 +22,10 @@ import { xenMac } from '../../base/ethernet.ts';
 import { Ns, PAGE_SIZE, SECTOR_SIZE } from '../../base/units.ts';
 import type { Drive } from '../../disk/drive/drive.ts';
 import type { DrivePort } from '../../disk/drive/drive-port.ts';
+import type { Domain0Files } from '../../domain0/files.ts';
 import { Partition } from '../../disk/drive/partition.ts';
 import { type InitProcess, Kernel, type ReuseObserver } from '../../kernel/index.ts';
+import { type Domain0Disk, Domain0Services } from './domain0-services.ts';
 import { Host, type HostOptions } from './host.ts';
 import { MachineMemory } from '../../machine/memory.ts';
 import { Nic } from '../../machine/nic.ts';
@@ -57,6 +59,8 @@ export interface VmmMachineOptions extends HostOptions {
    * default.
    */
   readonly inits?: readonly InitProcess[];
+  /** Domain 0's own disk; without one its services are constants of time. */
+  readonly domain0Disk?: Domain0Disk;
   /** Called for every page that a guest takes over from the one before it. */
   readonly onReuse?: (guest: GuestPlace, ...reuse: Parameters<ReuseObserver>) => void;
 }
@@ -120,6 +124,10 @@ export class VmmMachine extends Host {
   /** @internal What each guest starts when it has booted; undefined: nothing. */
   readonly services: GuestServices | undefined;
   readonly #options: VmmMachineOptions;
+  /** What domain 0 has cached of its own files, and of guests' disks; undefined: nothing. */
+  readonly #domain0Files: Domain0Files | undefined;
+  /** @internal Undefined where they are constants of time. */
+  readonly domain0Services: Domain0Services | undefined;
   /** This machine's port of the drive. */
   readonly #port: Drive | DrivePort;
 
@@ -150,6 +158,14 @@ export class VmmMachine extends Host {
       cmdLine,
     }));
     this.saveFiles = (options.saveAreas ?? []).map((place) => new Partition(this.#port, ...sectorsOf(place)));
+    const { domain0Disk } = options;
+    this.#domain0Files = this.files ?? (domain0Disk && this.filesOfDomain0(domain0Disk.cacheBytes));
+    this.domain0Services =
+      domain0Disk &&
+      new Domain0Services(
+        this.#domain0Files!.openRoot(...sectorsOf(domain0Disk.place), domain0Disk.contents),
+        domain0Disk.init,
+      );
     this.#adapter = this.connectHost();
     if (options.left === undefined || beside !== undefined) this.hypervisor.network.plug(this.#adapter);
   }
@@ -168,7 +184,9 @@ export class VmmMachine extends Host {
   get neighbour(): VmmMachine {
     if (this.#neighbour === undefined) {
       const memory = new MachineMemory(this.memory.frameCount * PAGE_SIZE);
-      this.#neighbour = new VmmMachine({ ...this.#options, memory }, this);
+      // Its domain 0 has a disk of its own, and is not rebooted.
+      const { domain0Disk: _, ...options } = this.#options;
+      this.#neighbour = new VmmMachine({ ...options, memory }, this);
       [this.#cable, this.#neighbour.#cable] = Nic.connect(this.simulation, values(this.#options.profile.nic.constants));
     }
     return this.#neighbour;
@@ -276,7 +294,11 @@ export class VmmMachine extends Host {
    */
   *shutdownDomain0(): Process {
     const { shutdownServicesNs, killWaitNs } = this.guestCosts;
-    yield Ns(shutdownServicesNs + killWaitNs);
+    if (this.domain0Services === undefined) yield Ns(shutdownServicesNs + killWaitNs);
+    else {
+      yield* this.domain0Services.stop(shutdownServicesNs);
+      yield Ns(killWaitNs);
+    }
     yield* shutdownDomain0(this.hypervisor, this.toolstack);
     // What cannot be written is lost with the reset, which counts it as a change of the disk.
     yield* this.files?.sync() ?? NOTHING;
@@ -295,7 +317,7 @@ export class VmmMachine extends Host {
     if (random !== undefined) checkObject('random', random, 'fraction');
     this.hypervisor.halt();
     this.#port.reset(random);
-    this.files?.lose();
+    this.#domain0Files?.lose();
     this.#adapter.powerLoss();
     this.#cable?.powerLoss();
     if (memory === 'lost') this.memory.clearAll();
@@ -304,13 +326,20 @@ export class VmmMachine extends Host {
 
   /**
    * The firmware, the next hypervisor and its domain 0 boot. Domain 0's kernel and services take
-   * what a guest's take, and what only domain 0 has comes on top: real devices, and the tool stack.
+   * what a guest's take, and read what those read. What only domain 0 has comes on top: real
+   * devices, and the tool stack.
    */
   *bootHypervisor(): Process<{ readonly problem: string | undefined; readonly lost: readonly LostDomain[] }> {
     yield Ns(this.costs.resetNs);
     const reload = this.reload();
     yield Ns(this.costs.vmmBootNs + reload.costNs);
-    yield Ns(this.guestCosts.bootKernelNs + this.guestCosts.bootServicesNs + this.costs.domain0BootNs);
+    const { bootKernelNs, bootServicesNs } = this.guestCosts;
+    if (this.domain0Services === undefined) yield Ns(bootKernelNs + bootServicesNs + this.costs.domain0BootNs);
+    else {
+      yield Ns(bootKernelNs);
+      yield* this.domain0Services.start(bootServicesNs);
+      yield Ns(this.costs.domain0BootNs);
+    }
     this.hypervisor.network.plug(this.#adapter);
     return reload;
   }

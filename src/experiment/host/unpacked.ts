@@ -98,7 +98,7 @@ async function unxz(chunks: Chunks, take: Take): Promise<void> {
     }
   } finally {
     // Else no other file of xz could be read: there is one unpacker for all.
-    if (!isOver) await reader.cancel();
+    if (!isOver) await reader.cancel().catch(() => undefined);
     await source.return?.();
   }
 }

@@ -8,17 +8,21 @@ import { join, normalize } from 'node:path';
 import { InputError } from '../../base/input-error.ts';
 import { printable } from '../../base/printable.ts';
 import { UserError } from '../../base/user-error.ts';
-import { FileList } from '../../trace/index.ts';
+import { FileList, type ListedFile } from '../../trace/index.ts';
 import { kindOf } from '../guest/output-file.ts';
 import type { SizeOf } from './recording.ts';
 
-/**
- * Where the sizes of files are asked, by the names that the trace has for them.
- * @throws UserError when it is neither a directory nor a list
- */
-export function sizesOf(path: string): SizeOf {
+/** What the user knows of the files of a trace. */
+export interface KnownFiles {
+  readonly sizeOf: SizeOf;
+  /** By inode; undefined without a list. */
+  readonly listed: ReadonlyMap<number, ListedFile> | undefined;
+}
+
+/** @throws UserError when it is neither a directory nor a list */
+export function knownFiles(path: string): KnownFiles {
   const kind = kindOf(path);
-  if (kind === 'directory') return (name) => sizeBelow(path, name);
+  if (kind === 'directory') return { sizeOf: (name) => sizeBelow(path, name), listed: undefined };
   if (kind !== 'file') throw new UserError(`--files: ${path} is neither a directory nor a list: it is ${kind}`);
   const list = new FileList();
   try {
@@ -30,7 +34,7 @@ export function sizesOf(path: string): SizeOf {
   }
   const sizes = new Map<string, number>();
   for (const { path: name, bytes } of list.files.values()) if (bytes !== undefined) sizes.set(name, bytes);
-  return (name) => sizes.get(name);
+  return { sizeOf: (name) => sizes.get(name), listed: list.files };
 }
 
 /** Bytes of a regular file below a directory; undefined when there is none. */

@@ -24,7 +24,7 @@ import { asUserError, checkDisk, openDisk, type DiskSource } from '../guest/disk
 import { sharedDisk, sharedOf, type SharedDisk } from '../guest/shared-disk.ts';
 import { OracleExt2 } from '../judge/oracle-ext2.ts';
 import { Verifier, VerifierRecord } from '../judge/verifier.ts';
-import { domain0CacheOf } from '../host/backend.ts';
+import { domain0CacheOf, domain0Rest } from '../host/backend.ts';
 import { archOf, profileOf, settingsOf } from '../host/profiles.ts';
 import type { ProgressListener } from '../guest/progress.ts';
 import { runInOrder, type DiskSummary, type OpenRuns, type RunListener, type Runs } from '../guest/runs.ts';
@@ -32,6 +32,7 @@ import { machineMemoryFor } from '../host/host.ts';
 import { VmmClients } from './clients.ts';
 import { WebServers } from './web-servers.ts';
 import { VmmMachine, type VmmGuest } from '../host/machine-room.ts';
+import { domain0DiskAt, domain0Image } from './domain0-disk.ts';
 import { rebootHypervisor } from './reboot.ts';
 import { checkOptions, type VmmExperimentOptions } from './options.ts';
 import { type VmmStrategyName } from '../host/strategies.ts';
@@ -232,7 +233,9 @@ class VmmRun {
     const image = new JoinedImage([
       ...guests.map(() => new OverlayImage(disk.image)),
       ...guests.map(() => new MemoryImage(saveFileBytes(memory, archOf(options)))),
+      new OverlayImage(domain0Image()),
     ]);
+    const domain0Place = image.places[2 * vms]!;
     const partitions = image.places.slice(0, vms);
     this.#machine = new VmmMachine({
       seed: options.seed,
@@ -241,7 +244,8 @@ class VmmRun {
       disk: options.disk,
       image,
       partitions,
-      saveAreas: image.places.slice(vms),
+      saveAreas: image.places.slice(vms, 2 * vms),
+      domain0Disk: domain0DiskAt(domain0Place, domain0Rest(profileOf(options), vms * memory), () => domain0),
       memory: reused.take(machineMemoryFor(vms * memory)),
       guestMemory: memory,
       domain0Cache: cacheOf(options, size),
@@ -259,6 +263,7 @@ class VmmRun {
       check: (guest, bytes) => this.#verifierOf(guest).sent(this.#served, bytes),
     });
     const { contents } = this.#machine;
+    const domain0 = new Verifier(new OracleExt2(partOf(contents, domain0Place)), this.found, 'domain 0: ');
     this.#verifiers = partitions.map(
       (place, n) =>
         new Verifier(new OracleExt2(partOf(contents, place)), this.found, `${this.#machine.configs[n]!.name}: `),
@@ -275,6 +280,8 @@ class VmmRun {
   }
 
   *#main(): Process<VmmStrategyResult> {
+    // The first hypervisor is there without a boot. Its domain 0 has what a boot has cached.
+    yield* this.#machine.domain0Services!.start(0);
     yield* this.#machine.start();
     const first = yield* this.#read();
     const cached = yield* this.#read();

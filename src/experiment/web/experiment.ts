@@ -37,7 +37,7 @@ export interface WebOutcome {
   readonly result: WebResult;
   /** Empty when every page and every byte was equal to the disk's. */
   readonly mismatches: readonly WebMismatch[];
-  /** Remarks for the user about files that are not served, a line each. */
+  /** Remarks for the user about files that are not served and the list of a boot, a line each. */
   readonly notices: readonly string[];
 }
 
@@ -50,6 +50,8 @@ interface WebPart {
   /** Digest of the run, hexadecimal. */
   readonly digest: string;
   readonly mismatches: readonly WebMismatch[];
+  /** What init has said of its lists. */
+  readonly saidByInit: readonly string[];
 }
 
 /** Runs of a strategy, in the order of the list. */
@@ -95,6 +97,7 @@ function openRuns(options: WebOptions, onProgress: ProgressListener, shared?: Sh
           verified: run.found.verified,
           digest: run.digest,
           mismatches: run.found.described.map(({ what }) => ({ strategy, what })),
+          saidByInit: run.saidByInit,
         };
       } catch (error) {
         if (error instanceof GuestPanic)
@@ -157,7 +160,7 @@ function merge(options: WebOptions, disk: DiskSummary, parts: readonly WebPart[]
       fitted: fittedConstants(profileOf(options), OF_THE_HYPERVISOR),
     },
     mismatches: parts.flatMap(({ mismatches }) => mismatches),
-    notices: disk.notices,
+    notices: [...disk.notices, ...new Set(parts.flatMap(({ saidByInit }) => saidByInit))],
   };
 }
 

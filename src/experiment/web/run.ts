@@ -54,6 +54,8 @@ interface Server {
 
 export class WebRun {
   readonly found = new VerifierRecord();
+  /** What init has said of its lists, a line each: one that makes no sense, reads that failed. */
+  readonly saidByInit: string[] = [];
   readonly #input: WebRunInput;
   readonly #name: StrategyName;
   readonly #onProgress: RunListener;
@@ -175,6 +177,8 @@ export class WebRun {
       module: prefetch ? prefetchList(files.map(({ path }) => path)) : undefined,
       betweenGuests: () => this.#verifier.oracle.invalidate(),
     });
+    for (const { text } of [guest, next].flatMap(({ kernel }) => kernel.messages))
+      if (text.startsWith('init: ')) this.saidByInit.push(text);
     if (prefetch) next.domain.environment.spawn('prefetch', prefetchFiles(next.kernel.syscalls, options.prefetchRate));
     return yield* this.#serve(next);
   }

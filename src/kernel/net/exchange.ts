@@ -6,6 +6,10 @@
  * at once. A message that is whole is acknowledged by the answer to it, or by the next request.
  * Where neither follows within 40 ms, an acknowledgement goes alone.
  *
+ * It asks the device's queue for room before it sends. What finds none goes with the next
+ * acknowledgement, or after a timeout where nothing is under way. A timeout that finds the queue
+ * full comes again within 500 ms, and is no retransmission.
+ *
  * A client whose request has arrived may wait long for its answer. So it asks now and then whether
  * the server still knows the connection.
  *
@@ -23,9 +27,17 @@ import { MessageSender, type Piece } from './sender.ts';
 export const ACK_DELAY_NS = 40_000_000;
 export const PROBE_INTERVAL_NS = 75_000_000_000;
 export const PROBES = 9;
+/** TCP_RESOURCE_PROBE_INTERVAL of include/net/tcp.h, Linux 2.6.12, ns. */
+const RESOURCE_PROBE_NS = 500_000_000;
 
 /** Takes a burst of packets for the other end. It may lose any of them. */
 export type Send = (packets: readonly Uint8Array[]) => void;
+
+/** How many packets the queue of this end's device takes now. */
+export type Room = () => number;
+
+/** The room of a host whose queue never fills. */
+export const ENDLESS: Room = () => Infinity;
 
 /** What happens at this end. */
 export interface ExchangeEvents {
@@ -40,6 +52,7 @@ export interface ExchangeEvents {
 export class ExchangeEnd {
   readonly #timers: Timers;
   readonly #send: Send;
+  readonly #room: Room;
   readonly #connection: number;
   readonly #kind: Kind;
   readonly #events: ExchangeEvents;
@@ -53,9 +66,10 @@ export class ExchangeEnd {
   #retransmissions = 0;
 
   /** @param kind of the messages that this end sends */
-  constructor(timers: Timers, send: Send, connection: number, kind: Kind, events: ExchangeEvents) {
+  constructor(timers: Timers, send: Send, room: Room, connection: number, kind: Kind, events: ExchangeEvents) {
     this.#timers = timers;
     this.#send = send;
+    this.#room = room;
     this.#connection = connection;
     this.#kind = kind;
     this.#events = events;
@@ -159,10 +173,10 @@ export class ExchangeEnd {
 
   /** Sends what may be sent now. */
   #transmit(): void {
-    const pieces = this.#sender.send(this.#timers.now);
+    const pieces = this.#sender.send(this.#timers.now, this.#room());
+    if (this.#sender.isAwaiting && !this.#silence.isSet) this.#silence.set(this.#sender.timeoutNs);
     if (pieces.length === 0) return;
     this.#acknowledgement.clear();
-    if (!this.#silence.isSet) this.#silence.set(this.#sender.timeoutNs);
     const last = pieces.length - 1;
     // One array for all packets (see hot-paths 16).
     const burst = new Uint8Array(pieces.reduce((bytes, { length }) => bytes + SEGMENT_HEADER.size + length, 0));
@@ -190,7 +204,8 @@ export class ExchangeEnd {
   /** Nothing has come for as long as the alarm was set. */
   #silent(): void {
     if (this.#sender.isAwaiting) {
-      if (this.#sender.timedOut()) this.#transmit();
+      if (this.#room() === 0) this.#silence.set(Math.min(this.#sender.timeoutNs, RESOURCE_PROBE_NS));
+      else if (this.#sender.timedOut()) this.#transmit();
       else this.#events.timedOut();
       return;
     }

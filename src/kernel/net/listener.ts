@@ -9,7 +9,7 @@
 import { assert } from '../../base/assert.ts';
 import { WaitQueue } from '../../sim/index.ts';
 import type { Timers } from './alarm.ts';
-import { ExchangeEnd } from './exchange.ts';
+import { ENDLESS, ExchangeEnd, type Room } from './exchange.ts';
 import { decode, encodeControl, KIND, type Segment } from './segment.ts';
 
 /**
@@ -105,17 +105,28 @@ export class Listener<Address extends number> {
   readonly #send: SendTo<Address>;
   readonly #serve: Serve;
   readonly #mayOpen: () => boolean;
+  readonly #room: Room;
   /** By client and number, the one that was silent longest first. */
   readonly #accepted = new Map<string, Accepted<Address>>();
   /** Connections that ended last: a late packet does not open one of them again. */
   readonly #ended = new Set<string>();
 
-  /** @param mayOpen whether connections may be opened now; the opening of others is ignored */
-  constructor(timers: Timers, send: SendTo<Address>, serve: Serve, mayOpen: () => boolean = () => true) {
+  /**
+   * @param mayOpen whether connections may be opened now; the opening of others is ignored
+   * @param room of the queue before the device; endless by default
+   */
+  constructor(
+    timers: Timers,
+    send: SendTo<Address>,
+    serve: Serve,
+    mayOpen: () => boolean = () => true,
+    room: Room = ENDLESS,
+  ) {
     this.#timers = timers;
     this.#send = send;
     this.#serve = serve;
     this.#mayOpen = mayOpen;
+    this.#room = room;
   }
 
   /** Connections that are open. */
@@ -172,7 +183,7 @@ export class Listener<Address extends number> {
     const send = (packets: readonly Uint8Array[]): void => {
       this.#send(client, packets);
     };
-    const end: ExchangeEnd = new ExchangeEnd(this.#timers, send, connection, KIND.answer, {
+    const end: ExchangeEnd = new ExchangeEnd(this.#timers, send, this.#room, connection, KIND.answer, {
       received: (bytes) => {
         accepted.request = new ServedRequest(bytes, end);
         this.#serve(accepted.request);

@@ -2,9 +2,13 @@
  * The sending half of the network front-end (netfront.ts): frames on their way out, on the ring
  * that it shares with the back-end (xen/public/netif.ts).
  *
- * It has pages of its own, so many of which may be on the ring. A frame that finds none waits in a
- * queue, and is lost when that is full. It sends from the moment at which the front-end has
+ * It has pages of its own, so many of which may be on the ring. Without a page the device is
+ * stopped, until responses free some. Meanwhile frames wait in a queue. `room` tells who sends how
+ * many it takes; what is beyond is lost. It sends from the moment at which the front-end has
  * connected until the back-end is gone.
+ *
+ * Modelled after netif_stop_queue, netif_wake_queue and pfifo_fast of Linux 2.6.12. Differs in that
+ * the queue has one band.
  *
  * Invariant:
  *   1. a frame lies within a page.
@@ -22,7 +26,7 @@ import { FrameBuffers, type RingPages } from './frame-buffers.ts';
 
 const NO_BYTES = new Uint8Array(0);
 
-/** Frames that wait for a page at most: txqueuelen of an Ethernet interface. */
+/** Frames that wait for a page at most: tx_queue_len of an Ethernet interface. */
 export const QUEUE_FRAMES = 1000;
 
 /** A frame that waits. */
@@ -48,6 +52,7 @@ export class NetTransmitter {
   #free: number[] = [];
   #queue: Waiting[] = [];
   #link: Link | undefined;
+  #dropped = 0;
 
   constructor(env: GuestEnvironment, costs: KernelCosts, events: EventChannels, grants: GrantTable, pages: RingPages) {
     this.#env = env;
@@ -76,14 +81,25 @@ export class NetTransmitter {
     this.#free = this.#buffers.ids();
   }
 
+  /** Frames that the queue takes now. */
+  get room(): number {
+    return QUEUE_FRAMES - this.#queue.length;
+  }
+
+  /** Frames that found the queue full so far. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
   /** Sends a burst of frames with these payloads and one notification; any may be lost. */
   send(destination: MacAddress, type: number, payloads: readonly Uint8Array[]): void {
     const { cpu } = this.#env;
     for (const payload of payloads) {
       const segments = segmentsOf(ETHERNET_HEADER.size + payload.length);
       cpu.charge(this.#costs.packetNs * segments + this.#costs.copyNsPerByte * payload.length);
-      if (this.#link === undefined || this.#queue.length === QUEUE_FRAMES) continue;
-      this.#queue.push({ destination, type, payload });
+      if (this.#link === undefined) continue;
+      if (this.room > 0) this.#queue.push({ destination, type, payload });
+      else this.#dropped++;
     }
     this.#drain();
   }

@@ -4,7 +4,8 @@
  * A message is a stream of bytes and its end, which counts as one more byte. What may be under way
  * is bounded by the congestion window and by the fixed window. Its last bytes, a segment at most,
  * wait until there are more or the end is known. So the end seldom takes a packet of its own.
- * What is not acknowledged in time is sent again from the first such byte on.
+ * What is not acknowledged in time is sent again from the first such byte on. What the device's
+ * queue has no room for has not been sent.
  *
  * Modelled after tcp_output.c and tcp_timer.c of Linux 2.6.12 with TCP_CORK. Differs from the
  * original:
@@ -42,6 +43,8 @@ export class MessageSender {
   #sent = 0;
   /** Whether the congestion window was used up by what is under way. */
   #isLimited = false;
+  /** Whether the device's queue had no room for what could have gone. */
+  #isHeld = false;
   #timeoutNs = RTO_MIN_NS;
   #retries = 0;
   #retransmissions = 0;
@@ -57,8 +60,12 @@ export class MessageSender {
     return this.#isFinished;
   }
 
-  /** Whether something is under way. */
+  /** Whether an acknowledgement is awaited, or room in the device's queue. */
   get isAwaiting(): boolean {
+    return this.#isUnderWay || this.#isHeld;
+  }
+
+  get #isUnderWay(): boolean {
     return this.#next > this.#buffer.start && !this.#isEndAcknowledged;
   }
 
@@ -91,16 +98,25 @@ export class MessageSender {
     this.#buffer.copyOut(piece.offset, piece.length, into, at);
   }
 
-  /** What may be sent at this instant; it counts as sent. */
-  send(nowNs: number): Piece[] {
-    if (!this.isAwaiting) this.#window.resumes(nowNs);
+  /**
+   * What may be sent at this instant; it counts as sent.
+   * @param room packets that the device's queue takes
+   */
+  send(nowNs: number, room: number): Piece[] {
+    if (!this.#isUnderWay) this.#window.resumes(nowNs);
     const pieces: Piece[] = [];
+    this.#isHeld = false;
     for (let piece = this.#nextPiece(); piece !== undefined; piece = this.#nextPiece()) {
+      if (pieces.length === room) {
+        this.#isHeld = true;
+        break;
+      }
       if (piece.offset < this.#sent) this.#retransmissions++;
       this.#next = piece.offset + piece.length + (piece.isLast ? 1 : 0);
       this.#sent = Math.max(this.#sent, this.#next);
       pieces.push(piece);
     }
+    if (this.#isHeld) this.#window.congested(this.#segmentsUnderWay());
     if (pieces.length === 0) return pieces;
     this.#window.sent(nowNs);
     this.#isLimited = this.#segmentsUnderWay() >= this.#window.segments;
@@ -134,7 +150,8 @@ export class MessageSender {
     if (received > this.#sent || received <= start || this.#isEndAcknowledged) return false;
     this.#isEndAcknowledged = received > end;
     const upTo = Math.min(received, end);
-    if (this.#isLimited) this.#window.acknowledged(Math.ceil((upTo - start) / SEGMENT_BYTES));
+    if (this.#isLimited || this.#window.isShrinking)
+      this.#window.acknowledged(Math.ceil((upTo - start) / SEGMENT_BYTES));
     this.#buffer.release(upTo);
     this.#next = Math.max(this.#next, received);
     this.#timeoutNs = RTO_MIN_NS;
@@ -144,9 +161,10 @@ export class MessageSender {
 
   /**
    * Nothing was acknowledged in time: what is under way goes again, and the next timeout is twice
-   * as long. Returns false when it has gone often enough.
+   * as long. Returns false when it has gone often enough. With nothing under way it is true.
    */
   timedOut(): boolean {
+    if (!this.#isUnderWay) return true;
     if (this.#retries === DATA_RETRIES) return false;
     this.#retries++;
     this.#timeoutNs = Math.min(2 * this.#timeoutNs, RTO_MAX_NS);

@@ -140,14 +140,17 @@ function asServed(request: NetworkRequest): ServedRequest {
 /** What sockets use of the guest's world. */
 type SocketEnvironment = Pick<GuestEnvironment, 'now' | 'after' | 'cpu'>;
 
+/** What sockets use of the interface. */
+type Uplink = Pick<NetTransmitter, 'send' | 'room' | 'dropped'>;
+
 export class Sockets implements FrameReceiver {
-  readonly #transmitter: Pick<NetTransmitter, 'send'> | undefined;
+  readonly #transmitter: Uplink | undefined;
   readonly #timers: Timers;
   #listener: Listener<MacAddress> | undefined;
   #isUp = false;
 
   /** @param transmitter undefined: the guest has no network */
-  constructor(env: SocketEnvironment, transmitter: Pick<NetTransmitter, 'send'> | undefined) {
+  constructor(env: SocketEnvironment, transmitter: Uplink | undefined) {
     this.#transmitter = transmitter;
     this.#timers = {
       get now() {
@@ -161,6 +164,11 @@ export class Sockets implements FrameReceiver {
         });
       },
     };
+  }
+
+  /** Frames that found the queue of the interface full, and were lost. */
+  get dropped(): number {
+    return this.#transmitter?.dropped ?? 0;
   }
 
   /**
@@ -195,6 +203,7 @@ export class Sockets implements FrameReceiver {
         socket.arrives(request);
       },
       () => socket.waiting < BACKLOG,
+      () => transmitter.room,
     );
     const socket = new ListeningSocket(caller, () => {
       listener.close();

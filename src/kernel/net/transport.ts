@@ -31,7 +31,7 @@
 import { assert } from '../../base/assert.ts';
 import { WaitQueue, type Process } from '../../sim/index.ts';
 import { Alarm, type Timers } from './alarm.ts';
-import { ExchangeEnd, type Send } from './exchange.ts';
+import { ENDLESS, ExchangeEnd, type Room, type Send } from './exchange.ts';
 import { decode, encodeControl, KIND, refusal, type Segment } from './segment.ts';
 import { RTO_MAX_NS } from './sender.ts';
 
@@ -56,10 +56,11 @@ export class Connection {
   #isTold = false;
   #answer: Uint8Array | undefined;
 
-  constructor(timers: Timers, send: Send, id: number) {
+  /** @param room of the queue before the device; endless by default */
+  constructor(timers: Timers, send: Send, id: number, room: Room = ENDLESS) {
     this.#send = send;
     this.id = id;
-    this.#end = new ExchangeEnd(timers, send, id, KIND.request, {
+    this.#end = new ExchangeEnd(timers, send, room, id, KIND.request, {
       received: (bytes) => {
         this.#answer = bytes;
         this.#state = 'idle';

@@ -238,11 +238,11 @@ export const PENTIUM4_2006: Profile = {
     resetNs: assumed(8e9, [3e9, 15e9], 'ns', 'quick boot of a BIOS of the time'),
     vmmBootNs: assumed(2e9, [1e9, 4e9], 'ns', 'Xen 3.0, boot loader included'),
     domain0BootNs: fitted(
-      21.5e9,
-      [12e9, 31e9],
+      19.1e9,
+      [9.6e9, 28.6e9],
       'ns',
       'derived',
-      'the rest of the cycle of about 55 s: less 17 s, resetNs, vmmBootNs, bootKernelNs and bootServicesNs. Finding disks and network, 40 MB of files from a disk, the start of xend: each takes seconds, none was measured there',
+      'the rest of the cycle of about 55 s: less 17 s, resetNs, vmmBootNs, bootKernelNs, bootServicesNs and 2.4 s in which services read their 40 MB. Finding disks and network, and the start of xend: each takes seconds, none was measured there',
     ),
     resumeSetupNs: assumed(
       0.2e9,

@@ -30,7 +30,7 @@ describe('commands over a guest', () => {
       `a guest on ${name} has what its model says, whatever it is asked, however it is rebooted and whatever befalls it`,
       guestCommands({ replay }),
       (commands) => run(machine, commands),
-      { numRuns: 6, lawRuns: 400 },
+      { numRuns: 4, lawRuns: 400 },
     );
 
   it('a model knows whether the disk has a journal, and is over after a crash without one', () => {

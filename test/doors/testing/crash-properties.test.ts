@@ -156,7 +156,7 @@ describe('a property over the crashes of a program', () => {
   });
 
   it('a loss of power of everyFault keeps the share of the cache that it says', () => {
-    const own = { ...plan(false), every: 10 };
+    const own = { ...plan(false), every: 25 };
     const disks = (points: Iterable<{ machine: Machine }>): string[] =>
       Array.from(points, ({ machine }) => createHash('sha256').update(machine.disk.read()).digest('hex'));
     const lost = disks(powerLosses(own, 0));

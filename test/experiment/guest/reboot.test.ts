@@ -36,7 +36,7 @@ function options(over: Partial<RebootOptions> = {}): RebootOptions {
   return {
     path: join(directory, 'tree'),
     withoutBootFiles: true,
-    memory: 64 << 20,
+    memory: 32 << 20,
     disk: 'profile',
     profile: 'pentium4-2006',
     strategies: STRATEGIES_OF_READERS,

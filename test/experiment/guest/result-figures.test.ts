@@ -15,6 +15,7 @@ import { runVmmReboot } from '../../../src/experiment/vmm/experiment.ts';
 import { VMM_STRATEGIES, type VmmStrategyName } from '../../../src/experiment/host/strategies.ts';
 import type { VmmPhase } from '../../../src/experiment/vmm/result.ts';
 import { inTemporaryDirectory } from '../../support/e2fsprogs.ts';
+import { casesOf } from '../../support/product.ts';
 import { diskOf, pattern, runSmall, smallImage } from '../../support/small-disk.ts';
 
 const image = smallImage();
@@ -100,27 +101,31 @@ describe.each(['cold', 'prefetch', 'warm-cache', 'warm-cache+metadata'] as const
 });
 
 describe('what was written', () => {
-  it.each([
+  const ends = [
     ['cold', true],
     ['warm-cache', true],
     ['rio', true],
     ['rio+warm-cache', true],
     ['cold', false],
     ['warm-cache+metadata', false],
-  ] as const)('what was written is counted under %s, crash %s', (name, crash) => {
-    const { result, before, after } = watch(name, { workload: 'log', crash });
-    const written = after.domain.stats.dirty.written;
-    const { writes } = result;
-    expect(writes.dirtyPages).toBe(before.dirty);
-    expect(writes.pagesWrittenBack).toBe(written);
-    expect(writes.pagesLost).toBe(crash ? before.dirty - written : 0);
-    expect(written).toBe(name.startsWith('rio') ? before.dirty : 0);
-    const lost = crash && !name.startsWith('rio');
-    expect(writes.bytesLost).toBe(lost ? writes.bytes : 0);
-    // A line for each file and run: its path, its size and 10 characters around them.
-    const lines = diskOf(image).files.map(({ path, size }) => path.length + String(size).length + 10);
-    expect(writes.bytes).toBe(2 * sum(lines));
-  });
+  ] as const;
+  it.each(casesOf('what was written, by strategy', '', ends, { sample: 3, whole: 6 }))(
+    'what was written is counted under %s, crash %s',
+    (name, crash) => {
+      const { result, before, after } = watch(name, { workload: 'log', crash });
+      const written = after.domain.stats.dirty.written;
+      const { writes } = result;
+      expect(writes.dirtyPages).toBe(before.dirty);
+      expect(writes.pagesWrittenBack).toBe(written);
+      expect(writes.pagesLost).toBe(crash ? before.dirty - written : 0);
+      expect(written).toBe(name.startsWith('rio') ? before.dirty : 0);
+      const lost = crash && !name.startsWith('rio');
+      expect(writes.bytesLost).toBe(lost ? writes.bytes : 0);
+      // A line for each file and run: its path, its size and 10 characters around them.
+      const lines = diskOf(image).files.map(({ path, size }) => path.length + String(size).length + 10);
+      expect(writes.bytes).toBe(2 * sum(lines));
+    },
+  );
 });
 
 describe('a timeline', () => {

@@ -19,8 +19,12 @@ import { WORKLOADS } from '../../../src/experiment/guest/options.ts';
 import { type StrategyName } from '../../../src/experiment/host/strategies.ts';
 import type { StrategyOutcome } from '../../../src/experiment/guest/strategy.ts';
 import type { Testbed } from '../../../src/experiment/host/testbed.ts';
+import { casesOf } from '../../support/product.ts';
 import { diskOf, pattern, runSmall } from '../../support/small-disk.ts';
 
+/** Places that are wrong, of which `npm test` plays some. */
+const someOf = <T>(part: string, all: readonly T[], sample: number): readonly T[] =>
+  casesOf('the checks of the oracle', part, all, { sample });
 /** Pages of /long: two reads, and an indirect block. */
 const LONG_PAGES = 18;
 const LONG_BYTES = 17 * PAGE_SIZE + 100;
@@ -107,14 +111,17 @@ describe('the check of reads', () => {
     ['/long', LONG_BYTES - 1],
     ['/hole', 3 * PAGE_SIZE - 1],
   ];
-  it.each(places)('the check of reads finds byte %s:%i wrong in each of four runs', (path, position) => {
-    const outcome = runFlawed((bytes) => {
-      flip(bytes, placeOf(path, position));
-    });
-    expect(countOf(outcome)).toBe(4);
-    expect(whatOf(outcome)).toEqual(new Array(3).fill(`${path}: byte ${position} was read wrong`));
-    expect(outcome.result.verified.bytes).toBe(4 * DATA_BYTES);
-  });
+  it.each(someOf('bytes of files', places, 4))(
+    'the check of reads finds byte %s:%i wrong in each of four runs',
+    (path, position) => {
+      const outcome = runFlawed((bytes) => {
+        flip(bytes, placeOf(path, position));
+      });
+      expect(countOf(outcome)).toBe(4);
+      expect(whatOf(outcome)).toEqual(new Array(3).fill(`${path}: byte ${position} was read wrong`));
+      expect(outcome.result.verified.bytes).toBe(4 * DATA_BYTES);
+    },
+  );
 
   it('the check of reads reports each read that is wrong once, at its first wrong byte', () => {
     const outcome = runFlawed((bytes) => {
@@ -150,21 +157,25 @@ describe('the check of reads', () => {
     },
   );
 
-  it.each([
+  const lengths: (readonly [number, string])[] = [
     [-1, `/long: ended at byte ${LONG_BYTES - 1} of ${LONG_BYTES}`],
     [-LONG_BYTES, `/long: ended at byte 0 of ${LONG_BYTES}`],
     [READ_BYTES - LONG_BYTES, `/long: ended at byte ${READ_BYTES} of ${LONG_BYTES}`],
     [1, `/long: read ${counted(LONG_BYTES + 1, 'byte')} of ${grouped(LONG_BYTES)}`],
-  ])('the check of reads finds a file that is %i bytes longer to the guest', (longer, what) => {
-    const outcome = runFlawed((bytes) => {
-      const size = Buffer.alloc(4);
-      size.writeUInt32LE(LONG_BYTES + longer);
-      bytes.write(inodeAt(inoOf('/long')) + 4, size, 0, 4);
-    });
-    expect(countOf(outcome)).toBe(4);
-    expect(whatOf(outcome)).toEqual(new Array(3).fill(what));
-    expect(outcome.result.verified.bytes).toBe(4 * (DATA_BYTES + longer));
-  });
+  ];
+  it.each(someOf('lengths', lengths, 2))(
+    'the check of reads finds a file that is %i bytes longer to the guest',
+    (longer, what) => {
+      const outcome = runFlawed((bytes) => {
+        const size = Buffer.alloc(4);
+        size.writeUInt32LE(LONG_BYTES + longer);
+        bytes.write(inodeAt(inoOf('/long')) + 4, size, 0, 4);
+      });
+      expect(countOf(outcome)).toBe(4);
+      expect(whatOf(outcome)).toEqual(new Array(3).fill(what));
+      expect(outcome.result.verified.bytes).toBe(4 * (DATA_BYTES + longer));
+    },
+  );
 
   it('the check of reads does not take a limit for the end of a file', () => {
     for (const limit of [1, 5000, 5001, 70_000]) {
@@ -176,29 +187,33 @@ describe('the check of reads', () => {
 });
 
 describe('the check of reused pages', () => {
-  it.each([
+  const kept = [
     [0, 0],
     [11, 4095],
     [12, 17],
     [17, 99],
-  ])('the check of reused pages finds page %i of a file wrong at byte %i once, and then both reads do', (page, at) => {
-    const block = truth.blockOf(inoOf('/long'), page);
-    const outcome = runSmall(diskOf(image), 'warm-cache', {}, (testbed) => {
-      flipKept(testbed, block, at);
-    });
-    const read = `/long: byte ${page * PAGE_SIZE + at} was read wrong`;
-    expect(countOf(outcome)).toBe(3);
-    expect(whatOf(outcome)).toEqual([
-      expect.stringMatching(
-        new RegExp(
-          `^page ${page} of inode ${inoOf('/long')} \\(pfn \\d+\\) was reused, but differs from block ${block} at byte ${at}$`,
+  ] as const;
+  it.each(someOf('kept pages', kept, 2))(
+    'the check of reused pages finds page %i of a file wrong at byte %i once, and then both reads do',
+    (page, at) => {
+      const block = truth.blockOf(inoOf('/long'), page);
+      const outcome = runSmall(diskOf(image), 'warm-cache', {}, (testbed) => {
+        flipKept(testbed, block, at);
+      });
+      const read = `/long: byte ${page * PAGE_SIZE + at} was read wrong`;
+      expect(countOf(outcome)).toBe(3);
+      expect(whatOf(outcome)).toEqual([
+        expect.stringMatching(
+          new RegExp(
+            `^page ${page} of inode ${inoOf('/long')} \\(pfn \\d+\\) was reused, but differs from block ${block} at byte ${at}$`,
+          ),
         ),
-      ),
-      read,
-      read,
-    ]);
-    expect(outcome.result.verified).toMatchObject({ pages: DATA_PAGES, bytes: 4 * DATA_BYTES });
-  });
+        read,
+        read,
+      ]);
+      expect(outcome.result.verified).toMatchObject({ pages: DATA_PAGES, bytes: 4 * DATA_BYTES });
+    },
+  );
 
   it('the check of reused pages finds a byte behind the end of a file, which no read returns', () => {
     const block = truth.blockOf(inoOf('/short'), 1);
@@ -257,7 +272,7 @@ describe('the check of writes', () => {
   const line = (path: string, bytes: number): string => `GET ${path} 200 ${bytes}\n`;
   const LOGGED = 2 * truth.listFiles().reduce((sum, { path, size }) => sum + line(path, size).length, 0);
 
-  it.each([0, 1, LOGGED >> 1, LOGGED - 1])(
+  it.each(someOf('bytes of the log', [0, 1, LOGGED >> 1, LOGGED - 1], 2))(
     'the check of writes counts what follows byte %i of the log as lost when that is wrong',
     (at) => {
       const medium = image.clone();

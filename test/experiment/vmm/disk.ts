@@ -6,10 +6,10 @@ import { directory, file, tree } from '../../../src/disk/mkfs/tree.ts';
 import { VmmClients } from '../../../src/experiment/vmm/clients.ts';
 import { VmmMachine, type VmmMachineOptions } from '../../../src/experiment/host/machine-room.ts';
 import { WebServers } from '../../../src/experiment/vmm/web-servers.ts';
-import { MachineMemory } from '../../../src/machine/memory.ts';
 import { SERVER_2026 } from '../../../src/machine/profiles/server-2026.ts';
 import type { Kernel } from '../../../src/kernel/index.ts';
 import type { Process } from '../../../src/sim/index.ts';
+import { memoryOf } from '../../support/memories.ts';
 
 export const MIB = 1 << 20;
 export const FILE_BYTES = 700_003;
@@ -61,7 +61,7 @@ export function vmmMachine(guests: number, options: Partial<VmmMachineOptions> =
     profile: SERVER_2026,
     disk: 'profile',
     ...vmmDisk(guests),
-    memory: new MachineMemory((20 + 14 * guests) * MIB),
+    memory: memoryOf((20 + 14 * guests) * MIB),
     guestMemory: 12 * MIB,
     cmdLine: 'cachemap=all',
     kernelPages: 16,

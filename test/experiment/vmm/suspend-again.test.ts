@@ -19,9 +19,9 @@ const AT_ONCE = withConstants(SERVER_2026, {
 const WAYS = ['warm-vm', 'save-restore'] as const;
 type Way = (typeof WAYS)[number];
 /**
- * Events after the guest went on at which it is asked again. They are all those in which its last
- * device connects and it watches the store anew, and some of the others. There is hardly one of the
- * former at which two firings of the watch meet one request.
+ * Events after the guest went on at which it is asked again. In these its last device connects and
+ * it watches the store anew. There is hardly one of them at which two firings of the watch meet one
+ * request.
  */
 const [FIRST_EVENT, LAST_EVENT] = [95, 135];
 const EVENTS = Array.from({ length: 301 }, (_, n) => n);
@@ -53,11 +53,16 @@ describe('a guest that has just gone on', () => {
       const stride = second === 'save-restore' ? 1 : 8;
       const isNear = (events: number): boolean =>
         events >= FIRST_EVENT && events <= LAST_EVENT && (events - FIRST_EVENT) % stride === 0;
-      const others = EVENTS.filter((events) => !isNear(events));
-      const sampled = casesOf('a guest that suspends itself again', `${first} and ${second}`, others, { sample: 2 });
-      const played = new Set(sampled);
+      const sampleOf = (part: string, all: readonly number[], sample: number): readonly number[] =>
+        casesOf('a guest that suspends itself again', `${first} and ${second}, ${part}`, all, { sample });
+      const near = sampleOf('near', EVENTS.filter(isNear), 6);
+      const others = sampleOf(
+        'others',
+        EVENTS.filter((events) => !isNear(events)),
+        2,
+      );
       let asked = 0;
-      for (const events of EVENTS.filter((each) => isNear(each) || played.has(each))) {
+      for (const events of [...near, ...others].sort((a, b) => a - b)) {
         suspend(first);
         for (let n = 0; n < events; n++) simulation.step();
         suspend(second);

@@ -159,6 +159,57 @@ describe('messages over a cable that loses nothing', () => {
     },
   );
 
+  it('what finds no room in the queue of the device goes with the next acknowledgement, by a window that shrinks', () => {
+    const wire = new Wire(stream(message(300_000)));
+    wire.room = 2;
+    const { simulation } = wire;
+    simulation.after(Ns(5_000_000), () => {
+      wire.room = Infinity;
+    });
+    expect(isSame(ask(wire), message(300_000))).toBe(true);
+    const segments = wire.segments('server');
+    // Two packets are four segments. The window of six is five then, and shrinks to three and two.
+    expect(segments.slice(0, 4)).toEqual([3, 4, 3, 2]);
+    expect(segments.reduce((sum, n) => sum + n, 0)).toBe(Math.ceil(300_000 / 1448));
+    expect(simulation.now).toBeLessThan(RTO_MIN_NS);
+  });
+
+  it('a message that finds the queue full goes after a timeout, and again without a longer one while it stays full', () => {
+    const wire = new Wire(stream(message(100)));
+    const { simulation } = wire;
+    simulation.runProcess('open', wire.connection.open());
+    wire.room = 0;
+    const begin = simulation.now;
+    simulation.after(Ns(3.5 * RTO_MIN_NS), () => {
+      wire.room = 1;
+    });
+    expect(isSame(simulation.runProcess('ask', wire.connection.request(message(1))), message(100))).toBe(true);
+    const { atNs } = wire.bursts.find(({ from, packets }) => from === 'server' && packets[0]!.payload.length === 100)!;
+    const arrivedNs = lineNs(1, 1) + NIC.latencyNs;
+    expect(atNs - begin).toBe(arrivedNs + 4 * RTO_MIN_NS);
+    expect(wire.segments('server')).toEqual([1]);
+  });
+
+  it('a timeout that finds the queue full sends nothing twice, and does not make the next one longer', () => {
+    const wire = new Wire(stream(message(10_000)));
+    const { simulation } = wire;
+    simulation.runProcess('open', wire.connection.open());
+    wire.fate = (packet, from) => (from === 'server' ? [] : [packet]);
+    const begin = simulation.now;
+    simulation.after(Ns(RTO_MIN_NS / 2), () => {
+      wire.room = 0;
+      wire.fate = (packet) => [packet];
+    });
+    simulation.after(Ns(2.5 * RTO_MIN_NS), () => {
+      wire.room = Infinity;
+    });
+    expect(isSame(simulation.runProcess('ask', wire.connection.request(message(1))), message(10_000))).toBe(true);
+    const arrivedNs = lineNs(1, 1) + NIC.latencyNs;
+    const data = wire.bursts.filter(({ from, packets }) => from === 'server' && packets[0]!.payload.length > 0);
+    expect(data[1]!.atNs - begin).toBe(arrivedNs + 3 * RTO_MIN_NS);
+    expect(wire.segments('server')).toEqual([3, 1, 2, 3, 1]);
+  });
+
   it('a message of the server is acknowledged after 40 ms when no other request follows', () => {
     const wire = new Wire(stream(message(10)));
     ask(wire);

@@ -93,6 +93,42 @@ it('the congestion window begins with 3 segments, doubles up to 45, and grows by
   expect(window.segments).toBe(3);
 });
 
+it('the congestion window shrinks by half in the round trip after the own queue was full, once a window', () => {
+  const window = new CongestionWindow();
+  for (const segments of [3, 6, 12, 24]) window.acknowledged(segments);
+  window.congested(30);
+  expect([window.segments, window.isShrinking]).toEqual([31, true]);
+  window.congested(10);
+  // By one for two segments, over acknowledgements of any size.
+  const shrunk = [1, 1, 4, 3, 5].map((segments) => {
+    window.acknowledged(segments);
+    return window.segments;
+  });
+  expect(shrunk).toEqual([31, 30, 28, 27, 24]);
+  window.acknowledged(16);
+  expect([window.segments, window.isShrinking]).toEqual([16, true]);
+  // One that was sent later.
+  window.acknowledged(1);
+  expect([window.segments, window.isShrinking]).toEqual([16, false]);
+  // From half of the 45 on it grows by one a window.
+  window.acknowledged(16);
+  expect(window.segments).toBe(22);
+  window.acknowledged(22);
+  expect(window.segments).toBe(23);
+});
+
+it('the congestion window of which little was under way when the queue was full keeps a quarter, and that of nothing a segment', () => {
+  const window = new CongestionWindow();
+  for (const segments of [3, 6, 12, 24]) window.acknowledged(segments);
+  window.congested(12);
+  window.acknowledged(13);
+  expect([window.segments, window.isShrinking]).toEqual([11, false]);
+  window.congested(0);
+  expect(window.segments).toBe(1);
+  window.timedOut(1);
+  expect([window.segments, window.isShrinking]).toEqual([1, false]);
+});
+
 it('an alarm goes off once at its last time, costs one event while it is put off, and none when it is turned off', () => {
   const simulation = new Simulation(1);
   const at: number[] = [];

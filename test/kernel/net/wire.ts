@@ -36,6 +36,8 @@ export class Wire {
   readonly #serve: (request: ServedRequest, wire: Wire) => void;
   /** May be changed while it runs. */
   fate: Fate;
+  /** Packets that the queue of the server's device takes; it may be changed while it runs. */
+  room = Infinity;
   listener: Listener<number>;
 
   constructor(serve: (request: ServedRequest, wire: Wire) => void, fate: Fate = (packet) => [packet]) {
@@ -58,6 +60,8 @@ export class Wire {
         this.served.push(request);
         this.#serve(request, this);
       },
+      () => true,
+      () => this.room,
     ));
   }
 

@@ -9,16 +9,18 @@ import { crashOptions } from '../../../src/lab/crash/options.ts';
 import { Subject } from '../../../src/lab/crash/subject.ts';
 import { traceOf } from '../../../src/lab/crash/trace.ts';
 import type { PartResult } from '../../../src/lab/part.ts';
-import { playsWhole, runsFactor } from '../../support/property.ts';
+import { playsLaws, playsWhole, runsFactor } from '../../support/property.ts';
 
 type Options = Record<string, unknown>;
 
-function play(
-  options: Options,
-  from = 0,
-  to = crashCheck.count(options),
-  workloads?: ReadonlyMap<string, Program>,
-): PartResult {
+/** Cases of a check: to count them, the check plays the workload twice. */
+function countOf(options: Options): number {
+  const { at, crash: played, depth = 1 } = options as { at?: string; crash?: { sample?: number }; depth?: number };
+  if (playsLaws() || (at === undefined && played?.sample === undefined)) return crashCheck.count(options);
+  return at === undefined ? played!.sample! * depth : 1;
+}
+
+function play(options: Options, from = 0, to = countOf(options), workloads?: ReadonlyMap<string, Program>): PartResult {
   return crashCheck.play({ check: 'crash', options, from, to }, () => true, workloads);
 }
 
@@ -58,7 +60,7 @@ describe('a workload that stops at its steps', () => {
   ] as const)
     it(`${workload} reboots in order, by ${String(hypervisor)}, and a guest that is dying boots again`, () => {
       const subject = new Subject(crashOptions({ workload }), undefined);
-      const trace = traceOf(subject);
+      const trace = traceOf(subject, true);
       const machine = subject.boot(0, {});
       subject.start().play(machine);
       const reboot = machine.report().reboots[0]!;
@@ -104,7 +106,7 @@ describe('a workload that stops at its steps', () => {
         const { violations, counts } = play({
           workload,
           strategy,
-          crash: crash(2, playsWhole(workload)),
+          crash: crash(1, playsWhole(workload)),
           depth: 3,
           seed: 5,
         });
@@ -153,16 +155,35 @@ describe('a workload that stops at its steps', () => {
     expect(play({ ...options, kinds: ['power'], crash: { sample: 2 } }).counts['steps counted']).toBe(steps + 1);
   });
 
+  it('each copy into memory, also a DMA, is cut at every line of it by `every-line`', () => {
+    const options = { workload: 'read-only', fs: 'ext2', kinds: ['hypervisor'], crash: 'every-line' };
+    const checked = crashOptions(options);
+    const trace = traceOf(new Subject(checked, undefined));
+    const points = pointsOf(checked, trace);
+    const cuts = points.filter(({ lines }) => lines > 0);
+    const sum = trace.lines.reduce((all, lines) => all + lines - 1, 0);
+    expect([cuts.length, points.length]).toEqual([sum, sum + trace.steps + 1]);
+    // The last copy is the DMA of a page of a file.
+    const last = cuts.at(-1)!.step;
+    const from = points.findIndex(({ step, lines }) => step === last && lines === 1);
+    const { violations, counts } = play(options, from, from + 63);
+    expect([violations, counts['states'], counts['cuts covered']]).toEqual([[], 63, 63]);
+    expect(pointsOf(crashOptions({ ...options, crash: 'every' }), trace).length).toBe(
+      trace.steps + 1 + trace.lines.filter((lines) => lines > 1).length,
+    );
+    expect(play(options, 0, 1).counts['cuts counted']).toBe(sum);
+  });
+
   it('a part that is split gives the same in its pieces, and the same again', () => {
     const options = {
       workload: 'write-fsync',
       fs: 'ext3',
-      crash: { sample: 12 },
+      crash: { sample: 6 },
       without: ['writeProtection'],
       seed: 3,
     };
     const whole = play(options);
-    const pieces = [play(options, 0, 5), play(options, 5, 6), play(options, 6, 12)];
+    const pieces = [play(options, 0, 2), play(options, 2, 3), play(options, 3, 6)];
     const sum = (pick: (result: PartResult) => Readonly<Record<string, number>>): Record<string, number> => {
       const total: Record<string, number> = {};
       for (const piece of pieces)

@@ -22,7 +22,7 @@ const total = { reboots: 0, reused: 0, mismatches: 0 };
 export function reset(): void {
   end();
   if (mode === 'memory') configureSingleSync({ backend: InMemory });
-  else configureSingleSync({ backend: Guest, machine: (machine = Machine.boot({ disk: DISK, memory: 32 << 20 })) });
+  else configureSingleSync({ backend: Guest, machine: (machine = Machine.boot({ disk: DISK, memory: 24 << 20 })) });
   if (mode !== 'memory') fs.rmdirSync('/lost+found');
   for (const name of readdirSync(DATA!)) fs.writeFileSync(`/${name}`, readFileSync(join(DATA!, name)));
 }

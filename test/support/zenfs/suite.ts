@@ -4,6 +4,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } fro
 import { dirname, isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'rolldown';
+import { SHORT_RUNS } from '../engine-flags.ts';
 
 /**
  * memory: the backend of the package; guest: ours; warm, crash: the guest is rebooted warm, or
@@ -65,7 +66,7 @@ export class Suite {
     const summary = join(this.#dir, `${mode}.json`);
     const at = (name: string): string => join(this.#dir, `${name}.mjs`);
     const env = { ...process.env, MODE: mode, SETUP: at('setup'), DATA: join(this.#dir, 'data'), SUMMARY: summary };
-    const child = spawn(process.execPath, ['--test-reporter=tap', at('run'), ...names.map(at)], { env });
+    const child = spawn(process.execPath, [...SHORT_RUNS, '--test-reporter=tap', at('run'), ...names.map(at)], { env });
     const [out, err] = ['', ''].map((text) => [text]);
     child.stdout.setEncoding('utf8').on('data', (text: string) => out!.push(text));
     child.stderr.setEncoding('utf8').on('data', (text: string) => err!.push(text));

@@ -279,7 +279,7 @@ describe('views of the same sectors', () => {
       }
       toolstack.list.checkInvariants();
     },
-    { numRuns: 10, lawRuns: 25 },
+    { numRuns: 5, lawRuns: 25 },
   );
 });
 

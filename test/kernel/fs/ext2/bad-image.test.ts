@@ -116,7 +116,7 @@ property(
     } else new DataView(bytes.buffer).setUint32(changed.at, changed.value, true);
     outcome(bytes);
   },
-  { numRuns: 18, lawRuns: 250 },
+  { numRuns: 9, lawRuns: 250 },
 );
 
 property('an image that is cut short is refused in one line', subject, fc.nat(), ({ bytes }, length) => {
@@ -135,7 +135,7 @@ property(
     for (const run of runs) bytes.set(run.bytes, run.at % (bytes.length - 64));
     outcome(bytes);
   },
-  { numRuns: 6, lawRuns: 60 },
+  { numRuns: 3, lawRuns: 60 },
 );
 
 it.each(SUBJECTS.map((each) => [each.name, each.bytes] as const))(

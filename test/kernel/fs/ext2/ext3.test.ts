@@ -246,7 +246,7 @@ describe('ext3', () => {
       judge.where,
       [fc.integer({ min: 1, max: 1 << 30 })],
       (seed) => {
-        const result = fsxOn(copyOf(empty), seed as number, playsLaws() ? 5_000 : 2_500, (image) =>
+        const result = fsxOn(copyOf(empty), seed as number, playsLaws() ? 5_000 : 1_500, (image) =>
           judgeImage(judge, image, false),
         );
         expect(result.reboots).toBeGreaterThan(0);
