@@ -25,6 +25,7 @@ import { scale } from './scale.ts';
 import { scope } from './scope.ts';
 import { sqlite } from './sqlite.ts';
 import { suspend } from './suspend.ts';
+import { predict } from './predict.ts';
 import { trace } from './trace.ts';
 import { web } from './web.ts';
 import { write } from './write.ts';
@@ -48,6 +49,7 @@ const SUBJECTS: Readonly<Record<string, (options: Options) => Row[] | Promise<Ro
   scope,
   protocol,
   trace,
+  predict,
 };
 
 async function main(): Promise<void> {

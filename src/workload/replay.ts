@@ -2,9 +2,9 @@
  * A replay: carries out the operations of one thread of a trace, one after the other, with system
  * calls. It asks a source for each operation, and waits as the source says.
  *
- * A file is opened for its first operation and stays open, as long as this thread has few enough. An
- * operation `open` closes it and opens it anew. Reads and writes are split into calls of 128 KiB at
- * most.
+ * A file is opened for its first operation and stays open, as long as this thread has few enough.
+ * An operation `open` closes it and opens it anew. Reads and writes are split into calls of 128 KiB
+ * at most.
  *
  * Contract: every byte that a read returned is given to `onRead`, and the bytes of each write are
  * asked of `onWrite`. An operation that the kernel refuses is told to the source as failed.

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { BuiltCli } from '../support/built-cli.ts';
@@ -27,6 +28,9 @@ const COMMON = '--memory 16MiB --seed 3 --bare-boot files';
 const REBOOT = `reboot --strategy cold,warm-cache ${COMMON}`;
 const VMM = `vmm-reboot --single --disk instant --profile server-2026 --strategy warm-vm,warm-cache ${COMMON}`;
 const WEB = `web --disk instant --before 1 --after 1 --rate 5 --strategy cold,warm-cache ${COMMON}`;
+
+const TRACE = fileURLToPath(new URL('../../data/traces/cloudphysics.csv', import.meta.url));
+const PREDICT = `predict ${TRACE} --disk instant --strategy cold,warm-cache --memory 16MiB --seed 3 --bare-boot`;
 
 interface Outcome {
   readonly out: string;
@@ -58,6 +62,7 @@ it.each([
   [`${REBOOT} --crash --workload log`, 2],
   [VMM, 2],
   [WEB, 2],
+  [PREDICT, 2],
 ])('the JSON and the page of %s are the same on one thread and on %i', async (line, jobs) => {
   const [several, one] = await outcomesOf(line, jobs, 1);
   expect([...one!.files.keys()]).toEqual(['index.html']);

@@ -60,7 +60,15 @@ describe.each(RESULTS)('what is known of a result of %s', (name, definition) => 
         paper: ['study'],
         check: ['done', 'verdict'],
         curve: ['pageAccesses', 'distinctPages', 'sample'],
-        restore: ['pageAccesses', 'distinctPages', 'hitRatioBefore', 'keptPages', 'accessesAfter', 'coldHits', 'warmHits'],
+        restore: [
+          'pageAccesses',
+          'distinctPages',
+          'hitRatioBefore',
+          'keptPages',
+          'accessesAfter',
+          'coldHits',
+          'warmHits',
+        ],
         trace: [
           ...[
             'title',

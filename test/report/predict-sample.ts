@@ -109,7 +109,7 @@ export const samplePredictResult = (): PredictResult => ({
     {
       file: 17,
       name: '/var/lib/data.db',
-      read: 9999,
+      pagesRead: 9999,
       misses: [
         { strategy: 'cold', missed: 4100 },
         { strategy: 'warm-cache', missed: 20 },

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { TraceResult } from '../../src/cli/trace-result.ts';
 import { InspectResult } from '../../src/cli/inspect-result.ts';
 import { DiffResult } from '../../src/diff/result.ts';
 import { TABLE_VERSION } from '../../src/doors/table/table-bytes.ts';
@@ -80,6 +81,7 @@ describe('the doors', () => {
       schema(ProtocolResult),
       ['`stillwarm/check-file` (`check --out`)', CHECK_FILE_SCHEMA.split('@')[1]!],
       schema(InspectResult),
+      schema(TraceResult),
       schema(DiffResult),
       ['root record, and all that it leads to', `${ROOT_VERSION}`],
       ['domain record', `${DOMAIN_VERSION}`],

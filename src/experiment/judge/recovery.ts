@@ -13,7 +13,8 @@
  * - The *area lost* is the rate before less the rate, integrated from the start of the reboot until
  *   90 %. It is a number of requests. What is answered in excess of the rate before makes it
  *   smaller. When 90 % is not reached, it ends with the measurement.
- * - A command may choose shorter windows for a short run. Then the mean before is that of 30 of them.
+ * - A command may choose shorter windows for a short run. Then the mean before is that of 30 of
+ *   them.
  * - The *loss* over a span from the return on is the share of the rate before that is missing in
  *   it.
  *

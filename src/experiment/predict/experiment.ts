@@ -162,7 +162,7 @@ function topFiles({ trace, strategies }: PredictOptions, parts: readonly Predict
   return numbers.map((file) => ({
     file,
     name: trace.files[file]!.name,
-    read: readOfFile[file]!,
+    pagesRead: readOfFile[file]!,
     misses: strategies.map((strategy, n) => ({ strategy, missed: parts[n]!.missedOfFile[file]! })),
   }));
 }

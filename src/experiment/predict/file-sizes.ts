@@ -1,6 +1,6 @@
 /**
- * Sizes of the files of a trace when it begins, as the user knows them: from a directory that has
- * the files, or from a list `ino,bytes,path`.
+ * Sizes of the files of a trace when it begins, as the user knows them. They come from a directory
+ * that has the files, or from a list `ino,bytes,path`.
  */
 
 import { readFileSync, statSync } from 'node:fs';

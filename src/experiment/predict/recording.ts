@@ -5,8 +5,8 @@
  * Contract: a sink of operations, in batches of any size. How they are cut changes nothing. What it
  * gives is plain data, in memory that threads share. An operation takes 36 bytes.
  *
- * A file is as long at the start as its last byte that the trace reads without having written it,
- * or as the format or the user says. A file whose first operation creates it is not there.
+ * At the start, a file ends with the last byte that the trace reads without having written it. The
+ * format or the user may tell a larger size. A file whose first operation creates it is not there.
  */
 
 import { InputError } from '../../base/input-error.ts';

@@ -98,13 +98,13 @@ export type PredictStrategy = Described<typeof PredictStrategy>;
 
 export const FileMisses = kind('misses', 'Pages of a file that were missing after the reboot.', {
   strategy: oneOf('The strategy.', STRATEGIES),
-  missed: count('Pages missing, once for each read.'),
+  missed: count('Missing pages, once for each read.'),
 });
 
 export const PredictFile = kind('file', 'A file that matters: many of its pages are missing after the reboot.', {
   file: count('Its number in the trace.'),
   name: text('What the trace calls it.'),
-  read: count('Pages read of it after the reboot, a page once for each read.'),
+  pagesRead: count('Pages read of it after the reboot, a page once for each read.'),
   misses: many('By strategy, in their order.', FileMisses, { minItems: 1 }),
 });
 export type PredictFile = Described<typeof PredictFile>;

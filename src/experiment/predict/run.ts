@@ -1,9 +1,9 @@
 /**
- * One strategy on one machine: a guest that carries out a trace, a reboot in the middle of it, and
- * the rest of the trace in the next guest.
+ * One strategy on one machine. A guest carries out a trace, is rebooted in the middle of it, and
+ * the next guest carries out the rest.
  *
- * Every byte that a read returns is compared with what the trace has written there (contents.ts),
- * and every page that is taken over with the disk.
+ * Every byte that a read returns is compared with what the trace has written there (contents.ts).
+ * Every page that is taken over is compared with the disk.
  */
 
 import { Ns, PAGE_SIZE } from '../../base/units.ts';

@@ -1,6 +1,6 @@
 /**
- * A replay by intervals of time: operations that ended in each, the pages that they read, how many
- * of these were missing, and how long operations took. Percentiles are by nearest rank.
+ * A replay by intervals of time: which operations ended in each, and how long they took. The pages
+ * that they read are counted, and those of them that were missing. Percentiles are by nearest rank.
  */
 
 import { PAGE_SIZE } from '../../base/units.ts';
@@ -130,8 +130,8 @@ export function hitRatio(load: TraceLoad, from: number, to: number): number | un
 }
 
 /**
- * The end of the first window from `returnNs` on whose hit ratio is 0.9 of the one before, if those
- * of the next two are, too. A window in which no page is read has it.
+ * The end of the first window with 0.9 of the hit ratio before, if the next two have it, too.
+ * Windows begin at `returnNs`. One in which no page is read has it.
  */
 export function hitsRecoveredAt(
   load: TraceLoad,

@@ -45,7 +45,7 @@ describe('a trace over a reboot', () => {
       {
         file: 0,
         name: '/file 0',
-        read: 2000,
+        pagesRead: 2000,
         misses: result.strategies.map(({ name, parts: [, first, second] }) => ({
           strategy: name,
           missed: first!.missed + second!.missed,

@@ -12,7 +12,9 @@ import { mixedLines, record } from './made-traces.ts';
 
 const CHANGES: readonly number[] = [OPERATION.write, OPERATION.truncate, OPERATION.create, OPERATION.unlink];
 
-/** Programs whose operations take some time each. The service is stopped in the middle, for a while. */
+/**
+ * Programs whose operations take some time each. The service is stopped in the middle, for a while.
+ */
 function played(trace: TraceRecording, speed: number | undefined, seed: number): TraceLoad {
   const simulation = new Simulation(1);
   const random = new RandomStream(seed);
