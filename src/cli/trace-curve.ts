@@ -1,6 +1,6 @@
 /**
- * `stillwarm trace curve`: the misses of a trace by the size of the page cache. Exact by a replay of
- * each size, on all cores; or estimated from a sample in one pass.
+ * `stillwarm trace curve`: the misses of a trace by the size of the page cache. They are exact,
+ * by a replay of each size on all cores; or estimated from a sample in one pass.
  */
 
 import prettyBytes from 'pretty-bytes';

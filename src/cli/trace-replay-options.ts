@@ -1,4 +1,4 @@
-/** The commands that replay the pages of a trace, and their options: a part of the table of options.ts. */
+/** The commands that replay the pages of a trace: a part of the table of options.ts. */
 
 import { PAGE_SIZE } from '../base/units.ts';
 import { UserError } from '../base/user-error.ts';

@@ -1,4 +1,4 @@
-/** What `trace curve` and `trace restore` find: the definitions of the objects that `--json` prints. */
+/** What `trace curve` and `trace restore` print with `--json`: the definitions of the objects. */
 
 import { Type } from 'typebox';
 import { count, kind, many, object, oneOf, orNull, result, type Described } from '../experiment/guest/schema.ts';

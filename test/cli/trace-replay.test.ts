@@ -1,5 +1,5 @@
-// `stillwarm trace curve` and `stillwarm trace restore`: what they print and refuse, on one core and
-// on several.
+// `stillwarm trace curve` and `stillwarm trace restore`: what they print and refuse, on one core
+// and on several.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -69,7 +69,7 @@ export class PageReplay {
     };
   }
 
-  /** A page from before a reboot, which is not cached and has room, becomes the youngest on its list. */
+  /** A page from before a reboot, for which there is room, becomes the youngest on its list. */
   restore(kept: KeptPages, at: number): void {
     const { allocator, lru, cache } = this.#cache.memory;
     const page: Pfn = allocator.take();

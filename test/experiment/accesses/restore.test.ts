@@ -70,7 +70,7 @@ describe('restoring a warm cache in part', () => {
   });
 
   it('a page hits from the access on before which it has come', () => {
-    // Pages 0 to 3, and after the reboot each once: one page comes before each access but the first.
+    // Pages 0 to 3, and after the reboot each once. One comes before each access but the first.
     const trace = recorded([0, 1, 2, 3, 3, 2, 1, 0]);
     const hits = (order: (typeof RESTORE_ORDERS)[number], rate: RestoreOptions['rate']): number =>
       found({ ...trace, size: 4, rebootAt: 4, orders: [order], rate })[0]!.hits;
