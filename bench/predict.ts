@@ -1,7 +1,7 @@
 /**
- * A booted guest that replays a trace with its times: reads of 4 KiB that are nearly all cached,
- * each compared with what the file holds. The figure is that of the reads alone: the same run with
- * fewer of them is subtracted.
+ * A booted guest that replays a trace with its times. It has reads of 4 KiB that are nearly all
+ * cached, and each is compared with what the file holds. The figure is that of the reads alone: the
+ * same run with fewer of them is subtracted.
  */
 
 import { runPredict } from '../src/experiment/predict/experiment.ts';

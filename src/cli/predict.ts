@@ -13,6 +13,7 @@ import type { TraceFileSummary } from '../experiment/host/trace-file.ts';
 import { checkOutputs, kindOf } from '../experiment/guest/output-file.ts';
 import { OF_THE_HYPERVISOR, RIO_STRATEGIES } from '../experiment/guest/options.ts';
 import { knownFiles } from '../experiment/predict/file-sizes.ts';
+import { bytesOfRun } from '../experiment/predict/experiment.ts';
 import { rebootOperation, STRATEGIES_OF_TRACES, type PredictOptions } from '../experiment/predict/options.ts';
 import { Recorder, type TraceRecording } from '../experiment/predict/recording.ts';
 import { renderPredictHtml, renderPredictMismatches, renderPredictText } from '../report/index.ts';
@@ -23,6 +24,8 @@ import { commandHelp } from './kit/help.ts';
 import { writeNotices } from './kit/io.ts';
 import type { ValuesOf } from './kit/option-kinds.ts';
 import { withProgress } from './kit/progress.ts';
+import { freeMemory } from './kit/threads.ts';
+import { sizeText } from './kit/values.ts';
 import { reportIn, writeReport } from './kit/report.ts';
 import { PREDICT } from './options.ts';
 import { checkBackend, checkRoom, checkSet } from './room.ts';
@@ -117,6 +120,11 @@ function optionsOf(given: Given, path: string, trace: TraceRecording, format: st
   } catch (error) {
     throw new UserError(`--reboot-at: ${(error as Error).message.replace(/^\w+: /, '')}`);
   }
+  const [bytes, free] = [bytesOfRun({ memory, trace }), freeMemory()];
+  if (bytes > free)
+    throw new UserError(
+      `--memory ${sizeText(memory)}: the guest would fill ${counted(bytes, 'byte')} of this machine's memory, of which ${grouped(free)} are free: ask for less`,
+    );
   return {
     ...{ path, trace, format, memory, disk, profile, arch, seed, backend, rebootAt },
     ...(given.set && { constants: given.set }),

@@ -1,6 +1,6 @@
 /** The call of a strace that is under way: its process, its descriptors, and where it reads. */
 
-import { Cursor } from './cursor.ts';
+import { Cursor, hasAt } from './cursor.ts';
 import type { Emitter } from './emitter.ts';
 import { type Context, whyNoRange } from './format.ts';
 import { OPERATION } from './operations.ts';
@@ -10,7 +10,8 @@ import type { Tally } from './tally.ts';
 
 const LESS = 0x3c;
 const SLASH = 0x2f;
-const DELETED = ' (deleted)';
+const GREATER = 0x3e;
+const DELETED = '(deleted)';
 export const PIPES = 'calls on sockets, pipes, directories and the like';
 const UNTOLD = 'calls on descriptors of which no file is told';
 
@@ -56,7 +57,7 @@ export class Caller {
     const end = line.ends[argument]!;
     const known = process.files.get(fd)?.open;
     const hasPath = fd >= 0 && line.bytes[at] === LESS && at < end;
-    const open = hasPath ? this.#byPath(fd, known, at + 1, end - 1) : known;
+    const open = hasPath ? this.#byPath(fd, known, at + 1, end) : known;
     if (open?.inode !== undefined) return open;
     this.leaveOut(open === undefined && fd >= 0 ? UNTOLD : PIPES);
     return undefined;
@@ -95,13 +96,14 @@ export class Caller {
     return fd < 0 ? process.directory.path : process.files.get(fd)?.open.path;
   }
 
-  /** What a descriptor with a path behind it leads to. */
-  #byPath(fd: number, known: OpenFile | undefined, from: number, to: number): OpenFile | undefined {
+  /** What a descriptor with a path behind it leads to. A mark may follow: that it is deleted. */
+  #byPath(fd: number, known: OpenFile | undefined, from: number, end: number): OpenFile | undefined {
     const { bytes } = this.line;
+    const to = bytes.indexOf(GREATER, from);
     const { seen } = known ?? {};
     if (known !== undefined && seen !== undefined && isSame(seen, bytes, from, to)) return known;
     const text = unescaped(bytes.subarray(from, to));
-    const isDeleted = text.endsWith(DELETED);
+    const isDeleted = text.endsWith(` ${DELETED}`) || hasAt(bytes, to + 1, end, DELETED);
     if (known !== undefined && (isDeleted || known.path === text)) {
       known.seen = bytes.slice(from, to);
       return known;

@@ -1,5 +1,6 @@
 // stillwarm predict: from a trace to the answer.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { freemem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -43,8 +44,19 @@ async function run(
 /** A trace of a web server, as common logs have it: without times in between. */
 const TWO_CALLS = 't_us,tid,ev,ino,a,b,c\n0,1,p,5,0,4096,1\n2000000,1,p,5,4096,4096,1\n';
 
+/** What a host with less memory than the trace would fill says. */
+const TOO_MUCH: [string, string][] =
+  freemem() > 32e9
+    ? []
+    : [
+        [
+          'huge.csv --memory 64GiB --arch x86_64',
+          "--memory 64GiB: the guest would fill .* bytes of this machine's memory, of which .* are free: ask for less",
+        ],
+      ];
+
 describe('stillwarm predict', () => {
-  it('stillwarm predict reads the trace of a web server that is in the package, and answers', async () => {
+  it('stillwarm predict reads the trace of a web server that is in the project, and answers', async () => {
     const argv = [WEB, ...'--memory 64MiB --rate x0.1 --bare-boot --strategy cold,warm-cache --json'.split(' ')];
     const { status, out, asked } = await run('/', argv, (options) => runPredict(options));
     expect(status).toBe(0);
@@ -102,7 +114,7 @@ describe('stillwarm predict', () => {
     });
   });
 
-  it.each([
+  it.each<[string, string]>([
     ['', 'TRACE is missing'],
     ['none.csv', 'TRACE: .*none.csv does not exist'],
     [
@@ -117,12 +129,14 @@ describe('stillwarm predict', () => {
     ['calls.csv --files none', '--files: .*none is neither a directory nor a list: it is nothing'],
     ['calls.csv --files calls.csv', '--files: .*calls.csv: line 1 is not ino,bytes,path'],
     ['one.csv', '--reboot-at: it has one operation: a reboot needs one before it and one after'],
+    ...TOO_MUCH,
     ['text', '.*text: '],
     ['numbers --format numbers-pages --rate recorded', '--rate: the trace tells no times: only asfast is possible'],
   ])('stillwarm predict %s is refused in one line', async (line, message) => {
     await inTemporaryDirectory(async (dir) => {
       writeFileSync(join(dir, 'calls.csv'), TWO_CALLS);
       writeFileSync(join(dir, 'one.csv'), TWO_CALLS.split('\n').slice(0, 2).join('\n'));
+      writeFileSync(join(dir, 'huge.csv'), TWO_CALLS.replace(',4096,4096,', ',32000000000,4096,'));
       writeFileSync(join(dir, 'text'), 'what is this\n');
       writeFileSync(join(dir, 'numbers'), '1\n2\n3\n');
       const { status, err } = await run(

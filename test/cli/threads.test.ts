@@ -5,7 +5,6 @@ import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { BuiltCli } from '../support/built-cli.ts';
@@ -17,6 +16,7 @@ beforeAll(() => {
   cli = new BuiltCli();
   dir = mkdtempSync(join(tmpdir(), 'stillwarm-threads-'));
   mkdirSync(join(dir, 'files'));
+  writeFileSync(join(dir, 'trace.csv'), readFileSync(TRACE));
   for (let i = 1; i <= 6; i++) writeFileSync(join(dir, `files/${i}`), Buffer.alloc(9_000 * i, `${i}`));
 });
 afterAll(() => {
@@ -29,8 +29,8 @@ const REBOOT = `reboot --strategy cold,warm-cache ${COMMON}`;
 const VMM = `vmm-reboot --single --disk instant --profile server-2026 --strategy warm-vm,warm-cache ${COMMON}`;
 const WEB = `web --disk instant --before 1 --after 1 --rate 5 --strategy cold,warm-cache ${COMMON}`;
 
-const TRACE = fileURLToPath(new URL('../../data/traces/cloudphysics.csv', import.meta.url));
-const PREDICT = `predict ${TRACE} --disk instant --strategy cold,warm-cache --memory 16MiB --seed 3 --bare-boot`;
+const TRACE = new URL('../../data/traces/cloudphysics.csv', import.meta.url);
+const PREDICT = `predict trace.csv --disk instant --strategy cold,warm-cache --memory 16MiB --seed 3 --bare-boot`;
 
 interface Outcome {
   readonly out: string;

@@ -65,6 +65,8 @@ export const LONG_FILES: readonly string[] = [
   'test/experiment/guest/result-figures.test.ts',
   'test/experiment/guest/constants.test.ts',
   'test/doors/machine/crash-points.test.ts',
+  'test/trace/properties.test.ts',
+  'test/experiment/host/trace-file.test.ts',
   'test/laws/hostile-network.test.ts',
   'test/kernel/cache/held-while-waiting.test.ts',
   'test/kernel/fs/jbd/jbd.test.ts',

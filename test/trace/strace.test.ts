@@ -131,12 +131,19 @@ describe('descriptors of a strace', () => {
         '7 read(0</etc/hosts>, ""..., 4096) = 4',
         '7 openat(AT_FDCWD</home/u>, "x, y", O_RDONLY) = 5</home/u/x, y>',
         '7 read(5</home/u/x, y>, "a, b)"..., 9) = 9',
+        '7 unlink("/home/u/x, y") = 0',
+        '7 read(5</home/u/x, y>(deleted), ""..., 9) = 3',
+        '7 read(5</home/u/x, y (deleted)>, ""..., 9) = 2',
+        '7 read(6</gone>(deleted), ""..., 9) = 2',
       ),
     ).toEqual([
       '0 read /etc/hosts 0 20',
       '0 read /etc/hosts 20 4',
       '0 open /home/u/x, y 0 0',
       '0 read /home/u/x, y 0 9',
+      '0 unlink /home/u/x, y 0 0',
+      '0 read /home/u/x, y 9 3',
+      '0 read /home/u/x, y 12 2',
     ]);
   });
 });

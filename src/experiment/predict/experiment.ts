@@ -5,6 +5,7 @@
 
 import { checkFunction } from '../../base/argument-error.ts';
 import { GuestPanic } from '../../base/errno.ts';
+import { PAGE_SIZE } from '../../base/units.ts';
 import { UserError } from '../../base/user-error.ts';
 import { MachineMemory } from '../../machine/memory.ts';
 import { fittedConstants } from '../../machine/profile.ts';
@@ -21,10 +22,12 @@ import type { VerifierRecord } from '../judge/verifier.ts';
 import { checkPredictOptions, rebootOperation, type PredictOptions } from './options.ts';
 import type { PredictFile, PredictResult } from './result.ts';
 import { PredictRun, type PredictRunResult } from './run.ts';
-import { traceDisk } from './trace-disk.ts';
+import { blocksOf, traceDisk } from './trace-disk.ts';
 
 /** Files that a result names. */
 const TOP_FILES = 10;
+/** Bytes of a guest's memory that a boot fills, and the kernel's own. */
+const BOOTED_BYTES = 256 << 20;
 /** Bytes of tables that a run has for each operation. */
 const BYTES_PER_OPERATION = 24;
 
@@ -51,11 +54,21 @@ interface PredictRunPart extends PredictRunResult {
 
 /** @internal The strategies as runs that do not depend on each other. */
 export const PREDICT_RUNS: Runs<PredictOptions, PredictRunPart, PredictOutcome> = {
-  bytesOf: ({ strategies, memory, trace }) =>
-    strategies.map(() => machineMemoryFor(memory) + KEPT_BYTES + trace.columns.count * BYTES_PER_OPERATION),
+  bytesOf: (options) => options.strategies.map(() => bytesOfRun(options)),
   open: openRuns,
   merge,
 };
+
+/**
+ * Bytes of the host's memory that a run fills, at most. These are tables, and what the files of the
+ * trace and of a boot can fill of the guest's memory.
+ */
+export function bytesOfRun({ memory, trace }: Pick<PredictOptions, 'memory' | 'trace'>): number {
+  const machine = machineMemoryFor(memory);
+  const files = trace.files.reduce((sum, file) => sum + (blocksOf(file) + file.newPages) * PAGE_SIZE, 0);
+  const filled = Math.min(machine, machine - memory + files + BOOTED_BYTES);
+  return filled + KEPT_BYTES + trace.columns.count * BYTES_PER_OPERATION;
+}
 
 /**
  * Runs the experiment.

@@ -72,7 +72,8 @@ export function traceDisk({ files }: Pick<TraceRecording, 'files'>, bootFiles: b
   }
 }
 
-function blocksOf({ size, runs }: RecordedFile): number {
+/** Blocks that a file has at the start, without indirect ones. */
+export function blocksOf({ size, runs }: RecordedFile): number {
   if (runs === undefined) return Math.ceil(size / PAGE_SIZE);
   let blocks = 0;
   for (let i = 1; i < runs.length; i += 2) blocks += runs[i]!;

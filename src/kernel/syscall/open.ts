@@ -102,8 +102,8 @@ export class FileCalls {
   }
 
   /** Lets the time pass that was used so far. */
-  *settle(): Process {
-    yield* this.cpu.settle();
+  settle(): Process {
+    return this.cpu.settle();
   }
 
   /**
