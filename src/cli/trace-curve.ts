@@ -4,7 +4,7 @@
  */
 
 import prettyBytes from 'pretty-bytes';
-import { grouped, PAGE_SIZE, printableJson, UserError } from '../base/index.ts';
+import { counted, grouped, PAGE_SIZE, printableJson, UserError } from '../base/index.ts';
 import { CURVE_RUNS, halvings, type CurveOptions } from '../experiment/accesses/curve.ts';
 import { PageAccesses } from '../experiment/accesses/page-accesses.ts';
 import { StackDistances } from '../experiment/accesses/stack-distances.ts';
@@ -17,7 +17,7 @@ import type { ValuesOf } from './kit/option-kinds.ts';
 import { withProgress } from './kit/progress.ts';
 import { renderTable } from './kit/table.ts';
 import { headline, later, readFrom } from './trace-reading.ts';
-import { TRACE_CURVE } from './trace-replay-options.ts';
+import { SAMPLE_MIN, TRACE_CURVE } from './trace-replay-options.ts';
 import type { CurveResult } from './trace-replay-result.ts';
 
 type Given = ValuesOf<typeof TRACE_CURVE.options>;
@@ -62,6 +62,10 @@ async function sampled(name: string, options: Given, io: ProgramIo): Promise<Fou
   const sink = new StackDistances(options.sample!);
   const summary = await readFrom(name, options, io, sink);
   checkAccesses(sink.accesses);
+  if (sink.rate < 1 && sink.sampledPages < SAMPLE_MIN)
+    throw new UserError(
+      `--sample: it has ${counted(sink.sampledPages, 'page')}, and tells nothing: take a larger share`,
+    );
   return { summary, result: sampledResult(summary.format, sink, options.sizes ?? halvings(sink.distinct)) };
 }
 

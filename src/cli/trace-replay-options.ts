@@ -15,7 +15,7 @@ const MOST = 64;
 /** Pages of a cache at most: those of 1 TiB. */
 const PAGES_MAX = 2 ** 28;
 /** Pages of a sample. Fewer tell nothing. */
-const SAMPLE_MIN = 64;
+export const SAMPLE_MIN = 64;
 const SAMPLE_MAX = 2 ** 24;
 const RATE_MAX = 1e6;
 /** Per cent of the pages that are tried. */

@@ -77,7 +77,7 @@ function rebootAccess({ pages, times }: RecordedAccesses, given: Given): number 
 /** What `--json` prints: docs/reference/restore-schema.md. */
 export function restoreResult(
   format: TraceFileSummary['format'],
-  { accesses, capacity, rebootAt, kept, hitsBefore }: RestoreJob,
+  { accesses, size, rebootAt, kept, hitsBefore }: RestoreJob,
   rate: Given['rate-limit'],
   { coldHits, warmHits, found }: RestoreOutcome,
 ): RestoreResult {
@@ -87,7 +87,7 @@ export function restoreResult(
     format,
     pageAccesses: accesses.pages.length,
     distinctPages: accesses.distinct,
-    cachePages: capacity,
+    cachePages: size,
     rebootAt,
     hitRatioBefore: hitsBefore / rebootAt,
     keptPages: kept.pages.length,

@@ -72,6 +72,7 @@ describe('trace curve', () => {
     ],
     ['curve a.spc --sample 1.5', /^stillwarm: --sample: 1.5 is neither/],
     ['curve a.spc --sample 63', /^stillwarm: --sample: 63 is neither/],
+    ['curve a.spc --sample 0.001', /^stillwarm: --sample: it has \d pages?, and tells nothing: take a larger share\n$/],
     [
       'restore a.spc --rate-limit 0',
       /^stillwarm: --rate-limit: 0 is neither pages an access, such as 0.5, nor a size a second/,
@@ -133,5 +134,7 @@ describe('trace restore', () => {
     expect(out).toContain('\nPages come before the first access');
     expect(out.match(/\(100 %\)/g)).toHaveLength(4);
     expect(out.match(/\(0 %\)/g)).toHaveLength(4);
+    const large = await ran('trace restore a.lis --format numbers-pages --memory 1TiB');
+    expect(large.out).toContain('A page cache of 1 TiB has ');
   });
 });

@@ -27,7 +27,8 @@ export type RestoreRate = { readonly pagesPerAccess: number } | { readonly bytes
 /** What is known at the reboot. Plain data. */
 export interface RestoreJob {
   readonly accesses: RecordedAccesses;
-  readonly capacity: number;
+  /** Pages of the cache. */
+  readonly size: number;
   /** The first access after the reboot. */
   readonly rebootAt: number;
   readonly kept: KeptPages;
@@ -84,8 +85,7 @@ export function restoreJob({
   percents,
   rate,
 }: RestoreOptions): RestoreJob {
-  const capacity = usedSize(size, accesses);
-  const replay = new PageReplay(capacity);
+  const replay = new PageReplay(usedSize(size, accesses));
   replay.play(accesses.pages, 0, rebootAt);
   const kept = replay.kept();
   const sweep = orders.flatMap((order) => {
@@ -101,12 +101,12 @@ export function restoreJob({
     { order: 'recency', percent: 100, coming, rate: undefined },
     ...sweep,
   ];
-  return { accesses, capacity, rebootAt, kept, hitsBefore: replay.hits, runs };
+  return { accesses, size, rebootAt, kept, hitsBefore: replay.hits, runs };
 }
 
 /** What each order and share gives. */
 export const RESTORE_RUNS: Runs<RestoreJob, RestoreFound, RestoreOutcome> = {
-  bytesOf: ({ capacity, runs }) => runs.map(() => capacity * REPLAY_PAGE_BYTES),
+  bytesOf: ({ accesses, size, runs }) => runs.map(() => usedSize(size, accesses) * REPLAY_PAGE_BYTES),
   open: (job) =>
     withoutDisk((index, onRun) => {
       const run = job.runs[index]!;
@@ -139,7 +139,7 @@ class Restoring {
   #now: number;
 
   constructor(job: RestoreJob, run: RestoreRun) {
-    this.replay = new PageReplay(job.capacity);
+    this.replay = new PageReplay(usedSize(job.size, job.accesses));
     this.#job = job;
     this.#run = run;
     this.#now = job.accesses.times[job.rebootAt] ?? 0;
