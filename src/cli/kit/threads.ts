@@ -78,7 +78,7 @@ export function threadsOf<All extends RunsByName>(entry: URL, experiments: All):
  */
 export function threadFor(entry: URL, input: { readonly role: string }): Worker {
   const worker = new Worker(entry, { workerData: input, stdout: true });
-  worker.stdout.pipe(process.stderr, { end: false });
+  worker.stdout.on('data', (text: Uint8Array) => process.stderr.write(text));
   return worker;
 }
 
