@@ -26,9 +26,30 @@ export function installed() {
   return Object.entries(packages).filter(([path, { dev, peer }]) => path !== '' && dev !== true && peer !== true);
 }
 
+const MIT = readFileSync(`${ROOT}LICENSE`, 'utf8')
+  .replace(/^[^]*?(?=Permission is hereby granted)/, '')
+  .trim();
+
+/** What stands for the licence of a package that has no file with it, by path: as its code says. */
+const WITHOUT_FILE = new Map([
+  [
+    'node_modules/xz-decompress',
+    [
+      'Copyright (c) Tim Perry and contributors',
+      'Based on xzwasm, copyright (c) Steve Sanderson: MIT',
+      'Contains walloc, copyright (c) 2020 Igalia, S.L.: MIT',
+      'Contains xz-embedded by Lasse Collin and Igor Pavlov: public domain',
+      '',
+      MIT,
+    ].join('\n'),
+  ],
+]);
+
 /** The text of a package's licence. @param {string} path */
 function licenceOf(path) {
   const name = readdirSync(`${ROOT}${path}`).find((file) => /^licen[cs]e/i.test(file));
+  const known = WITHOUT_FILE.get(path);
+  if (name === undefined && known !== undefined) return known;
   if (name === undefined) throw new Error(`notices: ${path} has no file with its licence`);
   return readFileSync(`${ROOT}${path}/${name}`, 'utf8').replace(/\r\n/g, '\n').trim();
 }

@@ -11,6 +11,7 @@
  */
 const MAY_IMPORT = {
   base: [],
+  trace: ['base'],
   format: ['base'],
   sim: ['base'],
   machine: ['base', 'sim', 'machine/profiles'],
@@ -91,6 +92,7 @@ const MAY_IMPORT = {
   // A machine put together, and the names of what can be done to it.
   'experiment/host': [
     ...['base', 'sim', 'machine', 'machine/*', 'disk/image', 'disk/drive', 'xen', 'xen/*', 'kernel', 'domain0'],
+    'trace',
   ],
   'experiment/guest': [
     ...['base', 'format', 'sim', 'machine', 'machine/*', 'disk', 'disk/*', 'xen', 'xen/*', 'kernel', 'kernel/*'],
@@ -103,6 +105,10 @@ const MAY_IMPORT = {
   'experiment/web': [
     ...['base', 'sim', 'machine', 'disk/image', 'disk/mkfs', 'kernel'],
     ...['workload', 'experiment/judge', 'experiment/host', 'experiment/guest'],
+  ],
+  'experiment/predict': [
+    ...['base', 'trace', 'sim', 'machine', 'disk/mkfs', 'xen', 'kernel', 'workload'],
+    ...['experiment/judge', 'experiment/host', 'experiment/guest'],
   ],
   // What the paper printed: no code of the model may know it.
   slides: [],
@@ -148,7 +154,7 @@ const MAY_IMPORT = {
   'lab/fuzz': [
     ...['base', 'format', 'sim', 'machine', 'machine/profiles', 'disk/image', 'disk/drive', 'disk/mkfs'],
     ...['xen', 'xen/public', 'xen/records', 'xen/frames', 'xen/core', 'xen/save', 'kernel', 'kernel/net', 'workload'],
-    ...['experiment/judge', 'experiment/host', 'doors/table', 'diff', 'lab'],
+    ...['experiment/judge', 'experiment/host', 'doors/table', 'diff', 'lab', 'trace'],
   ],
   'report/kit': ['base'],
   report: ['base', 'slides', 'report/kit', 'experiment/*'],
@@ -178,7 +184,7 @@ const place = (entry) => {
 };
 
 /** Rooms of the model and of its lab: one seed, one run, byte for byte. */
-const MODEL = ['base', 'format', 'sim', 'machine', 'disk', 'xen', 'kernel', 'workload', 'domain0', 'lab'];
+const MODEL = ['base', 'format', 'trace', 'sim', 'machine', 'disk', 'xen', 'kernel', 'workload', 'domain0', 'lab'];
 
 /**
  * Files and rooms that may import modules of node. Everything else runs in a browser, too, where
@@ -188,9 +194,12 @@ const NODE = [
   'base/bytes.ts',
   'disk/image/file-image.ts',
   'disk/mkfs/host-tree.ts',
+  'experiment/host/trace-file.ts',
+  'experiment/host/unpacked.ts',
   'experiment/guest/image-kind.ts',
   'experiment/guest/memory-dump.ts',
   'experiment/guest/output-file.ts',
+  'experiment/predict/file-sizes.ts',
   'doors/node',
   'report/kit/page.ts',
   'report',

@@ -6,6 +6,7 @@
 
 import { ArgumentError, asInputError, InputError, printable, UserError } from '../base/index.ts';
 
+import { capture } from './capture.ts';
 import { check } from './check/check.ts';
 import { diff } from './diff.ts';
 import { programHelp } from './kit/help.ts';
@@ -14,8 +15,10 @@ import type { ProgramIo } from './io.ts';
 import { mkfs } from './mkfs.ts';
 import { COMMANDS } from './options.ts';
 import { paper } from './paper.ts';
+import { predict } from './predict.ts';
 import { worker } from './check/queue-worker.ts';
 import { reboot } from './reboot.ts';
+import { trace } from './trace.ts';
 import { oneLine } from './kit/values.ts';
 import { version } from './version.ts';
 import { vmmReboot } from './vmm-reboot.ts';
@@ -25,6 +28,7 @@ const RUN: Readonly<Record<string, (argv: readonly string[], io: ProgramIo) => n
   reboot,
   'vmm-reboot': vmmReboot,
   web,
+  predict,
   paper,
   mkfs,
   inspect,
@@ -34,6 +38,8 @@ const RUN: Readonly<Record<string, (argv: readonly string[], io: ProgramIo) => n
   },
   worker,
   diff,
+  trace,
+  capture,
 };
 
 /**

@@ -92,6 +92,22 @@ export const KNOWN: Readonly<Record<string, Known>> = {
     },
     samples: ['windows'],
   },
+  'stillwarm/predict@1': {
+    inputs: [
+      ...COMMON,
+      ...['memory', 'backend', 'domain0Cache', 'format', 'operations', 'byKind', 'leftOut', 'threads', 'files'],
+      ...['distinctPages', 'bytesRead', 'bytesWritten', 'hasTimes', 'spanNs', 'pace', 'speed', 'rebootAt'],
+      ...['prefetchRate', 'fitted'],
+    ],
+    things: {
+      set: { by: ['constant'] },
+      strategies: { by: ['name'], isSection: true },
+      parts: { by: ['name'] },
+      topFiles: { by: ['file'] },
+      misses: { by: ['strategy'] },
+    },
+    samples: ['windows'],
+  },
   'stillwarm/paper@1': {
     inputs: [...COMMON, 'fitted'],
     things: {
@@ -132,6 +148,11 @@ export const KNOWN: Readonly<Record<string, Known>> = {
     things: { domains: { by: ['domid'], isSection: true } },
     samples: [],
   },
+  'stillwarm/trace@1': {
+    inputs: ['format', 'isGiven', 'packer', 'bytes', 'partitionOffset'],
+    things: { problems: { by: ['line'] }, leftOut: { by: ['what'] }, largest: { by: ['number'] } },
+    samples: [],
+  },
 };
 
 /** Units of figures. */
@@ -145,7 +166,7 @@ export type Unit = (typeof UNITS)[number];
 export function unitOf(name: string, inherited: Unit): Unit {
   if (name === 'ns' || name.endsWith('Ns')) return 'ns';
   if (name === 'expire') return 's';
-  if (/^(memory|limit|bytes|bytesLost|domain0Cache)$|Bytes$/.test(name)) return 'bytes';
+  if (/^(memory|limit|bytes|bytesLost|bytesRead|bytesWritten|domain0Cache)$|Bytes$/.test(name)) return 'bytes';
   if (/^pages|Pages$|^(protected|unguarded|reusable)$/.test(name)) return 'pages';
   return inherited;
 }

@@ -15,6 +15,12 @@ export interface KernelRules {
   readonly flushAfterCommit: boolean;
   /** A block that was revoked is not replayed. */
   readonly revokes: boolean;
+  /** Data of a file is on the medium before the transaction that says where it is. */
+  readonly orderedData: boolean;
+  /** A freed block is used again when the transaction that frees it is committed. */
+  readonly frozenBlocks: boolean;
+  /** An inode without a name that is still in use is on a list for the next mount. */
+  readonly orphanList: boolean;
 }
 
 /** Those that every guest keeps. */
@@ -24,4 +30,7 @@ export const KERNEL_RULES: KernelRules = {
   flushBeforeCommit: true,
   flushAfterCommit: true,
   revokes: true,
+  orderedData: true,
+  frozenBlocks: true,
+  orphanList: true,
 };

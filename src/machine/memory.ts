@@ -128,13 +128,6 @@ export class MachineMemory {
     this.#bank(mfn).set(part, ((mfn & BANK_MASK) << PAGE_SHIFT) + offset);
   }
 
-  /** @internal Copies one whole frame over another. */
-  copyFrame(from: Mfn, to: Mfn): void {
-    if (this.#cpuCache !== undefined) this.#cpuCache.store(to, 0, PAGE_SIZE);
-    this.#bank(to).set(this.#view(from), (to & BANK_MASK) << PAGE_SHIFT);
-    this.#touched[to >>> 5]! |= bit(to);
-  }
-
   /** @internal Zeroes a range of a frame. */
   zero(mfn: Mfn, offset = 0, length = PAGE_SIZE): void {
     checkArgument(offset >= 0 && length >= 0 && offset + length <= PAGE_SIZE, 'offset', 'range leaves the frame');
@@ -269,14 +262,14 @@ export class MachineMemory {
   }
 
   /**
-   * @internal A view of one frame to store into, as a device does by DMA; marks the frame as
-   * written.
+   * @internal A device stores to a range of a frame by DMA; marks the frame as written.
+   * @param store gets a view of the whole frame, and stores to the range alone
    */
-  writableFrame(mfn: Mfn): Uint8Array {
+  dma(mfn: Mfn, _offset: number, _length: number, store: (frame: Uint8Array) => void): void {
     const view = this.#view(mfn);
     if (this.#cpuCache !== undefined) this.#cpuCache.dma(mfn);
     this.#touched[mfn >>> 5]! |= bit(mfn);
-    return view;
+    store(view);
   }
 
   /**

@@ -2,8 +2,8 @@
  * Machine memory that tells an observer of each store, right before it. Its bytes are those of
  * plain memory, which knows nothing of steps.
  *
- * A store to one frame is one step, whatever its length. Of a copy that spans lines of the CPU
- * cache, the observer may ask for the moment at which only the first lines are stored. Stores
+ * A store to one frame is one step, whatever its length. A copy or a DMA may span lines of the CPU
+ * cache. Then the observer may ask for moments at which only the first lines are stored. Stores
  * through a view of words are seen by a proxy of the view. One word is a step, and so is one `fill`
  * or `set`. That makes what is kept in such a view slow. An observer that wants the guest's steps
  * alone is not told of any other, and views are plain.
@@ -31,17 +31,12 @@ export class SteppedMemory extends MachineMemory {
   }
 
   override copyIn(mfn: Mfn, offset: number, src: Uint8Array, srcOffset: number, length: number): void {
-    const lines = this.#before('copy', mfn, offset, length);
-    if (lines > 0) {
+    let lines = this.#before('copy', mfn, offset, length);
+    while (lines > 0) {
       super.copyIn(mfn, offset, src, srcOffset, bytesOf(lines, offset, length));
-      this.#steps.torn();
+      lines = this.#steps.torn();
     }
     super.copyIn(mfn, offset, src, srcOffset, length);
-  }
-
-  override copyFrame(from: Mfn, to: Mfn): void {
-    this.#before('copy of a frame', to, 0, PAGE_SIZE);
-    super.copyFrame(from, to);
   }
 
   override zero(mfn: Mfn, offset = 0, length = PAGE_SIZE): void {
@@ -49,10 +44,10 @@ export class SteppedMemory extends MachineMemory {
       super.zero(mfn, offset, length);
       return;
     }
-    const lines = this.#before('zero', mfn, offset, length);
-    if (lines > 0) {
+    let lines = this.#before('zero', mfn, offset, length);
+    while (lines > 0) {
       super.zero(mfn, offset, bytesOf(lines, offset, length));
-      this.#steps.torn();
+      lines = this.#steps.torn();
     }
     super.zero(mfn, offset, length);
   }
@@ -72,9 +67,19 @@ export class SteppedMemory extends MachineMemory {
     super.writeU32(mfn, offset, value);
   }
 
-  override writableFrame(mfn: Mfn): Uint8Array {
-    this.#before('DMA', mfn, 0, PAGE_SIZE);
-    return super.writableFrame(mfn);
+  override dma(mfn: Mfn, offset: number, length: number, store: (frame: Uint8Array) => void): void {
+    let lines = this.#before('DMA', mfn, offset, length);
+    super.dma(mfn, offset, length, (frame) => {
+      const old = lines > 0 ? frame.slice() : frame;
+      store(frame);
+      while (lines > 0) {
+        const cut = offset + bytesOf(lines, offset, length);
+        const rest = frame.slice(cut);
+        frame.set(old.subarray(cut), cut);
+        lines = this.#steps.torn();
+        frame.set(rest, cut);
+      }
+    });
   }
 
   override words(first: Mfn, frames: number): Uint32Array {

@@ -33,6 +33,9 @@ export interface StepObserver {
    * @returns of a copy, the lines of 64 bytes after which `torn` is to be called; 0 for none
    */
   before(kind: StepKind, what: string, at: number, size: number): number;
-  /** That many lines of the copy are stored. The rest comes next. */
-  torn(): void;
+  /**
+   * That many lines of the copy are stored. The rest comes next.
+   * @returns lines of it, more than these, after which it is to be called again; 0 for none
+   */
+  torn(): number;
 }

@@ -180,6 +180,12 @@ describe('a number that an option does not take', () => {
       'web --seed',
       'web --limit',
       'web --jobs',
+      'predict --memory',
+      'predict --partition-offset',
+      'predict --domain0-cache',
+      'predict --prefetch-rate',
+      'predict --seed',
+      'predict --jobs',
       'paper --seed',
       'paper --samples',
       'paper --jobs',
@@ -202,6 +208,11 @@ describe('a number that an option does not take', () => {
       'check protocol --depth',
       'worker --jobs',
       'diff --tolerance',
+      'trace stat --partition-offset',
+      'trace stat --largest',
+      'trace head --partition-offset',
+      'trace head --lines',
+      'trace convert --partition-offset',
     ]);
   });
 
@@ -214,6 +225,7 @@ describe('a number that an option does not take', () => {
             runReboot: never,
             runVmmReboot: never,
             runWeb: never,
+            runPredict: never,
             runPaperBatch: never,
           });
           expect(main([...command.split(' '), ...argv, ...positionals], io)).toBe(2);

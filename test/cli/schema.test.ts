@@ -13,22 +13,26 @@ import { MachineMemory } from '../../src/machine/memory.ts';
 import { REASON_NAMES } from '../../src/xen/public/reason.ts';
 import { CheckResult } from '../../src/cli/check/result.ts';
 import { findings } from '../../src/cli/inspect.ts';
+import { TraceResult } from '../../src/cli/trace-result.ts';
 import { InspectResult } from '../../src/cli/inspect-result.ts';
 import { compareResults, diffResult, readResult } from '../../src/diff/index.ts';
 import { DiffResult } from '../../src/diff/result.ts';
 import { VERDICT_NAMES } from '../../src/lab/faults/table.ts';
 import { RebootResult } from '../../src/experiment/guest/result.ts';
 import { VmmExperimentResult } from '../../src/experiment/vmm/result.ts';
+import { PredictResult } from '../../src/experiment/predict/result.ts';
 import { WebResult } from '../../src/experiment/web/result.ts';
 import { PaperResult } from '../../src/experiment/paper/result.ts';
 import { bootMachine, cacheBlocks, restartGuest, startGuest } from '../support/machine.ts';
 import { property } from '../support/property.ts';
 import { madeUpPaper } from '../report/paper-sample.ts';
+import { samplePredictResult } from '../report/predict-sample.ts';
 import { sampleResult } from '../report/sample.ts';
 import { sampleVmmResult } from '../report/vmm-sample.ts';
 import { sampleWebResult } from '../report/web-sample.ts';
 import { ProtocolResult } from '../../src/cli/check/protocol-result.ts';
 import { sampleProtocolResult } from './check/protocol-sample.ts';
+import { sampleTraceResult } from './trace-sample.ts';
 import { sampleCheckResult } from './check/sample.ts';
 import { schemaFile, schemaPage } from './schema-page.ts';
 
@@ -53,10 +57,12 @@ const RESULTS = [
   ['reboot', RebootResult, () => plain(sampleResult())],
   ['vmm-reboot', VmmExperimentResult, () => plain(sampleVmmResult())],
   ['web', WebResult, () => plain(sampleWebResult())],
+  ['predict', PredictResult, () => plain(samplePredictResult())],
   ['inspect', InspectResult, () => plain(findings(inspected))],
   ['check', CheckResult, () => plain(sampleCheckResult())],
   ['check-protocol', ProtocolResult, () => plain(sampleProtocolResult())],
   ['paper', PaperResult, () => plain(madeUpPaper({ study: true }).result)],
+  ['trace', TraceResult, () => plain(sampleTraceResult())],
   ['diff', DiffResult, () => plain(compared())],
 ] as const;
 

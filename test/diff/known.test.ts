@@ -55,7 +55,26 @@ describe.each(RESULTS)('what is known of a result of %s', (name, definition) => 
       inputs.includes(field) || ['schema', 'digest'].includes(field) || !isScalar(schema) ? [] : [field],
     );
     expect(results).toEqual(
-      { inspect: ['problemCount', 'map'], paper: ['study'], check: ['done', 'verdict'] }[name as string] ?? [],
+      {
+        inspect: ['problemCount', 'map'],
+        paper: ['study'],
+        check: ['done', 'verdict'],
+        trace: [
+          ...[
+            'title',
+            'shows',
+            'unit',
+            'lines',
+            'problemCount',
+            'operations',
+            'files',
+            'threads',
+            'spanNs',
+            'backwards',
+          ],
+          ...['pageAccesses', 'distinctPages', 'bytesRead', 'bytesWritten'],
+        ],
+      }[name as string] ?? [],
     );
   });
 

@@ -4,15 +4,19 @@ import { ProtocolResult } from '../../src/cli/check/protocol-result.ts';
 import { CheckResult } from '../../src/cli/check/result.ts';
 import { findings } from '../../src/cli/inspect.ts';
 import { InspectResult } from '../../src/cli/inspect-result.ts';
+import { TraceResult } from '../../src/cli/trace-result.ts';
 import { readResult, type ReadResult } from '../../src/diff/index.ts';
 import { PaperResult } from '../../src/experiment/paper/result.ts';
 import { RebootResult } from '../../src/experiment/guest/result.ts';
 import { VmmExperimentResult } from '../../src/experiment/vmm/result.ts';
+import { PredictResult } from '../../src/experiment/predict/result.ts';
 import { WebResult } from '../../src/experiment/web/result.ts';
 import { inspectMemory } from '../../src/xen/inspect.ts';
 import { sampleProtocolResult } from '../cli/check/protocol-sample.ts';
 import { sampleCheckResult } from '../cli/check/sample.ts';
+import { sampleTraceResult } from '../cli/trace-sample.ts';
 import { madeUpPaper } from '../report/paper-sample.ts';
+import { samplePredictResult } from '../report/predict-sample.ts';
 import { sampleResult } from '../report/sample.ts';
 import { sampleVmmResult } from '../report/vmm-sample.ts';
 import { sampleWebResult } from '../report/web-sample.ts';
@@ -38,10 +42,12 @@ export const RESULTS = [
   ['reboot', RebootResult, plain(sampleResult())],
   ['vmm-reboot', VmmExperimentResult, plain(sampleVmmResult())],
   ['web', WebResult, plain(sampleWebResult())],
+  ['predict', PredictResult, plain(samplePredictResult())],
   ['paper', PaperResult, plain(madeUpPaper({ study: true }).result)],
   ['check', CheckResult, plain(sampleCheckResult())],
   ['check-protocol', ProtocolResult, plain(sampleProtocolResult())],
   ['inspect', InspectResult, plain(inspected())],
+  ['trace', TraceResult, plain(sampleTraceResult())],
 ] as const;
 
 /** What a thing of a list is called, by the field that holds the list. */
@@ -66,6 +72,12 @@ const NAMES: Readonly<Record<string, (thing: Readonly<Record<string, string>>) =
   protocols: (thing) => thing['protocol'],
   searches: (thing) => nameOfScalar(thing['fault']!),
   steps: (thing) => `${thing['number']}`,
+  parts: (thing) => nameOfScalar(thing['name']!),
+  topFiles: (thing) => `${thing['file']}`,
+  misses: (thing) => thing['strategy'],
+  problems: (thing) => `${thing['line']}`,
+  leftOut: (thing) => thing['what'],
+  largest: (thing) => `${thing['number']}`,
 };
 
 const KEYS: Readonly<Record<string, readonly string[]>> = {
@@ -89,6 +101,12 @@ const KEYS: Readonly<Record<string, readonly string[]>> = {
   protocols: ['protocol'],
   searches: ['fault'],
   steps: ['number'],
+  parts: ['name'],
+  topFiles: ['file'],
+  misses: ['strategy'],
+  problems: ['line'],
+  leftOut: ['what'],
+  largest: ['number'],
 };
 
 /** A place in a result: what holds it, and the path that a comparison gives it. */

@@ -11,7 +11,7 @@ const contents = (memory: MachineMemory): number[] =>
   Array.from({ length: FRAMES }, (_, mfn) => [...memory.frame(Mfn(mfn))]).flat();
 
 const store = fc.record({
-  kind: fc.constantFrom('u8', 'u16', 'u32', 'copy', 'zero', 'zero frame', 'frame', 'view', 'dma', 'flush'),
+  kind: fc.constantFrom('u8', 'u16', 'u32', 'copy', 'zero', 'zero frame', 'view', 'dma', 'flush'),
   mfn: fc.nat(FRAMES - 1),
   at: fc.nat(PAGE_SIZE - 200),
   value: fc.integer({ min: 1, max: 255 }),
@@ -47,10 +47,6 @@ function perform(
       memory.zero(mfn);
       return;
     }
-    case 'frame': {
-      memory.copyFrame(mfn, Mfn((n + 1) % FRAMES));
-      return;
-    }
     case 'view':
       // Only the first frame is stored to through views.
       memory.words(Mfn(0), 1)[at >>> 2] = value;
@@ -59,7 +55,8 @@ function perform(
         return;
       }
     case 'dma':
-      return memory.writableFrame(mfn).fill(value, at, at + 100);
+      memory.dma(mfn, at, 100, (frame) => frame.fill(value, at, at + 100));
+      return;
     case 'flush':
       return memory.flushCpuCache();
   }
@@ -109,7 +106,7 @@ describe('the CPU cache', () => {
     memory.writeU32(Mfn(1), 128, 2);
     memory.words(Mfn(0), 1)[0] = 2;
     memory.writeU32(Mfn(2), 0, 2);
-    memory.writableFrame(Mfn(2)).fill(3, 0, 64);
+    memory.dma(Mfn(2), 0, 64, (frame) => frame.fill(3, 0, 64));
     // A seed by which no line was written back by chance.
     memory.reset({ fraction: () => 0 } as never);
     expect([memory.readU32(Mfn(1), 0), memory.readU32(Mfn(1), 128), memory.readU32(Mfn(0), 0)]).toEqual([1, 0, 0]);
@@ -148,7 +145,6 @@ describe('lines of 64 bytes', () => {
     ['the last line of a frame', 1, (memory) => memory.zero(Mfn(1), 4032, 64)],
     ['one byte more', 2, (memory) => memory.zero(Mfn(1), 4031, 65)],
     ['a frame', 64, (memory) => memory.copyIn(Mfn(1), 0, new Uint8Array(PAGE_SIZE), 0, PAGE_SIZE)],
-    ['another, over it', 64, (memory) => memory.copyFrame(Mfn(0), Mfn(1))],
     [
       'the last of a frame and the first of the next',
       2,
@@ -164,7 +160,7 @@ describe('lines of 64 bytes', () => {
         memory.writeU8(Mfn(1), 4095, 1);
         memory.writeU8(Mfn(2), 0, 1);
         memory.writeU8(Mfn(2), 4095, 1);
-        memory.writableFrame(Mfn(2));
+        memory.dma(Mfn(2), 0, PAGE_SIZE, () => undefined);
       },
     ],
   ])('the cache with lines of 64 bytes flushes, after a store to %s, %i of them', (_, lines, store) => {

@@ -24,7 +24,6 @@ const wordOffset = fc.nat(4092);
 const operation = fc.oneof(
   fc.record({ kind: fc.constant('copyIn' as const), frame, range, seed: fc.nat(255), lead: fc.nat(3) }),
   fc.record({ kind: fc.constant('zero' as const), frame, range }),
-  fc.record({ kind: fc.constant('copyFrame' as const), frame, from: frame }),
   fc.record({ kind: fc.constant('writeU32' as const), frame, offset: wordOffset, value: fc.nat(0xffffffff) }),
   fc.record({ kind: fc.constant('writeU8' as const), frame, offset: fc.nat(4095), value: fc.nat(255) }),
   fc.record({ kind: fc.constant('words' as const), frame, word: fc.nat(1023), value: fc.nat(0xffffffff) }),
@@ -56,11 +55,6 @@ describe('MachineMemory', () => {
             memory.zero(Mfn(op.frame), op.range.offset, op.range.length);
             own.fill(0, op.range.offset, op.range.offset + op.range.length);
             if (op.range.length === 4096) touched.delete(op.frame);
-            break;
-          case 'copyFrame':
-            memory.copyFrame(Mfn(op.from), Mfn(op.frame));
-            own.set(model.get(op.from)!);
-            touched.add(op.frame);
             break;
           case 'writeU32':
             memory.writeU32(Mfn(op.frame), op.offset, op.value);

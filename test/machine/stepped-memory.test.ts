@@ -12,10 +12,13 @@ class Told implements StepObserver {
   readonly steps: string[] = [];
   readonly cuts: string[] = [];
   readonly #lines: number;
+  readonly #more: number[];
   memory: MachineMemory | undefined;
 
-  constructor(lines = 0) {
+  /** @param more lines after which it wants to be told again */
+  constructor(lines = 0, ...more: number[]) {
     this.#lines = lines;
+    this.#more = more;
   }
 
   before(kind: string, what: string, at: number, size: number): number {
@@ -23,8 +26,9 @@ class Told implements StepObserver {
     return this.#lines;
   }
 
-  torn(): void {
+  torn(): number {
     this.cuts.push(this.memory!.frame(Mfn(1)).join(''));
+    return this.#more.shift() ?? 0;
   }
 }
 
@@ -37,21 +41,19 @@ describe('stepped memory', () => {
     const memory = make(told);
     memory.copyIn(Mfn(1), 0, page(7), 0, 4096);
     memory.copyIn(Mfn(1), 100, page(8), 0, 3);
-    memory.copyFrame(Mfn(1), Mfn(2));
     memory.writeU8(Mfn(2), 5, 1);
     memory.writeU16(Mfn(2), 6, 1);
     memory.writeU32(Mfn(2), 8, 1);
-    memory.writableFrame(Mfn(3));
+    memory.dma(Mfn(3), 512, 1024, () => undefined);
     memory.zero(Mfn(2), 64, 8);
     memory.zero(Mfn(0));
     expect(told.steps).toEqual([
       'store copy 4096 4096',
       'store copy 4196 3',
-      'store copy of a frame 8192 4096',
       'store byte 8197 1',
       'store half 8198 2',
       'store word 8200 4',
-      'store DMA 12288 4096',
+      'store DMA 12800 1024',
       'store zero 8256 8',
       // Frame 0 was never written: nothing is stored.
     ]);
@@ -89,7 +91,19 @@ describe('stepped memory', () => {
     expect(cut!.indexOf('1')).toBe(10);
     expect(memory.frame(Mfn(1)).join('').lastIndexOf('1')).toBe(309);
     memory.zero(Mfn(1), 0, 256);
+    expect(told.cuts).toHaveLength(2);
     expect(told.cuts[1]!.indexOf('1')).toBe(128);
+  });
+
+  it('a DMA that is cut has the first lines of its range, and is whole afterwards', () => {
+    const told = new Told(3, 4, 15);
+    const memory = make(told);
+    memory.dma(Mfn(1), 512, 1024, (frame) => frame.fill(2, 512, 1536));
+    expect(told.cuts.map((cut) => [cut.indexOf('2'), cut.lastIndexOf('2')])).toEqual(
+      [3, 4, 15].map((lines) => [512, 512 + lines * 64 - 1]),
+    );
+    const whole = memory.frame(Mfn(1)).join('');
+    expect([whole.indexOf('2'), whole.lastIndexOf('2')]).toEqual([512, 1535]);
   });
 
   it('stores the bytes that plain memory stores', () => {
@@ -98,7 +112,7 @@ describe('stepped memory', () => {
       memory.copyIn(Mfn(1), 7, page(7), 0, 4000);
       memory.words(Mfn(1), 1).fill(0xabcd, 3, 9);
       memory.writeU16(Mfn(2), 9, 0x1234);
-      memory.copyFrame(Mfn(1), Mfn(3));
+      memory.dma(Mfn(3), 512, 1024, (frame) => frame.fill(9, 512, 1536));
       memory.zero(Mfn(1), 50, 500);
     }
     for (let mfn = 0; mfn < 4; mfn++) expect(stepped.frame(Mfn(mfn))).toEqual(plain.frame(Mfn(mfn)));

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { TraceResult } from '../../src/cli/trace-result.ts';
 import { InspectResult } from '../../src/cli/inspect-result.ts';
 import { DiffResult } from '../../src/diff/result.ts';
 import { TABLE_VERSION } from '../../src/doors/table/table-bytes.ts';
@@ -13,6 +14,7 @@ import { RebootResult } from '../../src/experiment/guest/result.ts';
 import { RANGES_SCHEMA } from '../../src/experiment/paper/paper.ts';
 import { PaperResult } from '../../src/experiment/paper/result.ts';
 import { VmmExperimentResult } from '../../src/experiment/vmm/result.ts';
+import { PredictResult } from '../../src/experiment/predict/result.ts';
 import { WebResult } from '../../src/experiment/web/result.ts';
 import { START_INFO_VERSION } from '../../src/xen/public/index.ts';
 import {
@@ -72,12 +74,14 @@ describe('the doors', () => {
       schema(RebootResult),
       schema(VmmExperimentResult),
       schema(WebResult),
+      schema(PredictResult),
       schema(PaperResult),
       ['`stillwarm/paper-ranges` (`paper --ranges`)', RANGES_SCHEMA.split('@')[1]!],
       schema(CheckResult),
       schema(ProtocolResult),
       ['`stillwarm/check-file` (`check --out`)', CHECK_FILE_SCHEMA.split('@')[1]!],
       schema(InspectResult),
+      schema(TraceResult),
       schema(DiffResult),
       ['root record, and all that it leads to', `${ROOT_VERSION}`],
       ['domain record', `${DOMAIN_VERSION}`],

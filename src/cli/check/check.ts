@@ -37,7 +37,7 @@ import { WORKLOAD_NAME } from './workload.ts';
 const SAVE_MS = 2000;
 
 /**
- * @returns the exit status: 1 when a law did not hold, 3 when the budget ended before that, else 0
+ * @returns the exit status: 1 when a law did not hold, 3 when cases were left out, else 0
  * @throws UserError, InputError
  */
 export function check(argv: readonly string[], io: CheckIo): number {

@@ -47,5 +47,7 @@ function checkOf(program: Program | undefined): Check {
 function coverage({ counts }: Findings): string | undefined {
   const valueOf = (wanted: string): number => counts.find(({ name }) => name === wanted)?.value ?? 0;
   const steps = valueOf('steps counted');
-  return steps === 0 ? undefined : `${grouped(valueOf('steps covered'))} of ${counted(steps, 'step')}`;
+  const cuts = valueOf('cuts counted');
+  const ofCuts = cuts === 0 ? '' : ` and ${grouped(valueOf('cuts covered'))} of ${counted(cuts, 'cut')}`;
+  return steps === 0 ? undefined : `${grouped(valueOf('steps covered'))} of ${counted(steps, 'step')}${ofCuts}`;
 }

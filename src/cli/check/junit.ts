@@ -39,7 +39,7 @@ export function junit(
     const result = resultOf.get(part.from);
     const failures = (result?.violations ?? []).map(failure);
     const isCut = failures.length === 0 && (result === undefined || !isWhole(result));
-    const inside = isCut ? element('skipped', { message: 'the budget ended before' }) : failures.join('');
+    const inside = isCut ? element('skipped', { message: 'it was not played' }) : failures.join('');
     return { name: `cases ${part.from} to ${part.to - 1}`, inside, isCut, failures: failures.length };
   });
   const states = findings.reached.map(({ name, value }) => ({

@@ -24,7 +24,7 @@ import {
 } from '../kit/option-kinds.ts';
 import { QUEUE } from './queue-options.ts';
 import { ARCH, HELP, JOBS_MAX, JSON_OUT, SEED } from '../kit/shared-options.ts';
-import { parseChoice, parseCrash, parseMoments, parseShard, parseTime } from '../kit/values.ts';
+import { type CrashAt, parseChoice, parseCrash, parseMoments, parseShard, parseTime } from '../kit/values.ts';
 import { WORKLOAD_NAME } from './workload.ts';
 
 const RUNS_MAX = 100_000;
@@ -147,9 +147,10 @@ export const CHECK_CRASH = {
     crash: {
       value: 'HOW',
       help: 'crash at every moment: every; or at N of them, chosen by the seed: sample:N',
+      more: 'With these, a copy is cut at one line of 64 bytes, which the seed chooses; with every-line, every moment is played and every such cut',
       parse: parseCrash,
       otherwise: { value: { sample: 600 }, text: 'sample:600' },
-    } satisfies Option<'every' | { readonly sample: number }>,
+    } satisfies Option<CrashAt>,
     depth: {
       ...integer('N', 'crashes of a case at most: the second and third come in the recovery', [1, 3], {
         value: 3,
@@ -255,7 +256,7 @@ export const CHECK_PROTOCOL = {
     patience: {
       value: 'TIME',
       help: `how long one state may take, ${TIME}`,
-      more: 'Then its thread is ended, and the function that does not return is named. The import of FILE may take 20s at least',
+      more: 'Then its thread is ended, and the function that does not return is named. The import of FILE may take as long',
       parse: parseTime,
       otherwise: { value: 60_000, text: '60s' },
     } satisfies Option<number>,

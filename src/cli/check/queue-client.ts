@@ -9,7 +9,6 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Job, Queue } from 'bullmq';
-import { UserError } from '../../base/index.ts';
 import type { Part, PartResult } from '../../lab/part.ts';
 import { parsePartResult, type PartJob } from './file.ts';
 import { hostMs, phaseOf, type CheckJob } from './runs.ts';
@@ -31,6 +30,7 @@ const ATTEMPTS = 3;
  * Waits for the parts of a job, until the budget ends. Then parts that no worker has begun are
  * taken from the queue again, as they are when a signal or a failure ends the wait.
  * @param onResult told each result when it is there
+ * A part of which workers die is told and left out: the result is partial then.
  * @throws UserError, InputError, and what a part has thrown
  */
 export async function playOnQueue(
@@ -52,6 +52,10 @@ export async function playOnQueue(
       const isSweep = hostMs() >= dueMs;
       if (isSweep) dueMs = hostMs() + SWEEP_MS;
       for (const result of await client.look(isSweep)) onResult(result);
+      for (const [part, why] of client.givenUp.splice(0)) {
+        line.stop();
+        io.stderr.write(`stillwarm: ${link.address}: ${phaseOf(part)}: not played: ${why}\n`);
+      }
       if (isSweep && (await client.isAlone())) {
         line.stop();
         io.stderr.write(`stillwarm: ${link.address}: no worker of this build: start stillwarm worker --queue there\n`);
@@ -78,6 +82,8 @@ class QueueClient {
   readonly #command: string;
   readonly #queue: Queue<PartJob>;
   readonly #events: InstanceType<QueueLink['bullmq']['QueueEvents']>;
+  /** Parts of which so many workers have died that no other takes them, and why, in words. */
+  readonly givenUp: (readonly [part: Part, why: string])[] = [];
   /** Parts without a result, by the name of their job. */
   readonly #waiting: Map<string, Part>;
   /** Jobs of which the queue has told something. */
@@ -126,7 +132,13 @@ class QueueClient {
     return seen.flatMap(([id, part], n) => {
       const job = jobs[n]!;
       if (typeof job === 'string') return [];
-      if (job.failedReason && job.returnvalue === null) throw failureOf(part, job.failedReason, this.#link.address);
+      if (job.failedReason && job.returnvalue === null) {
+        const thrown = thrownOf(job.failedReason);
+        if (thrown !== undefined) throw thrown;
+        this.givenUp.push([part, job.failedReason.split('\n')[0]!]);
+        this.#waiting.delete(id);
+        return [];
+      }
       this.#waiting.delete(id);
       return [parsePartResult(this.#link.address, part, job.returnvalue)];
     });
@@ -171,13 +183,13 @@ class QueueClient {
   }
 }
 
-/** What a part has thrown (queue-processor.ts), or bullmq's own word for a worker that has died. */
-function failureOf(part: Part, reason: string, address: string): Error {
+/** What a part has thrown (queue-processor.ts); undefined: bullmq says that workers have died. */
+function thrownOf(reason: string): Error | undefined {
   let thrown: Partial<Record<keyof PlainError, unknown>>;
   try {
     thrown = Object(JSON.parse(reason)) as typeof thrown;
   } catch {
-    return new UserError(`--queue: ${address}: ${phaseOf(part)}: ${reason.split('\n')[0]!}`);
+    return undefined;
   }
   const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
   const { name, message, stack, code } = thrown;

@@ -36,7 +36,7 @@ export const CheckResult = result(
     check: text('Name of the check.'),
     options: many('Options of the check, in the order of the names.', Asked),
     cases: count('Cases that were to be played.'),
-    done: count('Cases that were played: fewer when the budget ended first.'),
+    done: count('Cases that were played: fewer when the budget ended first, or when workers died of a part.'),
     verdict: oneOf('`violated` as soon as one law did not hold; otherwise `partial` while cases are left.', VERDICTS),
     counts: many('Sums over all cases, in the order of the names.', Sum),
     reached: many('States that a run must meet, in the order of the names.', Reached),

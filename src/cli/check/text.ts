@@ -43,7 +43,7 @@ export function renderCheck(
     ...shown,
     ...(violations.length > SHOWN ? [`and ${counted(violations.length - SHOWN, 'violation')} more`, ''] : []),
     ...missed.map((name) => `never reached: ${name}`),
-    ...(done < cases ? [`partial: the budget ended after ${grouped(done)} of ${counted(cases, one, many)}`] : []),
+    ...(done < cases ? [`partial: ${grouped(done)} of ${counted(cases, one, many)} were played`] : []),
     `${counted(states, 'state')}, ${covered} covered, ${counted(violations.length, 'violation')}`,
     '',
   ].join('\n');

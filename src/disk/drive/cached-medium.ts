@@ -79,9 +79,11 @@ export class CachedMedium {
   read({ sector, segments }: BlockRequest, memory: MachineMemory): void {
     let at = sector;
     for (const { mfn, offset, length } of segments) {
-      const frame = memory.writableFrame(mfn);
-      this.#image.read(at * SECTOR_SIZE, frame, offset, length);
-      if (!this.cache.isEmpty) this.cache.overlay(at, frame, offset, length);
+      const first = at;
+      memory.dma(mfn, offset, length, (frame) => {
+        this.#image.read(first * SECTOR_SIZE, frame, offset, length);
+        if (!this.cache.isEmpty) this.cache.overlay(first, frame, offset, length);
+      });
       at += length / SECTOR_SIZE;
     }
   }

@@ -28,8 +28,11 @@ export interface Step {
 export interface StepWatch {
   /** @returns lines of a copy after which `torn` is called; 0 for none */
   before(step: Step): number;
-  /** So many lines of the copy are stored. */
-  torn(step: Step, lines: number): void;
+  /**
+   * So many lines of the copy are stored.
+   * @returns more lines, after which it is called again; otherwise it is not
+   */
+  torn(step: Step, lines: number): number | undefined;
 }
 
 export class StepCounter implements StepObserver {
@@ -114,12 +117,14 @@ export class StepCounter implements StepObserver {
     return this.#tear(step, lines);
   }
 
-  torn(): void {
+  torn(): number {
     const { step, lines } = this.#tearing!;
-    this.#watch?.torn(step, lines);
-    if (this.#target === undefined || this.#target.left >= 0 || this.#isDue) return;
-    this.#isDue = true;
-    if (step.isGuests) this.#die();
+    const next = this.#watch?.torn(step, lines) ?? 0;
+    if (this.#target !== undefined && this.#target.left < 0 && !this.#isDue) {
+      this.#isDue = true;
+      if (step.isGuests) this.#die();
+    }
+    return next > lines ? this.#tear(step, next) : 0;
   }
 
   #tear(step: Step, lines: number): number {
@@ -134,8 +139,11 @@ function isCopy(step: Step): boolean {
   return step.kind === 'store' && linesOf(step) > 1;
 }
 
+/** Stores that are made line by line. */
+const IN_LINES: readonly string[] = ['copy', 'zero', 'DMA'];
+
 /** Lines of 64 bytes that a store touches; 1 for what is stored at once. */
 export function linesOf({ kind, what, at, size }: Step): number {
-  if (kind !== 'store' || (what !== 'copy' && what !== 'zero')) return 1;
+  if (kind !== 'store' || !IN_LINES.includes(what)) return 1;
   return Math.floor((at + size - 1) / 64) - Math.floor(at / 64) + 1;
 }

@@ -270,18 +270,49 @@ function unusedName(directory: string): string {
  * `write` pass through. Nothing is left behind.
  */
 export function replaceFile(path: string, write: (partPath: string) => void): void {
-  const kind = kindOf(path);
-  if (kind !== 'nothing' && kind !== 'file') throw new UserError(`cannot write ${path}: it is a ${kind}`);
-  const target = kind === 'file' ? askHost(path, () => realpathSync(path)) : path;
-  const partPath = unusedName(dirname(target));
+  const part = new Part(path);
   try {
-    write(partPath);
-    renameSync(partPath, target);
+    write(part.path);
+    part.finish();
   } catch (error) {
-    if (ifThere(partPath, lstatSync) !== undefined) rmSync(partPath, { force: true });
-    // The user knows the file by its own name.
+    throw part.abandoned(error);
+  }
+}
+
+/** The same for a `write` that waits. It rejects with what `replaceFile` throws. */
+export async function replaceFileLater(path: string, write: (partPath: string) => Promise<void>): Promise<void> {
+  const part = new Part(path);
+  try {
+    await write(part.path);
+    part.finish();
+  } catch (error) {
+    throw part.abandoned(error);
+  }
+}
+
+/** What becomes the file `wanted` when it is complete. */
+class Part {
+  readonly path: string;
+  readonly #wanted: string;
+  readonly #target: string;
+
+  constructor(wanted: string) {
+    const kind = kindOf(wanted);
+    if (kind !== 'nothing' && kind !== 'file') throw new UserError(`cannot write ${wanted}: it is a ${kind}`);
+    this.#wanted = wanted;
+    this.#target = kind === 'file' ? askHost(wanted, () => realpathSync(wanted)) : wanted;
+    this.path = unusedName(dirname(this.#target));
+  }
+
+  finish(): void {
+    renameSync(this.path, this.#target);
+  }
+
+  /** Removes what was begun. Returns the error for the user, who knows the file by its own name. */
+  abandoned(error: unknown): unknown {
+    if (ifThere(this.path, lstatSync) !== undefined) rmSync(this.path, { force: true });
     if (error instanceof InputError || error instanceof UserError)
-      throw new UserError(error.message.replace(partPath, path));
-    throw asInputError(error, `cannot write ${path}`);
+      return new UserError(error.message.replace(this.path, this.#wanted));
+    return asInputError(error, `cannot write ${this.#wanted}`);
   }
 }

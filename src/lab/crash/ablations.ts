@@ -119,6 +119,24 @@ export const CRASH_ABLATIONS: readonly CrashAblation[] = [
     ...{ ...EXT3_COLD, kind: 'guest', workload: 'revoke', at: [before(1323)], law: 'saved' },
     what: 'after a crash /w/file is 4096 bytes 0d0000000c0001022e0000000c000000 and should be 4096 bytes 2f363d444b525960676e757c838a9198',
   },
+  {
+    name: 'orderedData',
+    guards: 'a new file that is committed before its data is written, and shows what a deleted one has left',
+    ...{ ...EXT3_COLD, kind: 'guest', workload: 'freed-block', at: [before(1524)], law: 'strange' },
+    what: '/w/three has at byte 0 what was never written there',
+  },
+  {
+    name: 'frozenBlocks',
+    guards: 'a block of a deleted file that is written over while the crash can still bring the file back',
+    ...{ ...EXT3_COLD, kind: 'guest', workload: 'freed-block', at: [before(572)], law: 'strange' },
+    what: '/w/one has at byte 0 what was never written there',
+  },
+  {
+    name: 'orphanList',
+    guards: 'a file without a name that was open at the crash, and keeps its inode and its blocks forever',
+    ...{ ...EXT3_COLD, kind: 'guest', workload: 'open-unlinked', at: [before(315)], law: 'lost' },
+    what: '1 inodes and 2 blocks belong to no file',
+  },
 ];
 
 /** What no crash shows, and why. */
@@ -132,8 +150,8 @@ export const NOT_CRASHED: readonly { readonly name: string; readonly why: string
     why: 'without it the guest of `hand-over-cache` does not boot, and no crash is needed',
   },
   {
-    name: 'order of publication',
-    why: 'a hypervisor that stops between two stores of a frame record has handed nothing over: the handover record is stored last. The order guards callers of `stillwarm/table`, who may stop anywhere. It is a pair with `recordCheck`: one store of a name is wrong without both (test/xen/frames/frame-record.test.ts)',
+    name: 'publicationOrder',
+    why: 'a hypervisor that stops between two stores of a frame record has handed nothing over: the handover record is stored last. In a small machine one processor stops there, and another one judges the frames',
   },
 ];
 

@@ -18,10 +18,25 @@ export function pointsOf(options: CrashOptions, trace: Trace): readonly Point[] 
   const { kinds, crash, seed, at } = options;
   if (at !== undefined) return kinds.map((kind) => ({ kind, ...at[0]!, covers: 1 }));
   const random = new RandomStreams(seed).stream('crash points');
-  const all = kinds.flatMap((kind) => (kind === 'guest' ? guestPoints(trace) : machinePoints(trace, kind)));
+  const all = allPoints(kinds, trace);
+  if (crash === 'every-line') return all.flatMap(cutAtEachLine);
   const torn = all.map((point) => (point.lines === 0 ? point : { ...point, lines: 1 + random.below(point.lines) }));
   if (crash === 'every' || crash.sample >= torn.length) return torn;
   return sampleOf(torn, crash.sample, trace, random);
+}
+
+/** How many places there are at which a copy can be cut, of each kind that sees a difference. */
+export function cutsOf({ kinds }: CrashOptions, trace: Trace): number {
+  return allPoints(kinds, trace).reduce((sum, { lines }) => sum + lines, 0);
+}
+
+/** Of a point with `lines`, it is the number of lines before the last one. */
+function allPoints(kinds: readonly CrashKind[], trace: Trace): readonly Point[] {
+  return kinds.flatMap((kind) => (kind === 'guest' ? guestPoints(trace) : machinePoints(trace, kind)));
+}
+
+function cutAtEachLine(point: Point): readonly Point[] {
+  return point.lines === 0 ? [point] : Array.from({ length: point.lines }, (_, n) => ({ ...point, lines: n + 1 }));
 }
 
 /**
@@ -39,7 +54,6 @@ function sampleOf(points: readonly Point[], size: number, { isTurn }: Trace, ran
     .map((place) => points[place]!);
 }
 
-/** Of a point with `lines`, it is the number of lines before the last one. */
 function machinePoints({ steps, lines }: Trace, kind: CrashKind): Point[] {
   const points: Point[] = [];
   for (let step = 0; step <= steps; step++) {

@@ -2,7 +2,7 @@
 
 import type { FileCall } from '../../doors/testing/file-calls.ts';
 import type { ModelFs, SureEntry } from '../../doors/testing/model-fs.ts';
-import { answerOf, inModel, type JournalKind } from '../../doors/testing/play-calls.ts';
+import { answerOf, inModel, type JournalKind, same } from '../../doors/testing/play-calls.ts';
 
 /** Calls that change a file or a name. A crash in one of them leaves it half done. */
 const CHANGING: readonly FileCall['do'][] = [
@@ -18,6 +18,8 @@ export interface Known {
   readonly done: readonly SureEntry[];
   /** Paths that the call under way may leave half done. */
   readonly open: readonly string[];
+  /** What each file has held, by path. */
+  readonly held: ReadonlyMap<string, readonly Uint8Array[]>;
 }
 
 /** A run of a workload. The model's files are all there before its first call. */
@@ -28,6 +30,7 @@ export class Course {
   readonly #done: ModelFs;
   /** Paths that the call under way may change. */
   #open: readonly string[] = [];
+  readonly #held = new Map<string, Uint8Array[]>();
 
   /** @param make a model of the files that are there at first, all of them sure */
   constructor(make: () => ModelFs) {
@@ -36,6 +39,7 @@ export class Course {
   }
 
   begins(call: FileCall): void {
+    this.#note();
     this.#open = CHANGING.includes(call.do) ? pathsOf(call) : [];
   }
 
@@ -56,7 +60,17 @@ export class Course {
         .map((path) => path.slice(entry.path.length + 1));
       return [{ ...entry, mayHold: new Set([...entry.mayHold, ...here]) }];
     });
-    return { sure: this.model.sure(), done, open };
+    this.#note();
+    return { sure: this.model.sure(), done, open, held: this.#held };
+  }
+
+  /** What files hold now, the call under way included. */
+  #note(): void {
+    for (const { path, bytes } of this.model.files()) {
+      const held = this.#held.get(path) ?? [];
+      this.#held.set(path, held);
+      if (!held.some((each) => same(each, bytes))) held.push(bytes.slice());
+    }
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { checkArgument, checkInteger, checkObject } from '../../base/argument-error.ts';
 import type { Part, PartResult } from '../part.ts';
-import { type Point, pointsOf } from './cases.ts';
+import { cutsOf, type Point, pointsOf } from './cases.ts';
 import { type CrashOptions, crashOptions } from './options.ts';
 import { type Case, Player } from './play.ts';
 import { Subject, type UserWorkloads } from './subject.ts';
@@ -55,6 +55,7 @@ export const crashCheck = {
     checkArgument(part.check === crashCheck.name, 'part.check', `expected ${crashCheck.name}`);
     const player = new Player(options, subject, trace);
     let done = 0;
+    let goesOn = true;
     for (const kind of options.kinds) {
       const cases: Case[] = [];
       for (let number = part.from + done; number < part.to; number++) {
@@ -64,15 +65,19 @@ export const crashCheck = {
       }
       if (cases.length === 0) continue;
       const before = done;
-      done += player.play(cases, (played) => progress(before + played));
-      if (done < before + cases.length) break;
+      done += player.play(cases, (played) => (goesOn = progress(before + played)));
+      if (!goesOn) break;
     }
     // Of the whole, so that parts add up to it.
-    const counted = part.from === 0 ? options.kinds.length * (trace.steps + 1) : 0;
+    const isFirst = part.from === 0;
+    const counted = {
+      'steps counted': isFirst ? options.kinds.length * (trace.steps + 1) : 0,
+      'cuts counted': isFirst ? cutsOf(options, trace) : 0,
+    };
     return {
       part,
       done,
-      counts: { ...player.counts, 'steps counted': counted },
+      counts: { ...player.counts, ...counted },
       reached: player.meetings.counts,
       violations: player.violations,
     };

@@ -1,6 +1,6 @@
 /**
  * What a workload does besides calls on files. The guest's kernel goes wild, or a record of the
- * hypervisor is damaged. Or a page is being written when the next call comes.
+ * hypervisor is damaged. Or a page is being written when the next call comes, or a file stays open.
  */
 
 import { GuestPanic } from '../../base/errno.ts';
@@ -30,10 +30,15 @@ export type LabCall =
       /** The dirty pages of a file begin to be written. It is over when the drive has begun. */
       readonly do: 'beginWriteOut';
       readonly path: string;
+    }
+  | {
+      /** A file is opened, and stays open until the program ends. */
+      readonly do: 'hold';
+      readonly path: string;
     };
 
 /** Those calls by name. */
-const LAB_CALLS: readonly string[] = ['goWild', 'tearRecord', 'beginWriteOut'] satisfies LabCall['do'][];
+const LAB_CALLS: readonly string[] = ['goWild', 'tearRecord', 'beginWriteOut', 'hold'] satisfies LabCall['do'][];
 /** How often it is asked whether the drive has begun, ns of virtual time. */
 const LOOK_NS = Ns(1000);
 
@@ -55,6 +60,10 @@ export function* playLabCall(machine: Machine, sys: Syscalls, home: string, call
     yield* sys.posixFadvise(fd, 0, 0, FADV.dontneed);
     yield* sys.close(fd);
     while (machine.room.drive.isIdle) yield LOOK_NS;
+    return true;
+  }
+  if (call.do === 'hold') {
+    yield* sys.open(home + call.path, O.rdonly);
     return true;
   }
   const from = frameOf(machine, (yield* sys.lstat(home + call.from)).ino);

@@ -7,19 +7,23 @@
  * 4. what the workload has saved is there;
  * 5. where a dead guest's dirty pages are written home (Rio), what each ended call did is there;
  * 6. everything can be read, and an inode has as many links as names;
- * 7. what one recovery has begun with, no other takes over.
+ * 7. a file has no byte but zeros and what the workload has written at its place;
+ * 8. no inode and no block is in use that belongs to no file;
+ * 9. what one recovery has begun with, no other takes over.
  *
- * After a crash of ext2, e2fsck has to come first, and it has not: law 6 does not hold there. Where
- * dirty pages are written home, it holds on ext2, too, with one exception. A call that was half
- * done is half done on the disk then, and no journal undoes it. So laws 5 and 6 say nothing of the
- * paths that this call changes; e2fsck repairs them.
+ * After a crash of ext2, e2fsck has to come first, and it has not: laws 6 to 8 do not hold there.
+ * Where dirty pages are written home, law 6 holds on ext2, too, with one exception. A call that was
+ * half done is half done on the disk then, and no journal undoes it. So laws 5 and 6 say nothing of
+ * the paths that this call changes; e2fsck repairs them.
  */
 
 import { InvariantViolation } from '../../base/assert.ts';
-import { ERRNO, type Machine } from '../../doors/machine/index.ts';
+import { ModelError } from '../../base/errno.ts';
+import { SECTORS_PER_PAGE } from '../../base/units.ts';
+import { ERRNO, type Machine, type Process, type Syscalls } from '../../doors/machine/index.ts';
 import { compareSure } from '../../doors/testing/guest-model.ts';
 import type { SureEntry } from '../../doors/testing/model-fs.ts';
-import { readEverything } from '../../doors/testing/play-calls.ts';
+import { readEverything, readWhole } from '../../doors/testing/play-calls.ts';
 import { isBelow } from './course.ts';
 import { HOME } from './workloads.ts';
 
@@ -31,6 +35,8 @@ export const LAWS = {
   saved: 'what was saved is there',
   done: 'what a call did that has ended is there',
   files: 'the file system is whole',
+  strange: 'a file shows nothing that another one held',
+  lost: 'what is in use belongs to a file',
   once: 'what one recovery has begun with, no other takes over',
 } as const;
 
@@ -48,6 +54,22 @@ export interface Expected {
   readonly done: readonly SureEntry[] | undefined;
   /** Below `HOME`, what may be half done. Undefined: the file system may need e2fsck. */
   readonly halfDone: readonly string[] | undefined;
+  /** What a journal keeps besides. Undefined: the file system may need e2fsck. */
+  readonly journaled?:
+    | {
+        /** By path below `HOME`, what the file has held. */
+        readonly held: ReadonlyMap<string, readonly Uint8Array[]>;
+        /** What is in use and belongs to no file that has a name, as at first. */
+        readonly nameless: Nameless;
+      }
+    | undefined;
+}
+
+/** What is in use in a file system, without the files that have names. */
+export interface Nameless {
+  readonly inodes: number;
+  /** Blocks of 4096 bytes. */
+  readonly blocks: number;
 }
 
 /** What was found out of a machine. */
@@ -66,7 +88,7 @@ export function lineOf(error: unknown): string {
 /**
  * Reads all there is on a machine that came up, and asks each law.
  */
-export function judge(machine: Machine, { sure, done, halfDone }: Expected): Judgement {
+export function judge(machine: Machine, { sure, done, halfDone, journaled }: Expected): Judgement {
   const broken: Broken[] = [];
   const must = (law: keyof typeof LAWS, holds: () => string | undefined): void => {
     try {
@@ -84,6 +106,14 @@ export function judge(machine: Machine, { sure, done, halfDone }: Expected): Jud
   });
   if (machine.state !== 'running') return { broken, reused: 0, compared: 0 };
   if (halfDone !== undefined) must('files', () => wrongLine(lines, halfDone));
+  if (journaled !== undefined) {
+    must('strange', () => machine.run((sys) => strangeByte(sys, journaled.held)));
+    must('lost', () => {
+      const { inodes, blocks } = machine.run((sys) => namelessOf(sys, lines));
+      const lost = [inodes - journaled.nameless.inodes, blocks - journaled.nameless.blocks] as const;
+      return lost[0] === 0 && lost[1] === 0 ? undefined : `${lost[0]} inodes and ${lost[1]} blocks belong to no file`;
+    });
+  }
   for (const [law, entries] of [['saved', sure] as const, ['done', done] as const])
     if (entries !== undefined)
       must(law, () => {
@@ -97,6 +127,42 @@ export function judge(machine: Machine, { sure, done, halfDone }: Expected): Jud
   const { mismatches, differences, reused, cached } = machine.verify();
   if (mismatches > 0) broken.push({ law: LAWS.pages, what: differences[0]?.what ?? `${mismatches} pages` });
   return { broken, reused, compared: reused + cached };
+}
+
+/** The first byte that is neither zero nor what the file has held there. */
+function* strangeByte(sys: Syscalls, held: ReadonlyMap<string, readonly Uint8Array[]>): Process<string | undefined> {
+  for (const [path, versions] of held) {
+    let bytes: Uint8Array;
+    try {
+      bytes = yield* readWhole(sys, HOME + path);
+    } catch (error) {
+      if (!(error instanceof ModelError)) throw error;
+      continue;
+    }
+    const at = bytes.findIndex((byte, n) => byte !== 0 && !versions.some((version) => version[n] === byte));
+    if (at >= 0) return `${HOME}${path} has at byte ${at} what was never written there`;
+  }
+  return undefined;
+}
+
+/**
+ * What is in use and belongs to no file that has a name.
+ * @param lines as `readEverything` gives them
+ */
+export function* namelessOf(sys: Syscalls, lines: readonly string[]): Process<Nameless> {
+  const { blocks, blocksFree, files, filesFree } = yield* sys.statfs('/');
+  const sectors = new Map<number, number>();
+  for (const path of ['/', ...lines.map((line) => line.slice(0, line.indexOf(' ')))]) {
+    try {
+      const stat = yield* sys.lstat(path);
+      sectors.set(stat.ino, stat.sectors);
+    } catch (error) {
+      // That is another law.
+      if (!(error instanceof ModelError)) throw error;
+    }
+  }
+  const named = [...sectors.values()].reduce((sum, each) => sum + each, 0) / SECTORS_PER_PAGE;
+  return { inodes: files - filesFree - sectors.size, blocks: blocks - blocksFree - named };
 }
 
 /**

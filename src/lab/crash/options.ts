@@ -45,8 +45,11 @@ export interface CrashOptions {
   readonly strategy: StrategyName;
   /** All by default. */
   readonly kinds: readonly CrashKind[];
-  /** Every moment, or so many of them by the seed. Every one by default. */
-  readonly crash: 'every' | { readonly sample: number };
+  /**
+   * `every`, by default: every moment, and one cut of each copy by the seed. `every-line`: every
+   * moment, and each copy cut at every line of the CPU cache. Or so many of `every`, by the seed.
+   */
+  readonly crash: 'every' | 'every-line' | { readonly sample: number };
   /** Of the machine, of the sample and of everything that is chosen. 1 by default. */
   readonly seed: number;
   /** Crashes of a case at most: the second and third come in the recovery. 1 by default. */
@@ -76,7 +79,7 @@ export function crashOptions(options: Readonly<Record<string, unknown>>): CrashO
   checkListOf('kinds', kinds, CRASH_KINDS);
   checkArgument(kinds.length > 0, 'kinds', 'expected one or more');
   checkArgument(new Set(kinds).size === kinds.length, 'kinds', 'one is there twice');
-  if (crash !== 'every') {
+  if (crash !== 'every' && crash !== 'every-line') {
     checkObject('crash', crash, 'sample');
     checkInteger('crash.sample', (crash as { sample: number }).sample, 1);
   }

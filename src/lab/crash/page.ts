@@ -23,7 +23,7 @@ export function crashAblationsPage(): string {
     ...CRASH_ABLATIONS.flatMap(section),
     '## Not shown by crashes',
     '',
-    'No step of these workloads is wrong without them. All but the last are shown above.',
+    'No step of these workloads is wrong without them. All are shown above.',
     '',
     '| what | why |',
     '|---|---|',

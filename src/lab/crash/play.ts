@@ -21,7 +21,7 @@ import type { Violation } from '../part.ts';
 import type { Point } from './cases.ts';
 import type { Course } from './course.ts';
 import { inWords } from './history.ts';
-import { type Broken, type Expected, judge, LAWS, lineOf } from './laws.ts';
+import { type Broken, type Expected, judge, LAWS, lineOf, type Nameless } from './laws.ts';
 import { type CrashKind, type CrashOptions, type Moment, replayLine, shownMoments } from './options.ts';
 import { DirtyAgain, hasHole, hasRevoke, Meetings } from './reached.ts';
 import type { Subject } from './subject.ts';
@@ -56,6 +56,7 @@ export class Player {
   readonly counts = {
     states: 0,
     'steps covered': 0,
+    'cuts covered': 0,
     'pages taken over': 0,
     'pages compared': 0,
     'crashes in recoveries': 0,
@@ -64,12 +65,15 @@ export class Player {
   readonly #subject: Subject;
   readonly #trace: Trace;
   readonly #random: RandomStreams;
+  /** Where there is a journal. */
+  readonly #nameless: Nameless | undefined;
 
   constructor(options: CrashOptions, subject: Subject, trace: Trace) {
     this.#options = options;
     this.#subject = subject;
     this.#trace = trace;
     this.#random = new RandomStreams(options.seed);
+    this.#nameless = subject.hasJournal ? subject.namelessAtFirst() : undefined;
   }
 
   /**
@@ -117,6 +121,8 @@ export class Player {
       },
       torn: ({ number }, lines) => {
         visit(machine, number - first, lines);
+        const next = cases[done]?.point;
+        return next?.step === number - first ? next.lines : 0;
       },
     });
     const machine = this.#subject.boot(0, { watch });
@@ -150,9 +156,7 @@ export class Player {
                 countsReboots: true,
                 watch: (its: Machine) => ({
                   before: (at: Step) => (looks(its) ? look(its, at, 0) : 0),
-                  torn: (at: Step, torn: number) => {
-                    if (looks(its)) look(its, at, torn);
-                  },
+                  torn: (at: Step, torn: number) => (looks(its) ? look(its, at, torn) : 0),
                 }),
               }),
         });
@@ -271,7 +275,10 @@ export class Player {
     const preserved = hasBegunTwice(playing) ? (machine.report().reboots[0]?.preserved ?? 0) : 0;
     if (preserved > 0) broken.push({ law: LAWS.once, what: `${preserved} pages are preserved again` });
     this.counts.states++;
-    if (one.more === 0) this.counts['steps covered'] += one.point.covers;
+    if (one.more === 0) {
+      this.counts['steps covered'] += one.point.covers;
+      if (one.point.lines > 0) this.counts['cuts covered']++;
+    }
     this.counts['pages taken over'] += reused;
     this.counts['pages compared'] += compared;
     const { meetings } = this;
@@ -290,10 +297,11 @@ export class Player {
 
   /** What such a crash must leave. */
   #expected(kind: CrashKind, course: Course | undefined): Expected {
-    const { sure, done, open } = course?.known() ?? {};
+    const { sure, done, open, held = new Map() } = course?.known() ?? {};
     const isWrittenHome = kind === 'guest' && STRATEGY[this.#options.strategy].writeDirty;
-    if (isWrittenHome) return { sure, done, halfDone: open };
-    return { sure, done: undefined, halfDone: this.#subject.hasJournal ? [] : undefined };
+    if (isWrittenHome) return { sure, done, halfDone: open, journaled: undefined };
+    if (this.#nameless === undefined) return { sure, done: undefined, halfDone: undefined, journaled: undefined };
+    return { sure, done: undefined, halfDone: [], journaled: { held, nameless: this.#nameless } };
   }
 
   #broken({ of: one, moments, history }: Playing, broken: readonly Broken[]): void {

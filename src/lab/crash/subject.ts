@@ -10,6 +10,7 @@ import type { MachineParts } from '../../doors/machine/machine.ts';
 import { GUEST_RULES, type GuestRule } from '../../doors/machine/make-room.ts';
 import { Course } from './course.ts';
 import type { CrashOptions } from './options.ts';
+import { type Nameless, namelessOf } from './laws.ts';
 import { modelOf, playWorkload, treeOf, WORKLOADS } from './workloads.ts';
 
 /** The smallest guest: with one page less it does not boot. Bytes. */
@@ -91,6 +92,13 @@ export class Subject {
     this.#memories[level] ??= new MachineMemory(its.frameCount * PAGE_SIZE, its);
     machine.run((sys) => readEverything(sys));
     return machine;
+  }
+
+  /** What is in use on the disk at first, and belongs to no file that has a name. */
+  namelessAtFirst(): Nameless {
+    return this.boot(0, {}).run(function* (sys) {
+      return yield* namelessOf(sys, yield* readEverything(sys));
+    });
   }
 
   /** Memory of a machine of this depth, whose contents are of no use any more. */

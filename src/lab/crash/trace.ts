@@ -63,7 +63,7 @@ export interface Trace {
 const NO_GUEST = 0;
 
 /** A watch that only looks. */
-const QUIET = { torn: (): void => undefined };
+const QUIET = { torn: (): undefined => undefined };
 
 /**
  * Runs a workload twice, or once where another run has shown that it is the same each time.

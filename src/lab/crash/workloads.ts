@@ -106,6 +106,20 @@ export const WORKLOADS: Readonly<Record<string, Workload>> = {
     files: { data: 4096, other: 4096 },
     calls: [truncate('/data', 0), write('/data', 0, 4096, 14), writeOut('/data'), truncate('/other', 0)],
   },
+  /** A block is freed, and then another file's. That one is committed by the fsync of a third. */
+  'freed-block': {
+    files: { other: 100 },
+    calls: [
+      ...[create('/one'), write('/one', 0, 4096, 19), on('fsync', '/one'), on('unlink', '/one')],
+      ...[create('/two'), write('/two', 0, 4096, 20), on('fsync', '/two'), on('unlink', '/two'), SYNC],
+      ...[create('/three'), write('/three', 0, 4096, 22), write('/other', 0, 10, 23), on('fsync', '/other')],
+    ],
+  },
+  /** A file without a name that a program has open. */
+  'open-unlinked': {
+    files: { one: 8192, other: 100 },
+    calls: [{ do: 'hold', path: '/one' }, on('unlink', '/one'), write('/other', 0, 10, 21), on('fsync', '/other')],
+  },
   /** A block of a directory is journaled, freed, and then a file's. */
   revoke: {
     files: {},

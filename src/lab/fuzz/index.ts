@@ -14,13 +14,14 @@ import { ringsKind } from './kind-rings.ts';
 import { saveKind } from './kind-save.ts';
 import { storeKind } from './kind-store.ts';
 import { tableKind } from './kind-table.ts';
+import { tracesKind } from './kind-traces.ts';
 
 export { caseOf, type FuzzCheck, fuzzOf, type KindMaker } from './check.ts';
 export { type CorpusEntry, corpusText, parseCorpus } from './corpus.ts';
 export { type Kind, playCase } from './kind.ts';
 export type { OptionsReader } from './kind-options.ts';
 
-/** The kinds by name. A trace of requests will be one, when there is a reader of traces. */
+/** The kinds by name. */
 export const KINDS = {
   table: () => tableKind(),
   dump: () => dumpKind(),
@@ -33,6 +34,7 @@ export const KINDS = {
   frames: () => framesKind(),
   results: () => resultsKind(),
   boot: bootKind,
+  traces: tracesKind,
 } as const satisfies Readonly<Record<string, KindMaker>>;
 
 /** The check over all kinds except command lines, whose parser is the program's own. */

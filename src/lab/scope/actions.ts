@@ -62,6 +62,8 @@ export const ActionKind = {
   reuse: 28,
   /** Frame. */
   lateStore: 29,
+  /** Frame, block, stores of its record. */
+  cut: 30,
 } as const;
 export type ActionKind = (typeof ActionKind)[keyof typeof ActionKind];
 
@@ -74,7 +76,7 @@ export const kindOf = (action: number): ActionKind => (action >>> 12) as ActionK
 const OF_FRAMES: ReadonlySet<ActionKind> = new Set([
   ...[K.read, K.write, K.move, K.end, K.fail, K.store, K.name, K.erase, K.release, K.take],
   ...[K.flip, K.damage, K.fill, K.tell, K.evict, K.change, K.writeBack],
-  ...[K.reuse, K.lateStore],
+  ...[K.reuse, K.lateStore, K.cut],
 ]);
 
 /** The frame that an action wants to be the first, or -1. */

@@ -18,6 +18,9 @@ const { FIRST, SECOND, NOBODY, NO_CONTENT, Phase } = s;
 const { IO_MOVED, G_PAGE, G_UP_TO_DATE, G_TOLD, G_DIRTY, G_ERASING } = s;
 const K = ActionKind;
 
+/** Stores of a record before its last one: `state`, block, checksum, check word. */
+const RECORD_STORES = 4;
+
 /** Which actions a state allows. */
 export class Allowed {
   /** What the state allows, after `list`: the first `count`. */
@@ -227,6 +230,9 @@ export class Allowed {
     for (let n = 0; n < layout.ownFrames; n++) {
       if (this.#isTwin(n)) continue;
       if (isGap && this.#events.has('flip')) this.#add(K.flip, n);
+      if (phase === Phase.running && this.#events.has('cut') && this.#of(n, T_OWNER) === FIRST && !this.#isBusy(n))
+        for (let block = 0; block < scope.blocks; block++)
+          for (let stores = 0; stores <= RECORD_STORES; stores++) this.#add(K.cut, n, block, stores);
       const isKnown = (this.#of(n, T_FLAGS) & S_PROVENANCE) !== Provenance.none;
       if (this.#events.has('early-damage') || (isKnown && isGap && this.#events.has('damage')))
         for (let block = 0; block < scope.blocks; block++)
@@ -277,7 +283,7 @@ export class Allowed {
   }
 
   #isBusy(n: number): boolean {
-    return this.#io(n, 0) !== 0;
+    return (this.#io(n, 0) | this.#io(n, 1)) !== 0;
   }
 
   #isTwin(n: number): boolean {

@@ -22,6 +22,7 @@ export const SCOPE_EVENTS = [
   'flip',
   'damage',
   'early-damage',
+  'cut',
 ] as const;
 export type ScopeEvent = (typeof SCOPE_EVENTS)[number];
 
@@ -50,7 +51,7 @@ export interface Scope {
    * Reboots, 0 to 3. Each begins with a crash of the guest, or with a restart of the hypervisor.
    */
   readonly reboots: number;
-  /** Faults (`elsewhere`, `flip`, `damage`, `early-damage`, `io-error`), 0 to 2. */
+  /** Faults (`elsewhere`, `flip`, `damage`, `early-damage`, `cut`, `io-error`), 0 to 2. */
   readonly faults: number;
   readonly start: ScopeStart;
   readonly guest: ScopeGuest;

@@ -91,6 +91,11 @@ export function perform(world: World, action: number): void {
     case K.lateStore:
       world.storeUnseen(x);
       return;
+    case K.cut:
+      world.faultsLeft--;
+      world.cut(x, y, action & 15);
+      world.phase = Phase.dead;
+      return;
     default:
       performKernel(world, action);
   }

@@ -21,6 +21,8 @@ export interface Rules {
   readonly drain: boolean;
   /** The old guest has no memory any more when its frames are judged. */
   readonly revokeFirst: boolean;
+  /** What a record claims is taken before the fields change that the claim is about. */
+  readonly publicationOrder: boolean;
   /** The guest tells that a name is gone before it uses the page again. */
   readonly flushBeforeReuse: boolean;
   /** The guest names a page when its contents have arrived. */
@@ -39,6 +41,7 @@ export const ALL_RULES: Rules = {
   blankFrames: true,
   drain: true,
   revokeFirst: true,
+  publicationOrder: true,
   flushBeforeReuse: true,
   nameUpToDate: true,
   setAside: true,

@@ -15,6 +15,7 @@ import {
   W_CHECK,
   W_PFN,
   W_STATE,
+  writeProvenance,
 } from '../../xen/frames/frame-record.ts';
 import { FrameTable } from '../../xen/frames/frame-table.ts';
 import { FrameEvent, Provenance } from '../../xen/frames/provenance.ts';
@@ -34,6 +35,8 @@ export class ScopeTable extends FrameTable {
   /** The transfer that is taken up. */
   #submitted: FrameEvent = FrameEvent.readSubmitted;
   #block = 0;
+  /** Stores of a record after which the processor stops; undefined: it goes on. */
+  #stores: number | undefined;
 
   /** @param frames those whose records are put back, from the first of a domain on */
   constructor(memory: TableMemory, map: TablePlace, protections: Protections, rules: Rules, frames: number) {
@@ -95,6 +98,35 @@ export class ScopeTable extends FrameTable {
     words[at + W_STATE] = (words[at + W_STATE]! & ~S_IDENTITY) | identity;
     words[at + W_PFN] = pfn;
     words[at + W_CHECK] = checkWord(words, at, words[at + W_STATE]!);
+  }
+
+  /**
+   * A read into a frame is taken up, and the processor stops after so many stores of the record.
+   * The last store is never made. Without the order, claims are not taken before the fields change.
+   */
+  takeUpInPart(mfn: Mfn, block: number, stores: number): void {
+    this.#stores = stores;
+    this.move(mfn, FrameEvent.readSubmitted, block);
+    this.#stores = undefined;
+  }
+
+  protected override setState(at: number, state: number, block: number, crc: number): void {
+    if (this.#stores === undefined) {
+      super.setState(at, state, block, crc);
+      return;
+    }
+    const made: (readonly [number, number])[] = [];
+    const record = new Proxy(this.words.slice(at, at + RECORD_WORDS), {
+      get: (words, place) => words[Number(place)],
+      set: (words, place, value: number) => {
+        made.push([Number(place), value]);
+        words[Number(place)] = value;
+        return true;
+      },
+    });
+    writeProvenance(record, 0, state, block, crc);
+    if (!this.#rules.publicationOrder && made[0]![0] === W_STATE) made.shift();
+    for (const [place, value] of made.slice(0, Math.min(this.#stores, made.length - 1))) this.words[at + place] = value;
   }
 
   protected override move(mfn: Mfn, event: FrameEvent, block: number): void {

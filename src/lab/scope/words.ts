@@ -1,5 +1,6 @@
 /** What each action is in plain words. */
 
+import { counted } from '../../base/counted.ts';
 import { ActionKind, kindOf } from './actions.ts';
 import { G_PAGE, IO_BLOCK, IO_WRITE, SECOND } from './state.ts';
 import type { World } from './world.ts';
@@ -85,6 +86,8 @@ export function describe(world: World, action: number): string {
       return `the guest writes ${page(used())} back from ${frame}`;
     case K.reuse:
       return `the guest uses ${frame} for something else and stores to it`;
+    case K.cut:
+      return `the guest submits a read of block ${y} into ${frame}; the hypervisor stops after ${counted(action & 15, 'store')} of the record, and the guest dies`;
     case K.lateStore:
       return `the old guest, which still runs, stores to ${frame}`;
   }

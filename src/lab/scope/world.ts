@@ -256,6 +256,15 @@ export class World extends StoredWorld {
     this.recordWords[this.mfn(n) * RECORD_WORDS + W_BLOCK] = block;
   }
 
+  /** A read is taken up, and the processor stops after so many stores of the record. */
+  cut(n: number, block: number, stores: number): void {
+    this.table.takeUpInPart(this.mfn(n), block, stores);
+    // What the table derives from the records does not know of it.
+    const state = new Uint8Array(this.layout.size);
+    this.save(state);
+    this.load(state);
+  }
+
   /** Another machine writes to a block. */
   writeElsewhere(block: number): void {
     this.disk[block] = this.freshContent();
@@ -271,7 +280,8 @@ export class World extends StoredWorld {
   flaw(): { readonly law: string; readonly what: string } | undefined {
     // While the guest is gone, preserved frames are not in the index yet.
     if (this.phase === s.Phase.gap || this.phase === s.Phase.left) return undefined;
-    const hasDamage = this.faultsLeft < this.scope.faults && this.scope.events.includes('early-damage');
+    const { events, faults } = this.scope;
+    const hasDamage = this.faultsLeft < faults && (events.includes('early-damage') || events.includes('cut'));
     for (let n = 0; n < this.layout.frames; n++) {
       const mfn = this.mfn(n);
       // Of a damaged record nothing is believed.

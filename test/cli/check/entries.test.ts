@@ -98,6 +98,11 @@ describe('stillwarm check crash', () => {
     const steps = counts.find(({ name }) => name === 'steps counted')!.value;
     expect(steps).toBeGreaterThan(100);
     expect(lastLine(printed)).toBe(`3 states, 3 of ${steps} steps covered, 0 violations`);
+    // Memory is lost with the power. After a crash of the hypervisor it may have half of a copy.
+    const torn = lastLine(lab.check(TINY.replace('power', 'hypervisor')));
+    expect(torn).toMatch(
+      new RegExp(`^3 states, [0-3] of ${steps} steps and [0-3] of \\d+ cuts covered, 0 violations$`),
+    );
   });
 
   it('one case of stillwarm check crash, whose part counts no steps, says cases', () => {
@@ -121,8 +126,8 @@ describe('stillwarm check crash', () => {
     ['--at 5,x --kind guest', '--at: 5,x is not one to three of STEP or STEP:LINES such as 345:12,7'],
     ['--at 1,2,3,4 --kind guest', '--at: 1,2,3,4 is not one to three of STEP or STEP:LINES such as 345:12,7'],
     ['--at 99999 --kind power --workload read-only', 'at: the workload has '],
-    ['--crash sample:0', '--crash: sample:0 is neither every nor a sample such as sample:600'],
-    ['--crash some', '--crash: some is neither every nor a sample such as sample:600'],
+    ['--crash sample:0', '--crash: sample:0 is neither every, every-line nor a sample such as sample:600'],
+    ['--crash some', '--crash: some is neither every, every-line nor a sample such as sample:600'],
     ['--workload none', '--workload: none is none of mixed, '],
     ['--workload a.ts', 'cannot read a.ts: no such file'],
     ['--depth 4', '--depth: 4 is not an integer of 1 to 3'],

@@ -151,6 +151,32 @@ describeWithRedis('a queue', (test) => {
     expect((await worker.ended).err).toContain('parts played: 6');
   });
 
+  test('a part of which each worker dies is given up and named, and the result has all others', async (url) => {
+    const { Worker, UnrecoverableError } = await import('bullmq');
+    const play = partPlayer([doubleEntry(RUNNING, workloadOptions(['none']))]);
+    // As bullmq ends a job of which the workers have died.
+    const taker = new Worker(
+      queueNameOf(pathToFileURL(entry)),
+      (job) =>
+        (job.data as { part: { from: number } }).part.from === 1
+          ? Promise.reject(new UnrecoverableError('job stalled more than allowable limit'))
+          : Promise.resolve(play(job)),
+      { connection: { url } },
+    );
+    const { status, out, err } = await run(`check double --cases 4 --wrong 3 --json --out left --queue ${url}`);
+    expect(err).toMatch(/^stillwarm: redis:[^\n]*: cases 1 to 1: not played: [^\n]* stalled [^\n]*\n$/);
+    const { done, cases, verdict, violations } = JSON.parse(out) as Record<string, unknown>;
+    expect({ status, done, cases, verdict }).toEqual({ status: 1, done: 3, cases: 4, verdict: 'violated' });
+    expect(violations).toHaveLength(2);
+    expect(await run(`check double --cases 4 --queue ${url}`)).toMatchObject({
+      ...{ status: 3, out: expect.stringContaining('\npartial: 3 of 4 cases were played\n') as string },
+    });
+    await taker.close();
+    // What was left out is played later.
+    const whole = await run('check double --cases 4 --wrong 3 --json --resume left');
+    expect(whole).toMatchObject({ ...(await run('check double --cases 4 --wrong 3 --json')), err: '' });
+  });
+
   test("a part's mistake ends the check with its line, and is tried anew by the next one", async (url) => {
     const worker = await beginWorker(url);
     const line = `check double --cases 3 --mistake 1 --queue ${url}`;

@@ -21,7 +21,7 @@ function bed(cachePages: number) {
   const drive = new Drive(simulation, memory, image, options);
   /** Begins to write a page of this byte. Returns whether that has ended. */
   const begin = (page: number, byte: number): (() => boolean) => {
-    memory.writableFrame(Mfn(page)).fill(byte);
+    memory.copyIn(Mfn(page), 0, new Uint8Array(PAGE_SIZE).fill(byte), 0, PAGE_SIZE);
     const segments = [{ mfn: Mfn(page), offset: 0, length: PAGE_SIZE }];
     let isDone = false;
     drive.submit({ op: 'write', sector: 8 * page, segments, done: () => (isDone = true) });

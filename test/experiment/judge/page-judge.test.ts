@@ -65,11 +65,12 @@ describe('the judge of named pages', () => {
 
   function judgeOf(page: Page): PageJudge {
     const memory = new MachineMemory(64 * PAGE_SIZE);
-    const frame = memory.writableFrame(FRAME);
+    const frame = new Uint8Array(PAGE_SIZE);
     const block = page.ino === 0 ? page.index : oracle.blockOf(page.ino, page.index);
     // What lies in a hole is zeros: what the judge would compare with were it to take block 0.
     image.read(block * PAGE_SIZE, frame, 0, PAGE_SIZE);
     if (page.wrongByte !== undefined) frame[page.wrongByte]! ^= 0x80;
+    memory.copyIn(FRAME, 0, frame, 0, PAGE_SIZE);
     return new PageJudge(memory, image);
   }
   const generationOf = ({ ino, younger }: Page): number => (oracle.generation(ino) + younger) >>> 0;
@@ -174,7 +175,7 @@ describe('the judge of dirty pages', () => {
     for (let block = 0; block < BLOCKS; block++) image.write(block * PAGE_SIZE, old(block), 0, PAGE_SIZE);
     const torn = new Set<number>();
     blocks.forEach((block, n) => {
-      memory.writableFrame(Mfn(FIRST + n)).set(fresh(block));
+      memory.copyIn(Mfn(FIRST + n), 0, fresh(block), 0, PAGE_SIZE);
     });
     const hypervisor = {
       memory,

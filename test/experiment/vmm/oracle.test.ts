@@ -45,8 +45,8 @@ function runWith(strategy: VmmStrategyName, afterReboot?: (machine: VmmMachine) 
 
 const verifiedOf = ({ result }: VmmExperimentOutcome) => result.machines[0]!.strategies[0]!.verified;
 const whatOf = ({ mismatches }: VmmExperimentOutcome): string[] => mismatches.map(({ what }) => what);
-/** Bytes of three runs of all guests. */
-const BYTES = 3 * VMS * FILES * FILE_BYTES;
+/** Bytes of three runs of all guests, and of the services of domain 0 at two boots. */
+const BYTES = 3 * VMS * FILES * FILE_BYTES + 2 * 40_726_528;
 
 /** Frames with the bytes of a page of a file, one a guest, by guest: some names are told late. */
 function framesOf({ hypervisor, memory, guests }: VmmMachine, bytes: Uint8Array): Mfn[] {

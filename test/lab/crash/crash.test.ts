@@ -155,6 +155,25 @@ describe('a workload that stops at its steps', () => {
     expect(play({ ...options, kinds: ['power'], crash: { sample: 2 } }).counts['steps counted']).toBe(steps + 1);
   });
 
+  it('each copy into memory, also a DMA, is cut at every line of it by `every-line`', () => {
+    const options = { workload: 'read-only', fs: 'ext2', kinds: ['hypervisor'], crash: 'every-line' };
+    const checked = crashOptions(options);
+    const trace = traceOf(new Subject(checked, undefined));
+    const points = pointsOf(checked, trace);
+    const cuts = points.filter(({ lines }) => lines > 0);
+    const sum = trace.lines.reduce((all, lines) => all + lines - 1, 0);
+    expect([cuts.length, points.length]).toEqual([sum, sum + trace.steps + 1]);
+    // The last copy is the DMA of a page of a file.
+    const last = cuts.at(-1)!.step;
+    const from = points.findIndex(({ step, lines }) => step === last && lines === 1);
+    const { violations, counts } = play(options, from, from + 63);
+    expect([violations, counts['states'], counts['cuts covered']]).toEqual([[], 63, 63]);
+    expect(pointsOf(crashOptions({ ...options, crash: 'every' }), trace).length).toBe(
+      trace.steps + 1 + trace.lines.filter((lines) => lines > 1).length,
+    );
+    expect(play(options, 0, 1).counts['cuts counted']).toBe(sum);
+  });
+
   it('a part that is split gives the same in its pieces, and the same again', () => {
     const options = {
       workload: 'write-fsync',

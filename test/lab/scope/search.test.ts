@@ -107,11 +107,25 @@ describe('a record that is damaged at any moment', () => {
   });
 });
 
+describe('a record that is stored in part', () => {
+  it.each<[string, Without]>([
+    ['the order alone', { protections: { recordCheck: false } }],
+    ['the check word alone', { rules: { publicationOrder: false } }],
+  ])('a record of which only the first stores were made is never believed, by %s', (_, without) => {
+    const scope: Scope = { ...SMALL, faults: 1, events: ['cut'] };
+    const { violation, isComplete } = searchIn(scope, {}, without);
+    expect([violation, isComplete]).toEqual([undefined, true]);
+  });
+});
+
 describe('a state', () => {
   property(
     'a machine into which a state was put back goes on as the one that was saved',
     fc.constantFrom<Scope>(
-      { ...DEFAULT_SCOPE, events: [...DEFAULT_SCOPE.events.filter((event) => event !== 'reload'), 'flip', 'damage'] },
+      {
+        ...DEFAULT_SCOPE,
+        events: [...DEFAULT_SCOPE.events.filter((event) => event !== 'reload'), 'flip', 'damage', 'cut'],
+      },
       { ...DEFAULT_SCOPE, guest: 'kernel', events: ['store', 'map', 'unlink', 'io-error'] },
     ),
     fc.constantFrom<Without>({}, { protections: { checksum: true } }, { protections: { cpuCacheFlush: false } }),

@@ -146,8 +146,8 @@ function snapshot(memory: MachineMemory): Map<number, Uint8Array> {
 function restore(memory: MachineMemory, frames: ReadonlyMap<number, Uint8Array>): void {
   for (let n = 0; n < 600; n++) {
     const bytes = frames.get(n);
-    if (bytes !== undefined) memory.writableFrame(Mfn(n)).set(bytes);
-    else if (memory.isTouched(Mfn(n))) memory.writableFrame(Mfn(n)).fill(0);
+    if (bytes !== undefined) memory.restore(Mfn(n), 0, bytes);
+    else if (memory.isTouched(Mfn(n))) memory.restore(Mfn(n), 0, new Uint8Array(4096));
   }
 }
 
@@ -576,7 +576,7 @@ describe('a handover to the next hypervisor, cut after each store', () => {
     for (let k = 0; k <= stores.length; k++) {
       if (!isNear(k) && !played.has(k)) continue;
       for (let n = 0; n < memory.frameCount; n++)
-        if (Buffer.compare(memory.frame(Mfn(n)), base[n]!) !== 0) memory.writableFrame(Mfn(n)).set(base[n]!);
+        if (Buffer.compare(memory.frame(Mfn(n)), base[n]!) !== 0) memory.restore(Mfn(n), 0, base[n]!);
       for (const { mfn, offset, src, at } of stores.slice(0, k)) memory.copyIn(Mfn(mfn), offset, src, at, 4);
       const found = Hypervisor.reload(simulation, memory, COSTS, { kernelPages: 2 });
       const left = found.hypervisor.left.map(({ record: { name }, state }) => [name, state !== undefined]);

@@ -19,7 +19,7 @@ class GuestSteps implements StepObserver {
     return 0;
   }
 
-  torn(): void {
+  torn(): never {
     throw new Error('no copy is torn');
   }
 }

@@ -39,10 +39,11 @@ export class Ext2Changes implements ChangeOperations {
   readonly #state: Ext2State;
   readonly #cpu: CpuClock;
   readonly #writeback: Writeback;
+  readonly #listsOrphans: boolean;
   /** With a registry of dirty pages: inodes that changed since `publish`. */
   readonly #unpublished = new Set<Ext2Inode>();
 
-  constructor({ env, mm, writeback }: FsCore, superblock: Ext2Super) {
+  constructor({ env, mm, writeback, rules }: FsCore, superblock: Ext2Super) {
     this.superblock = superblock;
     this.#state = superblock.state;
     this.#cpu = env.cpu;
@@ -58,6 +59,7 @@ export class Ext2Changes implements ChangeOperations {
       this.markInodeDirty(inode);
     });
     this.#writeback = writeback;
+    this.#listsOrphans = superblock.journal.isKept && rules.orphanList;
   }
 
   get isReadOnly(): boolean {
@@ -155,7 +157,7 @@ export class Ext2Changes implements ChangeOperations {
 
   /** The inode lost its last name and is still in use: a crash deletes it. Under `change`. */
   addOrphan(inode: Ext2Inode): Process {
-    return this.journal.isKept ? this.orphans.add(inode) : NOTHING;
+    return this.#listsOrphans ? this.orphans.add(inode) : NOTHING;
   }
 
   removeOrphan(inode: Ext2Inode): Process {

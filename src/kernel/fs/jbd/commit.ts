@@ -78,7 +78,8 @@ export class TransactionWriter {
    * no transaction yet.
    */
   *#writeData({ data }: Transaction, progress: CommitProgress): Process {
-    const { writeback } = this.#core;
+    const { writeback, rules } = this.#core;
+    if (!rules.orderedData) data.clear();
     for (const mapping of data) yield* writeback.writePages(mapping, true, 0, Infinity, true);
     for (const mapping of data) {
       yield* writeback.waitPages(mapping);

@@ -95,6 +95,7 @@ export class Jbd implements Journal {
   readonly #writeback: Writeback;
   readonly #client: JournalClient;
   readonly #maxSize: number;
+  readonly #freezes: boolean;
   readonly #writer: TransactionWriter;
   #nextTid: number;
   #committedTid: number;
@@ -123,6 +124,7 @@ export class Jbd implements Journal {
     this.#committedTid = nextTid - 1;
     this.#maxSize = Math.floor(log.superblock.maxLength / 4);
     this.#writer = new TransactionWriter(core, log);
+    this.#freezes = core.rules.frozenBlocks;
   }
 
   /**
@@ -319,7 +321,7 @@ export class Jbd implements Journal {
   }
 
   freeze(group: number, bit: number): void {
-    if (!this.#isAborted) this.#mustRun.freeze(group, bit);
+    if (!this.#isAborted && this.#freezes) this.#mustRun.freeze(group, bit);
   }
 
   frozen(group: number): Uint8Array | undefined {
