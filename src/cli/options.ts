@@ -6,7 +6,13 @@
  * Longer than other files: it is one table, a row an option.
  */
 
-import { STRATEGIES_OF_CRASHES, STRATEGIES_OF_READERS, WORKLOADS } from '../experiment/guest/options.ts';
+import { UserError } from '../base/index.ts';
+import {
+  STRATEGIES_OF_CRASHES,
+  STRATEGIES_OF_READERS,
+  WORKLOADS,
+  type WorkloadName,
+} from '../experiment/guest/options.ts';
 import { DOMAIN0_CACHE_MIN } from '../domain0/cached-file.ts';
 import { BACKENDS } from '../experiment/host/backend.ts';
 import { DISKS, PROFILES } from '../experiment/host/profiles.ts';
@@ -144,6 +150,28 @@ const strategyOfGuest = (prefetch: string, words: string) => ({
   more: 'Those of Rio need `--crash`',
 });
 
+/** A file of jobs of fio. */
+export interface FioFileName {
+  readonly fio: string;
+}
+
+const FIO = 'fio:';
+
+const workloadOf = (meanings: Readonly<Record<WorkloadName, string>>): Option<WorkloadName | FioFileName> => {
+  const fixed = choice('how files are read, and a log written', WORKLOADS, meanings);
+  return {
+    ...fixed,
+    value: 'NAME|fio:FILE',
+    help: `${fixed.help}, or fio:FILE, the jobs of a job file of fio`,
+    more: 'Of the keys of a job file, [these are known](../how-to/run-fio-jobs.md#the-keys)',
+    parse: (option, text) => {
+      if (!text.startsWith(FIO)) return fixed.parse(option, text);
+      if (text.length === FIO.length) throw new UserError(`--${option}: expected the name of a job file behind fio:`);
+      return { fio: text.slice(FIO.length) };
+    },
+  };
+};
+
 export const REBOOT = {
   name: 'reboot',
   positionals: [{ name: 'PATH', optional: true }],
@@ -167,7 +195,7 @@ export const REBOOT = {
       parse: parseDomain0Curve,
       otherwise: { value: undefined, words: 'none' },
     },
-    workload: choice('how files are read, and a log written', WORKLOADS, {
+    workload: workloadOf({
       files: 'all files in order',
       random: '4 KiB reads at random places',
       zipf: "whole files, chosen by Zipf's law",

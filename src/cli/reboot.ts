@@ -6,9 +6,10 @@
  * lose it.
  */
 
+import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { UserError } from '../base/index.ts';
+import { askHost, UserError } from '../base/index.ts';
 import { checkOutputs, kindOf } from '../experiment/guest/output-file.ts';
 import {
   OF_THE_HYPERVISOR,
@@ -16,13 +17,15 @@ import {
   STRATEGIES_OF_CRASHES,
   STRATEGIES_OF_READERS,
   type RebootOptions,
+  type WorkloadName,
 } from '../experiment/guest/options.ts';
 import { renderHtml, renderMismatches, renderText } from '../report/index.ts';
+import { parseFioJobs } from '../workload/fio-job.ts';
 import { parseCommand } from './kit/args.ts';
 import { commandHelp } from './kit/help.ts';
 import type { ProgramIo } from './io.ts';
 import { writeNotices } from './kit/io.ts';
-import { REBOOT } from './options.ts';
+import { REBOOT, type FioFileName } from './options.ts';
 import { withProgress } from './kit/progress.ts';
 import { reportIn, writeReport } from './kit/report.ts';
 import { checkBackend, checkRoom, checkSet } from './room.ts';
@@ -47,7 +50,9 @@ export function reboot(argv: readonly string[], io: ProgramIo): number {
     help: _help,
     ...asked
   } = given;
-  const usual = asked.crash && asked.workload === 'log' ? STRATEGIES_OF_CRASHES : STRATEGIES_OF_READERS;
+  const { workload, fio } = workloadOf(asked.workload, io.cwd);
+  const usual =
+    asked.crash && (workload === 'log' || fio !== undefined) ? STRATEGIES_OF_CRASHES : STRATEGIES_OF_READERS;
   const { strategy: strategies = usual, 'domain0-cache': domain0Cache, 'domain0-curve': domain0Curve, ...rest } = asked;
   const rio = strategies.find((name) => RIO_STRATEGIES.includes(name));
   if (rio !== undefined && !asked.crash)
@@ -55,6 +60,8 @@ export function reboot(argv: readonly string[], io: ProgramIo): number {
   const options: RebootOptions = {
     ...diskOf(positionals[0], io.cwd),
     ...rest,
+    workload,
+    ...(fio && { fio }),
     ...(constants && { constants }),
     withoutBootFiles,
     strategies,
@@ -70,7 +77,9 @@ export function reboot(argv: readonly string[], io: ProgramIo): number {
   if (kindOf(options.path) === 'nothing') throw new UserError(`PATH: ${options.path} does not exist`);
   const dump = options.dumpMemory === undefined ? [] : [{ name: '--dump-memory', path: options.dumpMemory }];
   const outputs = [...dump, ...(report === undefined ? [] : [report])];
-  checkOutputs([{ name: 'PATH', path: options.path }], outputs, io.hostStreams);
+  const jobFile =
+    typeof asked.workload === 'string' ? [] : [{ name: '--workload', path: resolve(io.cwd, asked.workload.fio) }];
+  checkOutputs([{ name: 'PATH', path: options.path }, ...jobFile], outputs, io.hostStreams);
 
   const { result, mismatches, notices } = withProgress(
     io.stderr,
@@ -87,6 +96,15 @@ export function reboot(argv: readonly string[], io: ProgramIo): number {
   if (report !== undefined) writeReport(report, renderHtml(result, mismatches));
   const isEqual = mismatches.length === 0 && result.strategies.every(({ verified }) => verified.mismatches === 0);
   return isEqual ? 0 : 1;
+}
+
+/** A workload, and its job file where it has one, which is looked at before anything is run. */
+function workloadOf(asked: WorkloadName | FioFileName, cwd: string): Pick<RebootOptions, 'workload' | 'fio'> {
+  if (typeof asked === 'string') return { workload: asked };
+  const { fio: file } = asked;
+  const bytes = askHost(`--workload fio:${file}`, () => readFileSync(resolve(cwd, file)));
+  parseFioJobs(bytes, file);
+  return { workload: 'fio', fio: { file, bytes } };
 }
 
 /**

@@ -34,6 +34,7 @@ export const KNOWN: Readonly<Record<string, Known>> = {
     inputs: [
       ...COMMON,
       'workload',
+      'fio',
       'crash',
       'checksum',
       'expire',
@@ -48,6 +49,7 @@ export const KNOWN: Readonly<Record<string, Known>> = {
       set: { by: ['constant'] },
       strategies: { by: ['name'], isSection: true },
       runs: { by: ['phase', 'number'] },
+      jobs: { by: ['name'] },
       domain0Curve: { by: ['domain0Cache'] },
     },
     samples: ['timeline'],

@@ -10,6 +10,7 @@ import type { Mismatch, RebootResult } from '../experiment/guest/result.ts';
 import { hasWrites, lostChart, runsChart, timelineChart } from './charts.ts';
 import { CURVE_NOTE, CURVE_TITLE, gainChart, curveHeads, curveSection, shareChart } from './curve.ts';
 import { figure } from './kit/figure.ts';
+import { fioSections } from './fio-measures.ts';
 import { html, lines, type Markup } from './kit/markup.ts';
 import { renderPage, section } from './kit/page.ts';
 import { bootNotes, parameters, sections, verification, type Section } from './measures.ts';
@@ -34,7 +35,7 @@ export function renderHtml(result: RebootResult, mismatches: readonly Mismatch[]
       section('The runs compared', [runs(result)]),
       section(
         'The figures',
-        [renderTable('The figures', namesOf(result.strategies), sections(result))],
+        [renderTable('The figures', namesOf(result.strategies), [...sections(result), ...fioSections(result)])],
         bootNotes(result).join(' '),
       ),
       result.domain0Curve.length === 0 ? '' : section(CURVE_TITLE, curve(result.domain0Curve), CURVE_NOTE),

@@ -8,7 +8,7 @@
  */
 
 import prettyBytes from 'pretty-bytes';
-import { counted, grouped } from '../base/index.ts';
+import { counted, grouped, printable } from '../base/index.ts';
 import type { RebootResult, RunResult, StrategyResult } from '../experiment/guest/result.ts';
 import { NO_FIGURE, significant } from './kit/figures.ts';
 
@@ -78,7 +78,7 @@ export function sections(result: RebootResult): Section[] {
   );
   return [
     {
-      question: 'How fast are the files read?',
+      question: result.workload === 'fio' ? 'How fast are the jobs done?' : 'How fast are the files read?',
       rows: [
         speed('before, first run, MB/s', 'before', 1),
         speed('before, second run, MB/s', 'before', 2),
@@ -181,7 +181,7 @@ export const sizeOf = (bytes: number): string => prettyBytes(bytes, { binary: tr
 export function parameters(result: RebootResult): [name: string, value: string][] {
   return [
     ['files', `${grouped(result.files)}, ${amountOf(result.bytes)}`],
-    ['workload', result.workload],
+    ['workload', result.fio === undefined ? result.workload : `fio, ${printable(result.fio)}`],
     ['guest memory', sizeOf(result.memory)],
     ['reboot', result.crash ? 'crash, nothing flushed' : 'orderly'],
     ['checksums', result.checksum ? 'CRC-32C at every claim' : 'off'],

@@ -8,6 +8,7 @@ import Table from 'cli-table3';
 import type { Mismatch, RebootResult } from '../experiment/guest/result.ts';
 import { CURVE_NOTE, curveHeads, curveSection } from './curve.ts';
 import { bootNotes, parameters, sections, verification } from './measures.ts';
+import { fioSections } from './fio-measures.ts';
 import { winner } from './winner.ts';
 
 const COLUMNS = 100;
@@ -46,7 +47,7 @@ export function renderMismatches(mismatches: readonly Mismatch[]): string[] {
 }
 
 function renderTables(result: RebootResult): string[] {
-  const all = sections(result).map(({ question, rows }) => ({
+  const all = [...sections(result), ...fioSections(result)].map(({ question, rows }) => ({
     title: question,
     rows: rows.map(({ label, values }) => [label, ...values]),
   }));

@@ -16,7 +16,8 @@ import { countFiles, type Tree } from './tree.ts';
 
 /** 17 June 2005, the release of Linux 2.6.12. Any fixed time would do. */
 const DEFAULT_TIME_SECONDS = 1_118_966_400;
-const DEFAULT_SLACK = 0.05;
+/** Free space of an image whose size was not given, as a share of the contents. */
+export const DEFAULT_SLACK = 0.05;
 /** Least free space of an image whose size was not given: 1 MiB. */
 const MIN_FREE_BLOCKS = 256;
 

@@ -17,7 +17,7 @@ import { ArgumentError } from '../../base/argument-error.ts';
 import { ModelError } from '../../base/errno.ts';
 import { InputError } from '../../base/input-error.ts';
 import { counted, grouped } from '../../base/counted.ts';
-import { PAGE_SIZE } from '../../base/units.ts';
+import { PAGE_SIZE, pagesOf } from '../../base/units.ts';
 import { printable } from '../../base/printable.ts';
 import { UserError } from '../../base/user-error.ts';
 import { checkSuperblock, EXT2_SUPERBLOCK_OFFSET, EXT2_SUPERBLOCK_SIZE, type Ext2Geometry } from '../../format/ext2.ts';
@@ -27,8 +27,8 @@ import { HostListing } from '../../disk/mkfs/host-tree.ts';
 import type { ImageStore } from '../../disk/image/image-store.ts';
 import { BOOT_FILES, withBootFiles } from '../../disk/mkfs/boot-files.ts';
 import { mapExt2 } from '../../disk/mkfs/mkfs.ts';
-import { planExt2 } from '../../disk/mkfs/plan.ts';
-import { LeftOut } from '../../disk/mkfs/tree.ts';
+import { DEFAULT_SLACK, planExt2 } from '../../disk/mkfs/plan.ts';
+import { countFiles, LeftOut, type Tree } from '../../disk/mkfs/tree.ts';
 import { OverlayImage } from '../../disk/image/overlay-image.ts';
 import { MachineMemory } from '../../machine/memory.ts';
 import { SERVER_2026 } from '../../machine/profiles/server-2026.ts';
@@ -145,7 +145,8 @@ export function noticesOf(leftOut: LeftOut, { unreachable, notText }: DiskFiles)
  * Opens the disk.
  * @param limit the most bytes that one run reads, undefined for all; from a directory, nothing else
  * is on the disk
- * @param kept what of a directory, and besides it, is on the disk (options.ts)
+ * @param kept what of a directory, and besides it, is on the disk (options.ts); `room`: bytes that
+ * a disk made from a directory has besides
  * @throws UserError in one line when the path is missing, is not an image that the driver mounts,
  * or holds nothing to read
  */
@@ -153,17 +154,18 @@ export function openDisk(
   path: string,
   limit: number | undefined,
   onProgress: ProgressListener,
-  kept: Pick<RebootOptions, 'withoutHidden' | 'withoutBootFiles'> = {},
+  kept: Pick<RebootOptions, 'withoutHidden' | 'withoutBootFiles'> & { readonly room?: number } = {},
 ): DiskSource {
   let opened: ReturnType<typeof openImage> | undefined;
   try {
     const bootFiles = kept.withoutBootFiles !== true;
-    opened = openImage(path, limit, onProgress, kept.withoutHidden, { keptBytes: KEPT_BYTES, bootFiles });
+    const { room = 0 } = kept;
+    opened = openImage(path, limit, onProgress, kept.withoutHidden, { keptBytes: KEPT_BYTES, bootFiles, room });
     const { image, shared, leftOut, version, check, close } = opened;
     prepare(path, image, onProgress);
     const found = listFiles(image);
     const { files, bytes } = found;
-    if (bytes === 0)
+    if (bytes === 0 && room === 0)
       throw new UserError(
         `${path}: there is nothing to read: ${files.length === 0 ? 'no regular file' : counted(files.length, 'regular file, empty', 'regular files, all empty')}`,
       );
@@ -223,6 +225,7 @@ function prepare(path: string, image: ImageStore, onProgress: ProgressListener):
  * @param keptBytes bytes of a directory's image, or of its first files, that are kept in memory, at
  * most
  * @param bootFiles whether the image of a directory has the files that a boot reads
+ * @param room bytes that the image of a directory has free besides
  * @throws UserError
  */
 export function openImage(
@@ -230,7 +233,7 @@ export function openImage(
   limit: number | undefined,
   onProgress: ProgressListener,
   withoutHidden: boolean | undefined,
-  { keptBytes, bootFiles } = { keptBytes: 0, bootFiles: false },
+  { keptBytes, bootFiles, room } = { keptBytes: 0, bootFiles: false, room: 0 },
 ): OpenImage & { readonly leftOut: LeftOut; readonly version: string } {
   if (kindOf(path) === 'directory') {
     const listing = new HostListing(path, limit, withoutHidden, undefined, keptBytes);
@@ -243,12 +246,13 @@ export function openImage(
         `${path}: files claim ${counted(bytes, 'byte')} and have ${grouped(allocatedBytes)}: give a --limit`,
       );
     const tree = listing.read((done) => onProgress({ phase: 'reading the files', done, total: bytes }));
-    const mapped = mapExt2(planExt2(bootFiles ? withBootFiles(tree) : tree));
-    const whole = mapped.size <= keptBytes ? WholeImage.of(mapped) : undefined;
-    if (whole !== undefined) listing.copied();
+    const whole = bootFiles ? withBootFiles(tree) : tree;
+    const mapped = mapExt2(planExt2(whole, room === 0 ? {} : { slack: slackFor(whole, room) }));
+    const kept = mapped.size <= keptBytes ? WholeImage.of(mapped) : undefined;
+    if (kept !== undefined) listing.copied();
     return {
-      image: whole === undefined ? mapped : new OverlayImage(whole),
-      shared: whole?.bytes,
+      image: kept === undefined ? mapped : new OverlayImage(kept),
+      shared: kept?.bytes,
       leftOut: tree.leftOut,
       version: listing.version,
       check: () => listing.check(),
@@ -274,6 +278,12 @@ export function openImage(
     check: () => undefined,
     close: () => image.close(),
   };
+}
+
+/** The slack with which at least `room` bytes are free. */
+function slackFor(tree: Tree, room: number): number {
+  // The root has a block, so there is one at least.
+  return Math.max(DEFAULT_SLACK, pagesOf(room) / Math.max(1, pagesOf(countFiles(tree).bytes)));
 }
 
 function headOf(image: ImageStore): Uint8Array {

@@ -7,6 +7,7 @@ import type { CostName } from '../../machine/profile.ts';
 import { type BackendOptions, checkBackend } from '../host/backend.ts';
 import { checkConstants, DISKS, PROFILES, type Constants, type DiskName, type ProfileName } from '../host/profiles.ts';
 import type { StrategyName } from '../host/strategies.ts';
+import type { FioText } from './fio-plan.ts';
 
 /**
  * What is compared by default: by what survives of the cache; and, where something is written and
@@ -27,6 +28,9 @@ export const WORKLOADS = ['files', 'random', 'zipf', 'log'] as const;
  */
 export type WorkloadName = (typeof WORKLOADS)[number];
 
+/** The fixed ones, and `fio`: the jobs of a job file. */
+export const ALL_WORKLOADS = [...WORKLOADS, 'fio'] as const;
+
 export interface RebootOptions extends BackendOptions {
   /** A directory of files or an ext2 image. */
   readonly path: string;
@@ -44,7 +48,9 @@ export interface RebootOptions extends BackendOptions {
   readonly arch?: Arch | undefined;
   /** Strategies to run, in order. */
   readonly strategies: readonly StrategyName[];
-  readonly workload: WorkloadName;
+  readonly workload: WorkloadName | 'fio';
+  /** With the workload `fio`: its job file. */
+  readonly fio?: FioText | undefined;
   readonly seed: number;
   /**
    * At most this many bytes are read in one run, and of a directory only the first files are used;

@@ -5,26 +5,30 @@
 
 import {
   checkArgument,
+  checkBytes,
   checkFunction,
   checkInteger,
   checkListOf,
   checkObject,
   checkOneOf,
+  checkText,
 } from '../../base/argument-error.ts';
 import { GuestPanic } from '../../base/errno.ts';
 import { UserError } from '../../base/user-error.ts';
 import { MachineMemory } from '../../machine/memory.ts';
 import { fittedConstants } from '../../machine/profile.ts';
+import { parseFioJobs, type FioJob } from '../../workload/fio-job.ts';
 import { Digest } from '../../sim/digest.ts';
 import { CURVE_STRATEGIES, curveOf, curveSizes } from './domain0-curve.ts';
-import { asUserError, checkDisk, KEPT_BYTES, openDisk } from './disk-source.ts';
+import { asUserError, checkDisk, KEPT_BYTES, openDisk, type DiskFiles, type DiskSource } from './disk-source.ts';
 import { sharedDisk, sharedOf, type SharedDisk } from './shared-disk.ts';
 import { saveMemory } from './memory-dump.ts';
 import { domain0CacheOf } from '../host/backend.ts';
 import { archOf, profileOf, settingsOf } from '../host/profiles.ts';
 import type { ProgressListener } from './progress.ts';
 import type { Mismatch, RebootResult } from './result.ts';
-import { checkCommonOptions, OF_THE_HYPERVISOR, WORKLOADS, type RebootOptions } from './options.ts';
+import { ALL_WORKLOADS, checkCommonOptions, OF_THE_HYPERVISOR, type RebootOptions } from './options.ts';
+import { planFio, roomOf, type FioText, type FioWork } from './fio-plan.ts';
 import { STRATEGIES, type StrategyName } from '../host/strategies.ts';
 import { runInOrder, type DiskSummary, type OpenRuns, type Runs } from './runs.ts';
 import { preserves, runStrategy, type StrategyInput, type StrategyOutcome } from './strategy.ts';
@@ -44,7 +48,8 @@ export const REBOOT_RUNS: Runs<RebootOptions, StrategyOutcome, RebootOutcome> = 
   bytesOf: (options) =>
     runsOf(options).map(
       // Of domain 0's cache only what the files fill is touched.
-      ({ domain0Cache = 0 }) => machineMemoryFor(options.memory) + KEPT_BYTES + Math.min(domain0Cache, KEPT_BYTES),
+      ({ domain0Cache = 0 }) =>
+        machineMemoryFor(options.memory) + KEPT_BYTES + fioRoom(options) + Math.min(domain0Cache, KEPT_BYTES),
     ),
   open: openRuns,
   merge,
@@ -74,7 +79,17 @@ function checkOptions(options: RebootOptions): void {
   checkCommonOptions(options);
   checkListOf('strategies', options.strategies, STRATEGIES);
   curveSizes(options.domain0Curve);
-  checkOneOf('workload', options.workload, WORKLOADS);
+  checkOneOf('workload', options.workload, ALL_WORKLOADS);
+  checkArgument(
+    (options.workload === 'fio') === (options.fio !== undefined),
+    'fio',
+    'expected a job file with the workload fio, and with no other',
+  );
+  if (options.fio !== undefined) {
+    checkObject('fio', options.fio);
+    checkText('fio.file', options.fio.file);
+    checkBytes('fio.bytes', options.fio.bytes);
+  }
   checkOneOf('crash', options.crash, [false, true]);
   checkOneOf('checksum', options.checksum, [false, true]);
   if (options.limit !== undefined) checkInteger('limit', options.limit, 1);
@@ -83,16 +98,40 @@ function checkOptions(options: RebootOptions): void {
     checkArgument(typeof options.dumpMemory === 'string', 'dumpMemory', 'expected a path');
 }
 
+/** The jobs of the job file; none without one. @throws UserError */
+function jobsOf({ fio }: RebootOptions): FioJob[] {
+  return fio === undefined ? [] : asked(fio.file, () => parseFioJobs(fio.bytes, fio.file));
+}
+
+const fioRoom = (options: RebootOptions): number => roomOf(jobsOf(options));
+
+function asked<T>(file: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    throw asUserError(file, error);
+  }
+}
+
+function fioWorkOf(options: RebootOptions, fio: FioText, { files }: DiskFiles): FioWork {
+  // What a crash leaves of a file that grew is not to be relied on.
+  return asked(fio.file, () => planFio(jobsOf(options), fio, files, options.crash));
+}
+
 function openRuns(
   options: RebootOptions,
   onProgress: ProgressListener,
   shared?: SharedDisk,
   betweenGuests?: (testbed: Testbed) => void,
 ): OpenRuns<StrategyOutcome> {
-  const disk = shared ? sharedDisk(shared) : openDisk(options.path, options.limit, onProgress, options);
+  const disk = shared
+    ? sharedDisk(shared)
+    : openDisk(options.path, options.limit, onProgress, { ...options, room: fioRoom(options) });
   const dumped = dumpedStrategy(options);
   const asked = runsOf(options);
   let memory: MachineMemory | undefined;
+  const { fio } = options;
+  const fioWork = fio && closing(disk, () => fioWorkOf(options, fio, disk));
   return {
     disk: { all: disk.all, notices: disk.notices, version: disk.version },
     shared: sharedOf(disk),
@@ -106,6 +145,7 @@ function openRuns(
           options,
           profile: profileOf(options),
           disk,
+          fio: fioWork,
           domain0Cache,
           memory: machine,
           betweenGuests: (testbed) => {
@@ -137,6 +177,7 @@ function merge(options: RebootOptions, disk: DiskSummary, outcomes: readonly Str
       arch: archOf(options),
       disk: options.disk,
       workload: options.workload,
+      ...(options.fio && { fio: options.fio.file }),
       crash: options.crash,
       checksum: options.checksum,
       expire: options.expire ?? null,
@@ -152,6 +193,16 @@ function merge(options: RebootOptions, disk: DiskSummary, outcomes: readonly Str
     mismatches: outcomes.flatMap(({ mismatches }) => mismatches),
     notices: [...disk.notices, ...new Set(outcomes.flatMap(({ saidByInit }) => saidByInit))],
   };
+}
+
+/** Closes the disk when what is asked of it fails. */
+function closing<T>(disk: DiskSource, ask: () => T): T {
+  try {
+    return ask();
+  } catch (error) {
+    disk.close();
+    throw error;
+  }
 }
 
 const cacheOf = (options: RebootOptions): number | undefined =>

@@ -4,7 +4,7 @@ import { Type } from 'typebox';
 import { ARCHS } from '../../base/arch.ts';
 import type { ReasonName } from '../../xen/public/reason.ts';
 import type { RecencyState } from '../../xen/index.ts';
-import { WORKLOADS } from './options.ts';
+import { ALL_WORKLOADS } from './options.ts';
 import { BACKENDS } from '../host/backend.ts';
 import { DISKS, PROFILES } from '../host/profiles.ts';
 import { STRATEGIES, type StrategyName } from '../host/strategies.ts';
@@ -89,11 +89,41 @@ export const REFUSED = {
   diskChanged: count('The disk, or this block of it, was written to from elsewhere.'),
 } satisfies Record<ReasonName, unknown>;
 
+export const FioLatency = kind('latency', 'Times of the reads or writes of a job, from call to return, virtual ns.', {
+  meanNs: count('Mean.'),
+  p50Ns: count('Median, by nearest rank.'),
+  p99Ns: count('99th percentile, by nearest rank.'),
+  mostNs: count('The longest.'),
+});
+export type FioLatency = Described<typeof FioLatency>;
+
+export const FioFigures = kind('job', 'What a job of fio did in one run.', {
+  name: text('Name of the job, with `.` and the number of the clone where clones report alone; or `all jobs`.'),
+  reads: count('Reads that have ended.'),
+  writes: count('Writes that have ended.'),
+  readBytes: count('Bytes read.'),
+  writtenBytes: count('Bytes written.'),
+  hits: count('Reads that the page cache answered, with pages kept over the reboot: they waited for no disk.'),
+  ns: count('From the first start of a clone to the last end, virtual ns.'),
+  readLatency: oneOrNull('Of reads; null when there was none.', FioLatency),
+  writeLatency: oneOrNull('Of writes; null when there was none.', FioLatency),
+});
+export type FioFigures = Described<typeof FioFigures>;
+
+export const FioRun = kind('jobs', 'What the jobs of a job file did in one run.', {
+  all: one('All jobs together.', FioFigures),
+  jobs: many('Each clone of each job, in the order of the file; clones with `group_reporting` together.', FioFigures, {
+    minItems: 1,
+  }),
+});
+export type FioRun = Described<typeof FioRun>;
+
 export const RunResult = kind('run', 'One run of the workload.', {
   phase: oneOf('Before or after the reboot.', ['before', 'after']),
   number: oneOf('Which run of the phase.', [1, 2]),
-  bytes: count('Bytes read.'),
+  bytes: count('Bytes read; with the workload fio, read and written.'),
   ns: count('Virtual ns.'),
+  fio: Type.Optional(one('With the workload fio: what its jobs did.', FioRun)),
 });
 export type RunResult = Described<typeof RunResult>;
 
@@ -142,7 +172,9 @@ export const StrategyResult = kind('strategy', 'What one strategy of reboot gave
   }),
   writes: object('What the workload wrote before the reboot; zeros when it only reads.', {
     bytes: count('Bytes that system calls had written before the reboot.'),
-    bytesLost: count('Of these, the bytes from the first one on that was not read back after the reboot.'),
+    bytesLost: count(
+      'Of these, the bytes from the first one on that was not read back after the reboot. With the workload fio: bytes of pages that the disk does not hold after the reboot as they were written.',
+    ),
     dirtyPages: count("Pages in the guest's memory, newer than the disk, when it went down."),
     pagesWrittenBack: count('Pages that domain 0 wrote home after the crash.'),
     pagesLost: count('Dirty pages that were not written.'),
@@ -171,7 +203,11 @@ Histories of pages that differ from the disk are no part of the object. They are
 status is 1.`,
   {
     ...COMMON,
-    workload: oneOf('How the files are read, and whether a log is written.', WORKLOADS),
+    workload: oneOf(
+      'How the files are read, and whether a log is written; fio: by the jobs of a job file.',
+      ALL_WORKLOADS,
+    ),
+    fio: Type.Optional(text('With the workload fio: the job file as it was named.')),
     crash: boolean('Whether the guest crashed instead of an orderly reboot.'),
     checksum: boolean('Whether pages were taken over only when their CRC-32C matched.'),
     expire: orNull(
@@ -190,7 +226,7 @@ status is 1.`,
     domain0Curve: many("By size of domain 0's page cache, ascending; empty when it was not asked for.", CurvePoint),
     fitted: FITTED,
   },
-  [StrategyResult, RunResult, Boot, Domain0Result, Sample, CurvePoint, Setting],
+  [StrategyResult, RunResult, FioRun, FioFigures, FioLatency, Boot, Domain0Result, Sample, CurvePoint, Setting],
 );
 export type RebootResult = Described<typeof RebootResult>;
 

@@ -4,7 +4,7 @@
  */
 
 import type { Mfn } from '../../base/units.ts';
-import { unreachable } from '../../base/assert.ts';
+import { assert, unreachable } from '../../base/assert.ts';
 import { ModelError } from '../../base/errno.ts';
 import type { Syscalls } from '../../kernel/index.ts';
 import type { MachineMemory } from '../../machine/memory.ts';
@@ -31,6 +31,8 @@ import type { Mismatch, RunResult, StrategyResult } from './result.ts';
 import { Testbed, type Guest } from '../host/testbed.ts';
 import { STRATEGY } from '../host/strategies.ts';
 import { Timeline } from './timeline.ts';
+import type { FioWork } from './fio-plan.ts';
+import { FioWorkload } from './fio-run.ts';
 
 /** Runs of the workload: half of them before the reboot, half after it. */
 const RUNS = 4;
@@ -49,6 +51,8 @@ export interface StrategyInput {
   readonly options: RebootOptions;
   readonly profile: Profile;
   readonly disk: DiskSource;
+  /** With the workload fio: its jobs on this disk. */
+  readonly fio?: FioWork | undefined;
   /** Bytes of domain 0's page cache; undefined: the disk is a partition. */
   readonly domain0Cache: number | undefined;
   /** Its contents are lost. */
@@ -137,6 +141,7 @@ class StrategyRun {
   readonly #timeline = new Timeline();
   readonly #buffer = new Uint8Array(READ_SIZE);
   readonly #filesRead = new Set<number>();
+  readonly #fio: FioWorkload | undefined;
   readonly #verifier: Verifier;
   /** The contents of the log before the reboot. */
   readonly #logged: Uint8Array[] = [];
@@ -154,7 +159,7 @@ class StrategyRun {
     const { options, profile, disk, memory } = input;
     // A medium counts its drives and its changes, so each run has one of its own. Where guests
     // write, the oracle reads it through the drive's cache.
-    const isWriting = options.workload === 'log';
+    const isWriting = options.workload === 'log' || options.workload === 'fio';
     const image = disk.copy();
     this.testbed = new Testbed({
       seed: options.seed,
@@ -174,6 +179,18 @@ class StrategyRun {
     });
     const oracle = isWriting ? new OracleExt2(this.testbed.contents) : disk.oracleOf(image);
     this.#verifier = new Verifier(oracle, this.found);
+    this.#fio = input.fio && this.#fioOf(input.fio);
+  }
+
+  #fioOf(work: FioWork): FioWorkload {
+    const { random } = this.testbed.simulation;
+    return new FioWorkload(work, {
+      oracle: () => this.#verifier.oracle,
+      record: this.found,
+      random: (name) => random.stream(name),
+      limit: this.#input.options.limit ?? Infinity,
+      onBytes: (now, bytes) => this.#timeline.add(now, bytes),
+    });
   }
 
   result(): StrategyResult {
@@ -187,23 +204,28 @@ class StrategyRun {
       options.expire === undefined ? strategy.cmdLine : `${strategy.cmdLine} cachemap_expire=${options.expire}`;
     const { simulation } = this.testbed;
     const before = yield* this.testbed.start(cmdLine);
+    if (this.#fio !== undefined) yield* this.#fio.layOut(before.kernel.syscalls);
     const runs = [yield* this.#run(before, 'before', 1), yield* this.#run(before, 'before', 2)];
     const { files } = this.#input.disk;
     const beforeStats = before.domain.stats;
     const { pagesDirty } = before.kernel.stats;
+    const fioWritten = this.#fio?.written ?? 0;
     const rebootStart = simulation.now;
     this.#report('reboot', 2);
     const after = yield* this.testbed.reboot(before, options.crash, {
       preserve: strategy.preserve,
       writeDirty: strategy.writeDirty,
       cmdLine,
-      module: strategy.prefetch ? prefetchList([...this.#filesRead].map((file) => files[file]!.path)) : undefined,
+      module: strategy.prefetch
+        ? prefetchList(this.#fio?.paths ?? [...this.#filesRead].map((file) => files[file]!.path))
+        : undefined,
       betweenGuests: () => {
         this.#verifier.oracle.invalidate();
         this.#input.betweenGuests?.(this.testbed);
       },
     });
     const rebootNs = simulation.now - rebootStart;
+    const fioLost = this.#fio?.settle(options.crash) ?? 0;
     if (strategy.prefetch) after.domain.environment.spawn('prefetch', prefetchFiles(after.kernel.syscalls));
     runs.push(yield* this.#run(after, 'after', 1), yield* this.#run(after, 'after', 2));
     for (const { text } of [before, after].flatMap(({ kernel }) => kernel.messages))
@@ -232,8 +254,8 @@ class StrategyRun {
         share: this.#hypercallNsInRuns / runs.reduce((sum, { ns }) => sum + ns, 0),
       },
       writes: {
-        bytes: logged.length,
-        bytesLost,
+        bytes: logged.length + fioWritten,
+        bytesLost: bytesLost + fioLost,
         dirtyPages: pagesDirty,
         pagesWrittenBack,
         pagesLost: options.crash ? Math.max(0, pagesDirty - pagesWrittenBack) : 0,
@@ -245,6 +267,26 @@ class StrategyRun {
   }
 
   *#run(guest: Guest, phase: RunResult['phase'], number: RunResult['number']): Process<RunResult> {
+    return this.#fio === undefined
+      ? yield* this.#runFiles(guest, phase, number)
+      : yield* this.#runFio(this.#fio, guest, phase, number);
+  }
+
+  *#runFio(fio: FioWorkload, guest: Guest, phase: RunResult['phase'], number: RunResult['number']): Process<RunResult> {
+    const { simulation } = this.testbed;
+    this.#report(`run ${number} ${phase}`, (phase === 'before' ? 0 : RUNS / 2) + number - 1);
+    const start = simulation.now;
+    const hypercallNs = guest.domain.stats.hypercalls.ns;
+    this.#timeline.begin(start);
+    const figures = yield* fio.run(guest);
+    this.#timeline.end(simulation.now);
+    this.#hypercallNsInRuns += guest.domain.stats.hypercalls.ns - hypercallNs;
+    const bytes = figures.all.readBytes + figures.all.writtenBytes;
+    simulation.digest.addTime(bytes);
+    return { phase, number, bytes, ns: simulation.now - start, fio: figures };
+  }
+
+  *#runFiles(guest: Guest, phase: RunResult['phase'], number: RunResult['number']): Process<RunResult> {
     const { options, disk } = this.#input;
     const { simulation } = this.testbed;
     const sys = guest.kernel.syscalls;
@@ -286,6 +328,7 @@ class StrategyRun {
 
   #workload(context: ReaderContext, phase: RunResult['phase']): Process<number> {
     const { workload } = this.#input.options;
+    assert(workload !== 'fio', 'strategy 1: the jobs of fio have a run of their own');
     // A fresh stream of the same name each time, so that all four runs read the same.
     const random = this.testbed.simulation.random.stream('workload');
     switch (workload) {

@@ -59,7 +59,10 @@ export const MOST = {
 } as const;
 
 export interface WebOptions
-  extends Omit<RebootOptions, 'strategies' | 'workload' | 'checksum' | 'expire' | 'dumpMemory' | 'domain0Curve'> {
+  extends Omit<
+    RebootOptions,
+    'strategies' | 'workload' | 'fio' | 'checksum' | 'expire' | 'dumpMemory' | 'domain0Curve'
+  > {
   /** Files that are made, instead of those of `path`, which then is only a name for them. */
   readonly sizes: MadeFiles | undefined;
   readonly strategies: readonly StrategyName[];
