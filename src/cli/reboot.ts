@@ -19,6 +19,7 @@ import {
 } from '../experiment/guest/options.ts';
 import { renderHtml, renderMismatches, renderText } from '../report/index.ts';
 import { parseCommand } from './kit/args.ts';
+import { withImage } from './image/with-image.ts';
 import { commandHelp } from './kit/help.ts';
 import type { ProgramIo } from './io.ts';
 import { writeNotices } from './kit/io.ts';
@@ -41,6 +42,7 @@ export function reboot(argv: readonly string[], io: ProgramIo): number {
     'dump-memory': dumpMemory,
     'bare-boot': withoutBootFiles,
     set: constants,
+    partition,
     jobs,
     json,
     report: reportDir,
@@ -72,21 +74,24 @@ export function reboot(argv: readonly string[], io: ProgramIo): number {
   const outputs = [...dump, ...(report === undefined ? [] : [report])];
   checkOutputs([{ name: 'PATH', path: options.path }], outputs, io.hostStreams);
 
-  const { result, mismatches, notices } = withProgress(
-    io.stderr,
-    (onProgress) => io.onThreads?.('reboot', options, onProgress, jobs) ?? io.runReboot(options, onProgress),
-  );
-  writeNotices(io, notices);
+  return withImage(io, options.path, partition, (image) => {
+    const ready = { ...options, image };
+    const { result, mismatches, notices } = withProgress(
+      io.stderr,
+      (onProgress) => io.onThreads?.('reboot', ready, onProgress, jobs) ?? io.runReboot(ready, onProgress),
+    );
+    writeNotices(io, notices);
 
-  if (json) {
-    io.stdout.write(`${JSON.stringify(result)}\n`);
-    for (const line of renderMismatches(mismatches)) io.stderr.write(`${line}\n`);
-  } else {
-    io.stdout.write(renderText(result, mismatches, io.colour));
-  }
-  if (report !== undefined) writeReport(report, renderHtml(result, mismatches));
-  const isEqual = mismatches.length === 0 && result.strategies.every(({ verified }) => verified.mismatches === 0);
-  return isEqual ? 0 : 1;
+    if (json) {
+      io.stdout.write(`${JSON.stringify(result)}\n`);
+      for (const line of renderMismatches(mismatches)) io.stderr.write(`${line}\n`);
+    } else {
+      io.stdout.write(renderText(result, mismatches, io.colour));
+    }
+    if (report !== undefined) writeReport(report, renderHtml(result, mismatches));
+    const isEqual = mismatches.length === 0 && result.strategies.every(({ verified }) => verified.mismatches === 0);
+    return isEqual ? 0 : 1;
+  });
 }
 
 /**
