@@ -87,8 +87,8 @@ export async function notices() {
     'Packages by others that stillwarm uses at run time, with their licences.',
     '',
     'npm installs all of them beside stillwarm, ext2fs where it can. The program dist/cli/main.js',
-    'contains code of those marked "bundled". The pages that --report writes contain no code by others: their script is ours,',
-    'and their charts are drawn before. stillwarm contains no code of Linux or Xen.',
+    'contains code of those marked "bundled". The pages that --report writes contain no code by others:',
+    'their script is ours, and their charts are drawn before. stillwarm contains no code of Linux or Xen.',
   ].join('\n');
   const each = packages.map(([path, { version, license = 'see below' }]) => {
     const name = path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length);

@@ -69,7 +69,9 @@ export async function copyFiles(
   const stage = new TemporaryFile();
   try {
     const tree = await ExtVolume.with(read, (volume) => new Copier(volume, stage, onProgress).copy(bytes));
-    const plan = planExt2(tree);
+    // As much room as theirs has, where that is enough.
+    const { sizeBytes } = planExt2(tree);
+    const plan = planExt2(tree, { size: Math.max(sizeBytes, bytes) });
     const image = new TemporaryFile();
     try {
       image.resize(plan.sizeBytes);
