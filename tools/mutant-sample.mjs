@@ -48,6 +48,7 @@ export const ROOMS = /** @type {Readonly<Record<string, readonly string[]>>} */ 
     'test/kernel/file',
     'test/kernel/file/mmap.test.ts',
   ],
+  'kernel/mm/policy': ['test/kernel/mm', 'test/doors/page-cache'],
 });
 
 /** Characters of a mutant's text that are shown. */

@@ -106,6 +106,10 @@ const MAY_IMPORT = {
     ...['base', 'sim', 'machine', 'disk/image', 'disk/mkfs', 'kernel'],
     ...['workload', 'experiment/judge', 'experiment/host', 'experiment/guest'],
   ],
+  'experiment/predict': [
+    ...['base', 'trace', 'sim', 'machine', 'disk/mkfs', 'xen', 'kernel', 'workload'],
+    ...['experiment/judge', 'experiment/host', 'experiment/guest'],
+  ],
   // What the paper printed: no code of the model may know it.
   slides: [],
   'experiment/paper': [
@@ -197,6 +201,7 @@ const NODE = [
   'experiment/guest/image-kind.ts',
   'experiment/guest/memory-dump.ts',
   'experiment/guest/output-file.ts',
+  'experiment/predict/file-sizes.ts',
   'doors/node',
   'report/kit/page.ts',
   'report',

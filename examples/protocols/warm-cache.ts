@@ -60,7 +60,7 @@ const FAULTS = {
   writeProtection: { what: 'A store to a known frame is not seen.', breaks: 'takeover', within: 8 },
   provenance: { what: 'A frame need not be clean.', breaks: 'takeover', within: 4 },
   blockCheck: { what: 'A claim does not say where the page lies now.', breaks: 'takeover', within: 7 },
-  generation: { what: 'A claim does not say which generation the file is.', breaks: 'generation', within: 9 },
+  generation: { what: 'A claim does not say which generation the file is.', breaks: 'one generation', within: 9 },
   deviceIdentity: { what: 'A disk that was written to from elsewhere is believed.', breaks: 'takeover', within: 8 },
   protectAtSubmission: { what: 'A store during a transfer is not seen.', breaks: 'takeover', within: 8 },
   otherWrites: { what: 'A write leaves other frames of its block clean.', breaks: 'takeover', within: 9 },
@@ -291,7 +291,7 @@ function modelOf(size: typeof SIZE, has: (fault: Fault) => boolean): Model<WarmC
       always: {
         takeover: ({ taken, frames: of, pages: at, disk }) =>
           taken < 0 || of[taken]!.bytes === disk[at[of[taken]!.page]!.block],
-        generation: ({ taken, frames: of, pages: at }) =>
+        'one generation': ({ taken, frames: of, pages: at }) =>
           taken < 0 || of[taken]!.generation === at[of[taken]!.page]!.generation,
         drained: (s) => s.transfers.length === 0 || (s.phase !== 'judged' && s.phase !== 'left'),
         'one frame': (s) => {

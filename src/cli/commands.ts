@@ -15,6 +15,7 @@ import type { ProgramIo } from './io.ts';
 import { mkfs } from './mkfs.ts';
 import { COMMANDS } from './options.ts';
 import { paper } from './paper.ts';
+import { predict } from './predict.ts';
 import { worker } from './check/queue-worker.ts';
 import { reboot } from './reboot.ts';
 import { trace } from './trace.ts';
@@ -27,6 +28,7 @@ const RUN: Readonly<Record<string, (argv: readonly string[], io: ProgramIo) => n
   reboot,
   'vmm-reboot': vmmReboot,
   web,
+  predict,
   paper,
   mkfs,
   inspect,

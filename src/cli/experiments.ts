@@ -3,6 +3,8 @@
 import type { RebootOptions } from '../experiment/guest/options.ts';
 import { REBOOT_RUNS, type RebootOutcome } from '../experiment/guest/reboot.ts';
 import type { Runs } from '../experiment/guest/runs.ts';
+import { PREDICT_RUNS, type PredictOutcome } from '../experiment/predict/experiment.ts';
+import type { PredictOptions } from '../experiment/predict/options.ts';
 import { PAPER_RUNS, type PaperBatch, type PaperPart } from '../experiment/paper/runs.ts';
 import { VMM_RUNS, type VmmExperimentOutcome } from '../experiment/vmm/experiment.ts';
 import type { VmmExperimentOptions } from '../experiment/vmm/options.ts';
@@ -17,6 +19,7 @@ export interface OptionsOf {
   readonly reboot: RebootOptions;
   readonly 'vmm-reboot': VmmExperimentOptions;
   readonly web: WebOptions;
+  readonly predict: PredictOptions;
   readonly paper: PaperBatch;
   readonly check: CheckJob;
   readonly 'check-count': CheckJob;
@@ -26,6 +29,7 @@ export interface OutcomeOf {
   readonly reboot: RebootOutcome;
   readonly 'vmm-reboot': VmmExperimentOutcome;
   readonly web: WebOutcome;
+  readonly predict: PredictOutcome;
   readonly paper: readonly PaperPart[];
   readonly check: readonly PartResult[];
   readonly 'check-count': number;
@@ -40,6 +44,7 @@ export const experimentsOf = (checks: readonly CheckEntry[], programs: readonly 
   reboot: REBOOT_RUNS,
   'vmm-reboot': VMM_RUNS,
   web: WEB_RUNS,
+  predict: PREDICT_RUNS,
   paper: PAPER_RUNS,
   check: checkRuns(checks, programs[0]),
   'check-count': countRuns(checks, programs),

@@ -6,6 +6,7 @@
 import type { ProgressListener } from '../experiment/guest/progress.ts';
 import type { PaperBatch, PaperPart } from '../experiment/paper/runs.ts';
 import type { runVmmReboot } from '../experiment/vmm/experiment.ts';
+import type { runPredict } from '../experiment/predict/experiment.ts';
 import type { runWeb } from '../experiment/web/experiment.ts';
 import type { RebootOutcome } from '../experiment/guest/reboot.ts';
 import type { RebootOptions } from '../experiment/guest/options.ts';
@@ -17,6 +18,7 @@ export interface ProgramIo extends CheckIo {
   readonly runReboot: (options: RebootOptions, onProgress?: ProgressListener) => RebootOutcome;
   readonly runVmmReboot: typeof runVmmReboot;
   readonly runWeb: typeof runWeb;
+  readonly runPredict: typeof runPredict;
   /** Does the runs of a batch, one after the other. */
   readonly runPaperBatch: (batch: PaperBatch, onProgress: ProgressListener) => readonly PaperPart[];
   /** Does the runs of an experiment on several threads; none when not given. */

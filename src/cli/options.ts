@@ -11,6 +11,7 @@ import { DOMAIN0_CACHE_MIN } from '../domain0/cached-file.ts';
 import { BACKENDS } from '../experiment/host/backend.ts';
 import { DISKS, PROFILES } from '../experiment/host/profiles.ts';
 import { STRATEGIES } from '../experiment/host/strategies.ts';
+import { STRATEGIES_OF_TRACES, type Pace, type RebootAt } from '../experiment/predict/options.ts';
 import { SAMPLES } from '../experiment/paper/options.ts';
 import { guestMemoryMax, MEMORY_MAX } from '../experiment/host/host.ts';
 import { VMM_STRATEGIES } from '../experiment/host/strategies.ts';
@@ -37,7 +38,7 @@ import {
   several,
 } from './kit/option-kinds.ts';
 import { WORKER } from './check/queue-options.ts';
-import { CAPTURE, TRACE_COMMANDS } from './trace-options.ts';
+import { READING, CAPTURE, TRACE_COMMANDS } from './trace-options.ts';
 import { ARCH, HELP, JOBS_MAX, JSON_OUT, SEED } from './kit/shared-options.ts';
 import {
   MEMORY_MIN,
@@ -47,6 +48,8 @@ import {
   parseMadeFiles,
   parseMemory,
   parsePercent,
+  parseRate,
+  parseRebootAt,
   parseSettings,
   parseSize,
   sizeText,
@@ -359,6 +362,63 @@ export const WEB = {
   },
 } as const satisfies CommandSpec;
 
+export const PREDICT = {
+  name: 'predict',
+  positionals: [{ name: 'TRACE' }],
+  summary:
+    'replay a trace of a program or a disk in a guest, reboot it in the middle, go on; print how long it is slow then, and what a warm cache saves',
+  options: {
+    memory: memory('guest memory', 'What the traced machine had, of which programs themselves use some'),
+    'reboot-at': {
+      value: 'TIME|FRACTION',
+      help: 'when the guest is rebooted: a time of the trace, such as 30s or 5m, or a share of its operations',
+      parse: parseRebootAt,
+      otherwise: { value: { fraction: 0.5 }, text: '0.5' },
+    } satisfies Option<RebootAt>,
+    ...READING,
+    rate: {
+      value: 'RATE',
+      help: 'when operations are asked: asfast, recorded, or xN for N times as fast as recorded',
+      choices: {
+        asfast: 'each thread asks as soon as its operation before has ended',
+        recorded: 'no operation before its time; those that were due while the guest was down are late',
+      },
+      more: '`x10` asks ten times as fast as recorded, `x0.5` half as fast',
+      parse: parseRate,
+      otherwise: { value: undefined, words: 'recorded where the trace tells times, else asfast' },
+    } satisfies Option<{ readonly pace: Pace; readonly speed: number } | undefined>,
+    files: {
+      ...path('DIR|LIST', 'sizes of the files of the trace: a directory that has them, or a list `ino,bytes,path`'),
+      more: 'Without it, a file is as long at the start as its last byte that the trace reads before it writes it',
+    },
+    disk: DISK,
+    profile: PROFILE,
+    set: SET,
+    arch: ARCH_OF_PROFILE,
+    strategy: {
+      ...strategyOfGuest(
+        'conventional, the files that were read before are read ahead after boot',
+        STRATEGIES_OF_TRACES.join(', '),
+      ),
+      more: 'Those of Rio are for a guest that crashes, which no prediction has',
+    },
+    backend: BACKEND,
+    'domain0-cache': DOMAIN0_CACHE,
+    'prefetch-rate': {
+      value: 'SIZE',
+      help: 'prefetch reads at most this much a second',
+      parse: parseSize,
+      otherwise: { value: undefined, words: 'no limit' },
+    },
+    seed: SEED,
+    'bare-boot': BARE_BOOT,
+    jobs: JOBS,
+    json: JSON_OUT('predict-schema.md'),
+    report: REPORT,
+    help: HELP,
+  },
+} as const satisfies CommandSpec;
+
 export const PAPER = {
   name: 'paper',
   positionals: [],
@@ -446,6 +506,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   REBOOT,
   VMM_REBOOT,
   WEB,
+  PREDICT,
   PAPER,
   MKFS,
   INSPECT,

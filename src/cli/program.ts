@@ -10,6 +10,7 @@ import { runReboot } from '../experiment/guest/reboot.ts';
 import { PAPER_RUNS } from '../experiment/paper/runs.ts';
 import { runInOrder } from '../experiment/guest/runs.ts';
 import { runVmmReboot } from '../experiment/vmm/experiment.ts';
+import { runPredict } from '../experiment/predict/experiment.ts';
 import { runWeb } from '../experiment/web/experiment.ts';
 import type { CheckEntry } from './check/entry.ts';
 import { runProtocol, type ProtocolInput } from './check/protocol-thread.ts';
@@ -68,6 +69,7 @@ function runProgram(entry: URL, checks: readonly CheckEntry[]): void {
     runReboot,
     runVmmReboot,
     runWeb,
+    runPredict,
     runPaperBatch: (batch, onProgress) => runInOrder(PAPER_RUNS, batch, onProgress),
     checks,
     onThreads: threadsOf(entry, experimentsOf(checks)),

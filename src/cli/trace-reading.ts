@@ -16,7 +16,11 @@ export function later(io: Io, work: () => Promise<number>): number {
   return io.onEventLoop(work);
 }
 
-type ReadingOptions = Pick<ValuesOf<typeof READING>, keyof typeof READING> & Pick<TraceFileOptions, 'hasEnough'>;
+type ReadingOptions = Pick<ValuesOf<typeof READING>, keyof typeof READING> &
+  Pick<TraceFileOptions, 'hasEnough'> & {
+    /** Files by inode, instead of those of the list beside the trace. */
+    readonly listed?: TraceFileOptions['files'];
+  };
 
 /** Reads the trace that an argument names, and tells how far it has come. */
 export async function readFrom(
@@ -29,7 +33,7 @@ export async function readFrom(
   if (name !== '-' && kindOf(path) === 'directory') throw new UserError(`TRACE: ${path} is a directory`);
   if (name !== '-') checkOutputs([{ name: 'TRACE', path }], [], io.hostStreams);
   const line = new ProgressLine(io.stderr, () => performance.now());
-  const { format, device, hasEnough } = options;
+  const { format, device, hasEnough, listed } = options;
   // The length of a pipe is not known.
   const onProgress = (done: number, total: number): void => {
     if (total > 0) line.update({ phase: 'reading the trace', done, total });
@@ -40,6 +44,7 @@ export async function readFrom(
       {
         ...{ format, device, partitionOffset: options['partition-offset'], stdin: io.stdin, onProgress },
         ...(hasEnough === undefined ? {} : { hasEnough }),
+        ...(listed === undefined ? {} : { files: listed }),
       },
       sink,
     );

@@ -90,6 +90,22 @@ export const KNOWN: Readonly<Record<string, Known>> = {
     },
     samples: ['windows'],
   },
+  'stillwarm/predict@1': {
+    inputs: [
+      ...COMMON,
+      ...['memory', 'backend', 'domain0Cache', 'format', 'operations', 'byKind', 'leftOut', 'threads', 'files'],
+      ...['distinctPages', 'bytesRead', 'bytesWritten', 'hasTimes', 'spanNs', 'pace', 'speed', 'rebootAt'],
+      ...['prefetchRate', 'fitted'],
+    ],
+    things: {
+      set: { by: ['constant'] },
+      strategies: { by: ['name'], isSection: true },
+      parts: { by: ['name'] },
+      topFiles: { by: ['file'] },
+      misses: { by: ['strategy'] },
+    },
+    samples: ['windows'],
+  },
   'stillwarm/paper@1': {
     inputs: [...COMMON, 'fitted'],
     things: {

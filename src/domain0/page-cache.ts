@@ -280,7 +280,7 @@ export class Domain0PageCache {
   /** Indices of the pages that became dirty first, ascending. */
   #dirtyFirst({ space }: CachedFile, limit: number): number[] {
     const indices: number[] = [];
-    for (const pfn of space.dirtyPages) {
+    for (const pfn of space.dirtyPages ?? []) {
       if (indices.length >= limit) break;
       indices.push(this.#mm.map.indexOf(pfn));
     }

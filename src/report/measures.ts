@@ -21,7 +21,7 @@ export interface Section {
 type ReasonName = keyof StrategyResult['pages']['refused'];
 
 /** Why a page was refused, for readers who do not know the hypercall's codes. */
-const REASON_TEXTS: Readonly<Record<ReasonName, string>> = {
+export const REASON_TEXTS: Readonly<Record<ReasonName, string>> = {
   ok: 'not refused',
   absent: 'never kept',
   dirty: 'not vouched for',

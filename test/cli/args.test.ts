@@ -183,6 +183,12 @@ describe('a number that an option does not take', () => {
       'web --limit',
       'web --partition',
       'web --jobs',
+      'predict --memory',
+      'predict --partition-offset',
+      'predict --domain0-cache',
+      'predict --prefetch-rate',
+      'predict --seed',
+      'predict --jobs',
       'paper --seed',
       'paper --samples',
       'paper --jobs',
@@ -222,6 +228,7 @@ describe('a number that an option does not take', () => {
             runReboot: never,
             runVmmReboot: never,
             runWeb: never,
+            runPredict: never,
             runPaperBatch: never,
           });
           expect(main([...command.split(' '), ...argv, ...positionals], io)).toBe(2);

@@ -29,11 +29,11 @@ describe('the program', () => {
   it.each([
     [
       [],
-      /^stillwarm: a command is missing: reboot, vmm-reboot, web, paper, mkfs, inspect, check, worker, diff \(see stillwarm --help\)\n$/,
+      /^stillwarm: a command is missing: reboot, vmm-reboot, web, predict, paper, mkfs, inspect, check, worker, diff, trace, capture \(see stillwarm --help\)\n$/,
     ],
     [
       ['rebot'],
-      /^stillwarm: unknown command rebot; there are reboot, vmm-reboot, web, paper, mkfs, inspect, check, worker, diff \(see stillwarm --help\)\n$/,
+      /^stillwarm: unknown command rebot; there are reboot, vmm-reboot, web, predict, paper, mkfs, inspect, check, worker, diff, trace, capture \(see stillwarm --help\)\n$/,
     ],
     [['--json', 'reboot'], /^stillwarm: the command comes first, before --json: reboot, [^\n]*\n$/],
     [['toString'], /^stillwarm: unknown command toString; /],

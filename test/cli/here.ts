@@ -6,6 +6,7 @@ import { experimentsOf } from '../../src/cli/experiments.ts';
 import { threadsOf } from '../../src/cli/kit/threads.ts';
 import { runReboot } from '../../src/experiment/guest/reboot.ts';
 import { runVmmReboot } from '../../src/experiment/vmm/experiment.ts';
+import { runPredict } from '../../src/experiment/predict/experiment.ts';
 import { runWeb } from '../../src/experiment/web/experiment.ts';
 import { captureIo } from './capture.ts';
 import type { Printed } from './check/lab.ts';
@@ -23,7 +24,7 @@ export async function runHere(
   const entry = pathToFileURL(program);
   let ended: Promise<number> | undefined;
   const io = captureIo(cwd, {
-    ...{ runReboot, runVmmReboot, runWeb, checks, entry },
+    ...{ runReboot, runVmmReboot, runWeb, runPredict, checks, entry },
     onThreads: threadsOf(entry, experimentsOf(checks)),
     onEventLoop: (work) => {
       ended = work().catch((error: unknown) => statusOf(error, io.stderr));

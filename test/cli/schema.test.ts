@@ -20,11 +20,13 @@ import { DiffResult } from '../../src/diff/result.ts';
 import { VERDICT_NAMES } from '../../src/lab/faults/table.ts';
 import { RebootResult } from '../../src/experiment/guest/result.ts';
 import { VmmExperimentResult } from '../../src/experiment/vmm/result.ts';
+import { PredictResult } from '../../src/experiment/predict/result.ts';
 import { WebResult } from '../../src/experiment/web/result.ts';
 import { PaperResult } from '../../src/experiment/paper/result.ts';
 import { bootMachine, cacheBlocks, restartGuest, startGuest } from '../support/machine.ts';
 import { property } from '../support/property.ts';
 import { madeUpPaper } from '../report/paper-sample.ts';
+import { samplePredictResult } from '../report/predict-sample.ts';
 import { sampleResult } from '../report/sample.ts';
 import { sampleVmmResult } from '../report/vmm-sample.ts';
 import { sampleWebResult } from '../report/web-sample.ts';
@@ -55,6 +57,7 @@ const RESULTS = [
   ['reboot', RebootResult, () => plain(sampleResult())],
   ['vmm-reboot', VmmExperimentResult, () => plain(sampleVmmResult())],
   ['web', WebResult, () => plain(sampleWebResult())],
+  ['predict', PredictResult, () => plain(samplePredictResult())],
   ['inspect', InspectResult, () => plain(findings(inspected))],
   ['check', CheckResult, () => plain(sampleCheckResult())],
   ['check-protocol', ProtocolResult, () => plain(sampleProtocolResult())],

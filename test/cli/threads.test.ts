@@ -16,6 +16,7 @@ beforeAll(() => {
   cli = new BuiltCli();
   dir = mkdtempSync(join(tmpdir(), 'stillwarm-threads-'));
   mkdirSync(join(dir, 'files'));
+  writeFileSync(join(dir, 'trace.csv'), readFileSync(TRACE));
   for (let i = 1; i <= 6; i++) writeFileSync(join(dir, `files/${i}`), Buffer.alloc(9_000 * i, `${i}`));
 });
 afterAll(() => {
@@ -27,6 +28,9 @@ const COMMON = '--memory 16MiB --seed 3 --bare-boot files';
 const REBOOT = `reboot --strategy cold,warm-cache ${COMMON}`;
 const VMM = `vmm-reboot --single --disk instant --profile server-2026 --strategy warm-vm,warm-cache ${COMMON}`;
 const WEB = `web --disk instant --before 1 --after 1 --rate 5 --strategy cold,warm-cache ${COMMON}`;
+
+const TRACE = new URL('../../data/traces/cloudphysics.csv', import.meta.url);
+const PREDICT = `predict trace.csv --disk instant --strategy cold,warm-cache --memory 16MiB --seed 3 --bare-boot`;
 
 interface Outcome {
   readonly out: string;
@@ -58,6 +62,7 @@ it.each([
   [`${REBOOT} --crash --workload log`, 2],
   [VMM, 2],
   [WEB, 2],
+  [PREDICT, 2],
 ])('the JSON and the page of %s are the same on one thread and on %i', async (line, jobs) => {
   const [several, one] = await outcomesOf(line, jobs, 1);
   expect([...one!.files.keys()]).toEqual(['index.html']);

@@ -9,12 +9,14 @@ import { readResult, type ReadResult } from '../../src/diff/index.ts';
 import { PaperResult } from '../../src/experiment/paper/result.ts';
 import { RebootResult } from '../../src/experiment/guest/result.ts';
 import { VmmExperimentResult } from '../../src/experiment/vmm/result.ts';
+import { PredictResult } from '../../src/experiment/predict/result.ts';
 import { WebResult } from '../../src/experiment/web/result.ts';
 import { inspectMemory } from '../../src/xen/inspect.ts';
 import { sampleProtocolResult } from '../cli/check/protocol-sample.ts';
 import { sampleCheckResult } from '../cli/check/sample.ts';
 import { sampleTraceResult } from '../cli/trace-sample.ts';
 import { madeUpPaper } from '../report/paper-sample.ts';
+import { samplePredictResult } from '../report/predict-sample.ts';
 import { sampleResult } from '../report/sample.ts';
 import { sampleVmmResult } from '../report/vmm-sample.ts';
 import { sampleWebResult } from '../report/web-sample.ts';
@@ -40,6 +42,7 @@ export const RESULTS = [
   ['reboot', RebootResult, plain(sampleResult())],
   ['vmm-reboot', VmmExperimentResult, plain(sampleVmmResult())],
   ['web', WebResult, plain(sampleWebResult())],
+  ['predict', PredictResult, plain(samplePredictResult())],
   ['paper', PaperResult, plain(madeUpPaper({ study: true }).result)],
   ['check', CheckResult, plain(sampleCheckResult())],
   ['check-protocol', ProtocolResult, plain(sampleProtocolResult())],
@@ -69,6 +72,9 @@ const NAMES: Readonly<Record<string, (thing: Readonly<Record<string, string>>) =
   protocols: (thing) => thing['protocol'],
   searches: (thing) => nameOfScalar(thing['fault']!),
   steps: (thing) => `${thing['number']}`,
+  parts: (thing) => nameOfScalar(thing['name']!),
+  topFiles: (thing) => `${thing['file']}`,
+  misses: (thing) => thing['strategy'],
   problems: (thing) => `${thing['line']}`,
   leftOut: (thing) => thing['what'],
   largest: (thing) => `${thing['number']}`,
@@ -95,6 +101,9 @@ const KEYS: Readonly<Record<string, readonly string[]>> = {
   protocols: ['protocol'],
   searches: ['fault'],
   steps: ['number'],
+  parts: ['name'],
+  topFiles: ['file'],
+  misses: ['strategy'],
   problems: ['line'],
   leftOut: ['what'],
   largest: ['number'],

@@ -122,7 +122,7 @@ describe('the protocol', () => {
 
   it.each([
     ['drain', 'drained', 2],
-    ['generation', 'generation', 9],
+    ['generation', 'one generation', 9],
     ['duplicates', 'one frame', 10],
   ] as const)('the fault `%s` breaks the law `%s` in %i steps', (fault, law, steps) => {
     const { broken, counterexample } = search(warmCache(), { faults: [fault] });

@@ -3,8 +3,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { InspectResult } from '../../src/cli/inspect-result.ts';
 import { TraceResult } from '../../src/cli/trace-result.ts';
+import { InspectResult } from '../../src/cli/inspect-result.ts';
 import { DiffResult } from '../../src/diff/result.ts';
 import { TABLE_VERSION } from '../../src/doors/table/table-bytes.ts';
 import { CHECK_FILE_SCHEMA } from '../../src/cli/check/file.ts';
@@ -14,6 +14,7 @@ import { RebootResult } from '../../src/experiment/guest/result.ts';
 import { RANGES_SCHEMA } from '../../src/experiment/paper/paper.ts';
 import { PaperResult } from '../../src/experiment/paper/result.ts';
 import { VmmExperimentResult } from '../../src/experiment/vmm/result.ts';
+import { PredictResult } from '../../src/experiment/predict/result.ts';
 import { WebResult } from '../../src/experiment/web/result.ts';
 import { START_INFO_VERSION } from '../../src/xen/public/index.ts';
 import {
@@ -73,6 +74,7 @@ describe('the doors', () => {
       schema(RebootResult),
       schema(VmmExperimentResult),
       schema(WebResult),
+      schema(PredictResult),
       schema(PaperResult),
       ['`stillwarm/paper-ranges` (`paper --ranges`)', RANGES_SCHEMA.split('@')[1]!],
       schema(CheckResult),

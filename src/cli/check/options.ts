@@ -256,7 +256,7 @@ export const CHECK_PROTOCOL = {
     patience: {
       value: 'TIME',
       help: `how long one state may take, ${TIME}`,
-      more: 'Then its thread is ended, and the function that does not return is named. The import of FILE may take 20s at least',
+      more: 'Then its thread is ended, and the function that does not return is named. The import of FILE may take as long',
       parse: parseTime,
       otherwise: { value: 60_000, text: '60s' },
     } satisfies Option<number>,

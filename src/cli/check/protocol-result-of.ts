@@ -21,10 +21,17 @@ export function protocolResult(checked: readonly Checked[]): ProtocolResult {
       ...{ file, protocol, what },
       laws: rows[0]?.row.outcome.laws ?? [],
       searches: rows.map(({ row: { fault, breaks, within, verdict, why, outcome } }) => {
-        const { states, transitions, depth, broken, isShortest, coverage, unreached, reached } = outcome;
+        const { states, transitions, depth, broken, isShortest, coverage, unreached, idle, unmet, reached } = outcome;
         return {
           ...{ fault, breaks, within, verdict, why, states, transitions, depth, broken, isShortest },
-          ...{ searchedDepth: coverage.depth, frontier: coverage.frontier, grew: coverage.grew, unreached },
+          ...{
+            searchedDepth: coverage.depth,
+            frontier: coverage.frontier,
+            grew: coverage.grew,
+            unreached,
+            idle,
+            unmet,
+          },
           reached: Object.entries(reached).map(([name, times]) => ({ name, times })),
           history: historyOf(outcome.counterexample),
         };

@@ -54,6 +54,8 @@ const Searched = kind('search', 'A search of all states, without faults or with 
   frontier: count('States that were found, but whose steps were not all taken.'),
   grew: list('Parts of the state that still grew at the bound.', Type.String()),
   unreached: list('Steps and events that were never taken.', Type.String()),
+  idle: list('Steps and events that were taken, and have changed nothing in any state.', Type.String()),
+  unmet: list('Laws of `sometimes` that no state has met, and `done` where no state may be the end.', Type.String()),
   reached: many('In the order of the protocol.', Reached),
   history: oneOrNull('The counterexample.', Told),
 });

@@ -5,42 +5,41 @@ import type { History, Outcome, Plain } from '../../lab/protocol/api.ts';
 import { renderTable } from '../kit/table.ts';
 import type { Checked } from './protocol-result-of.ts';
 
+/** Most characters of a line of the column of laws. */
+const BREAKS_WIDTH = 22;
+/** Most characters of a line about a bound. */
+const WIDTH = 100;
+
 /**
  * The text, ended by a newline: a table, then what is wrong and the histories.
  * @param isTold whether histories are told that are as they should be, too
  */
 export function renderProtocols(checked: readonly Checked[], isTold: boolean): string {
-  const head = ['protocol', 'fault', 'states', 'steps taken', 'depth', 'laws', 'breaks', 'shortest', 'time', 'verdict'];
+  const head = ['protocol, fault', 'states', 'laws', 'breaks', 'shortest', 'time', 'verdict'];
   const rows = checked.flatMap(({ protocol, rows }) =>
-    rows.map(({ row: { fault, outcome, verdict }, ms }, n) => {
-      const { states, transitions, depth, laws, broken, counterexample } = outcome;
+    rows.flatMap(({ row: { fault, outcome, verdict }, ms }) => {
+      const { states, laws, broken, counterexample } = outcome;
       const length = counterexample === undefined ? '' : String(counterexample.steps.length);
       const time = `${(ms / 1000).toFixed(ms < 1000 ? 2 : 1)} s`;
+      const [breaks, ...more] = wrapped(broken.join(', '), BREAKS_WIDTH);
+      const name = fault === '' ? protocol : `  ${fault}`;
+      const told = verdict === 'as it should be' ? 'right' : verdict;
       return [
-        n === 0 ? protocol : '',
-        fault,
-        states,
-        transitions,
-        depth,
-        laws.length,
-        broken.join(', '),
-        length,
-        time,
-        verdict,
+        [name, states, laws.length, breaks!, length, time, told],
+        ...more.map((line) => ['', '', '', line, '', '', '']),
       ];
     }),
   );
   const notes = checked.flatMap(({ protocol, rows }) =>
     rows.flatMap(({ row: { fault, outcome, verdict, why } }) => {
       const name = fault === '' ? protocol : `${protocol} with ${fault}`;
-      const { broken, counterexample, unreached } = outcome;
+      const { broken, counterexample } = outcome;
       const isShown = counterexample !== undefined && (isTold || verdict === 'wrong');
+      const isAsked = fault === '' ? verdict !== 'wrong' : broken.length === 0 && verdict === 'wrong';
       return [
         ...(verdict === 'wrong' ? [`${name}: ${why}`] : []),
-        ...(outcome.coverage.bound === undefined ? [] : [`${name}: ${coverageOf(outcome)}`]),
-        ...((fault === '' ? verdict !== 'wrong' : broken.length === 0 && verdict === 'wrong') && unreached.length > 0
-          ? [`${name}: never taken: ${listOf(unreached)}`]
-          : []),
+        ...(outcome.coverage.bound === undefined ? [] : coverageOf(name, outcome)),
+        ...(isAsked ? missingOf(outcome).map((line) => `${name}: ${line}`) : []),
         ...(isShown ? ['', ...historyLines(counterexample), ''] : []),
       ];
     }),
@@ -48,16 +47,40 @@ export function renderProtocols(checked: readonly Checked[], isTold: boolean): s
   return `${[renderTable(head, rows), ...notes].join('\n').trimEnd()}\n`;
 }
 
+/** What a search has not met, by which a protocol may be another than it seems. */
+function missingOf({ unreached, idle, unmet }: Outcome): string[] {
+  const laws = unmet.filter((name) => name !== 'done');
+  return [
+    ...(unreached.length > 0 ? [`never taken: ${listOf(unreached)}`] : []),
+    ...(idle.length > 0 ? [`taken, and never changes anything: ${listOf(idle)}`] : []),
+    ...(laws.length > 0 ? [`never met: ${listOf(laws)}`] : []),
+    ...(unmet.includes('done') ? ['done never held: no state without a step may be the end'] : []),
+  ];
+}
+
+/** Lines of so many characters at most, broken between words. */
+function wrapped(text: string, width: number): string[] {
+  const lines = [''];
+  for (const word of text.split(' ')) {
+    const line = lines.at(-1)!;
+    if (line === '' || line.length + 1 + word.length <= width)
+      lines[lines.length - 1] = line === '' ? word : `${line} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}
+
 /** Names in a list: one that has a comma is quoted. */
 const listOf = (names: readonly string[]): string =>
   names.map((name) => (name.includes(',') ? JSON.stringify(name) : name)).join(', ');
 
 /** What a search has covered that has reached a bound. */
-function coverageOf({ states, coverage: { depth, frontier, bound, grew } }: Outcome): string {
+function coverageOf(name: string, { states, coverage: { depth, frontier, bound, grew } }: Outcome): string[] {
   const limit = bound === 'states' ? 'the greatest number of states' : 'the greatest depth';
   const covered = `all laws were asked in ${counted(states, 'state')}, of which all that ${counted(depth, 'step')} reach`;
   const left = `the steps of ${grouped(frontier)} were not taken`;
-  return [`${limit} was reached: ${covered}; ${left}`, ...grew.map((line) => `  ${line}`)].join('\n');
+  const [first, ...more] = wrapped(`${name}: ${limit} was reached: ${covered}; ${left}`, WIDTH);
+  return [first!, ...[...more, ...grew].map((line) => `  ${line}`)];
 }
 
 /** A history: each step with what it has changed. */

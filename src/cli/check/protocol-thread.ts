@@ -5,7 +5,8 @@ import type { AnyProtocol } from '../../lab/protocol/api.ts';
 import { rowOf, rowsOf, type Row } from '../../lab/protocol/check.ts';
 import { watchedSearch } from '../../lab/protocol/search.ts';
 import { plain, revive, type PlainError } from '../kit/plain-error.ts';
-import { loadModule } from './workload.ts';
+import { relayHost } from './host-relays.ts';
+import { loadModule, registerHooks } from './workload.ts';
 
 /** Characters of an error of a user's that are told. */
 const LINE_MAX = 200;
@@ -27,6 +28,7 @@ export interface ProtocolInput {
 
 /** What the thread tells. */
 export type ProtocolMessage =
+  | { readonly kind: 'begun' }
   | { readonly kind: 'loaded'; readonly protocol: string; readonly what: string }
   | { readonly kind: 'functions'; readonly names: readonly string[] }
   | { readonly kind: 'row'; readonly row: Row; readonly ms: number }
@@ -35,10 +37,16 @@ export type ProtocolMessage =
 
 /** @param tell tells the thread of the program */
 export function runProtocol(input: ProtocolInput, tell: (message: ProtocolMessage) => void): void {
-  search(input, tell).then(
-    () => tell({ kind: 'done' }),
-    (error: unknown) => tell({ kind: 'failed', error: plain(error) }),
-  );
+  // What it takes to import TypeScript is no time of the protocol's.
+  registerHooks(/\.m?ts$/.test(input.path));
+  tell({ kind: 'begun' });
+  const putBack = relayHost();
+  search(input, tell)
+    .finally(putBack)
+    .then(
+      () => tell({ kind: 'done' }),
+      (error: unknown) => tell({ kind: 'failed', error: plain(error) }),
+    );
 }
 
 async function search(
@@ -72,6 +80,9 @@ async function imported(path: string, file: string, tell: (message: ProtocolMess
   // Nothing is left to be done in the thread, and the import still waits.
   const waits = (): void => tell({ kind: 'failed', error: plain(new InputError(`${file}: its import does not end`)) });
   process.once('beforeExit', waits);
+  // What node says of a file of another kind is said in the refusal.
+  const listeners = process.listeners('warning');
+  process.removeAllListeners('warning');
   try {
     const module = await loadModule(path, 0).catch((error: unknown) => {
       // The user knows the file as it was given.
@@ -91,6 +102,9 @@ async function imported(path: string, file: string, tell: (message: ProtocolMess
     return exported as AnyProtocol;
   } finally {
     process.off('beforeExit', waits);
+    // Warnings are told in a turn of their own.
+    await new Promise((end) => setImmediate(end));
+    for (const listener of listeners) process.on('warning', listener);
   }
 }
 

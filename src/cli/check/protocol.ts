@@ -25,8 +25,8 @@ const STEPS_MAX = 20;
 const PROGRAM_NAME = /\.([cm]?[jt]s|json)$/i;
 /** Between two looks at what a thread does, ms. */
 const LOOK_MS = 100;
-/** Least time that a thread has to begin, and to import the file, ms. */
-const IMPORT_MS = 20_000;
+/** Least time that a thread has to begin, ms. */
+const BEGIN_MS = 20_000;
 
 type Given = ValuesOf<typeof CHECK_PROTOCOL.options>;
 
@@ -105,7 +105,7 @@ async function checkOne(file: string, path: string, options: Given, entry: URL, 
   const worker = threadFor(entry, input);
   const rows: { row: Row; ms: number }[] = [];
   let functions: readonly string[] = [];
-  let isLoaded = false;
+  let [isBegun, isLoaded] = [false, false];
   const where = (): string => {
     if (!isLoaded) return 'its import';
     return functions.length === 0 ? 'build' : (functions[cells[1]! - 1] ?? 'alike: swap');
@@ -114,10 +114,10 @@ async function checkOne(file: string, path: string, options: Given, entry: URL, 
     await new Promise<void>((end, fail) => {
       let [last, quiet] = ['', 0];
       const timer = setInterval(() => {
-        const now = [isLoaded, functions.length, rows.length, ...cells].join(' ');
+        const now = [isBegun, isLoaded, functions.length, rows.length, ...cells].join(' ');
         quiet = now === last ? quiet + LOOK_MS : 0;
         last = now;
-        if (quiet < (isLoaded ? patience : Math.max(patience, IMPORT_MS))) return;
+        if (quiet < (isBegun ? patience : Math.max(patience, BEGIN_MS))) return;
         fail(new InputError(`${file}: ${where()}: it does not return (--patience is over)`));
       }, LOOK_MS);
       const stop = (error?: Error): void => {
@@ -127,7 +127,8 @@ async function checkOne(file: string, path: string, options: Given, entry: URL, 
       };
       // The user's module can post, too: what is no message of ours is refused.
       worker.on('message', (message: ProtocolMessage | null) => {
-        if (message?.kind === 'loaded') {
+        if (message?.kind === 'begun') isBegun = true;
+        else if (message?.kind === 'loaded') {
           isLoaded = true;
           checked.push({ file, protocol: message.protocol, what: message.what, rows });
         } else if (message?.kind === 'functions') functions = message.names;

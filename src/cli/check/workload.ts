@@ -25,8 +25,9 @@ const HOOKS = `
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 let stripper;
-export function initialize(data) {
+export async function initialize(data) {
   stripper = data.stripper;
+  if (data.isNeeded) await import(stripper);
 }
 export async function load(url, context, next) {
   if (!/^file:[^?]*\\.m?ts(\\?|$)/.test(url)) return next(url, context);
@@ -46,12 +47,16 @@ const stripper = (): string => import.meta.resolve('@swc/wasm-typescript');
 
 let isRegistered = false;
 
-function registerHooks(): void {
+/**
+ * Has node import TypeScript from now on.
+ * @param isNeeded whether what removes types is loaded at once
+ */
+export function registerHooks(isNeeded = false): void {
   if (isRegistered) return;
   isRegistered = true;
   register(`data:text/javascript,${encodeURIComponent(HOOKS)}`, {
     parentURL: import.meta.url,
-    data: { stripper: stripper() },
+    data: { stripper: stripper(), isNeeded },
   });
 }
 

@@ -154,12 +154,14 @@ class Pool {
     const resourceLimits = resourceLimitsOf(Math.max(...this.#bytes));
     for (let n = 0; n < jobs; n++) {
       const thread: Thread = {
-        worker: new Worker(new URL(entry), { workerData, resourceLimits }),
+        // What a user's program prints goes to standard error, as in `threadFor`.
+        worker: new Worker(new URL(entry), { workerData, resourceLimits, stdout: true }),
         run: undefined,
         isOpen: false,
         heardMs: Infinity,
       };
       this.#threads.push(thread);
+      thread.worker.stdout.on('data', (text: Uint8Array) => process.stderr.write(text));
       thread.worker.on('message', (message: WorkerMessage) => this.#heard(thread, message));
       // It is out of memory, or the host has refused it something: a failure of no run.
       thread.worker.on('error', (error) => this.#fail(-1, plain(error)));

@@ -78,7 +78,7 @@ export function threadsOf<All extends RunsByName>(entry: URL, experiments: All):
  */
 export function threadFor(entry: URL, input: { readonly role: string }): Worker {
   const worker = new Worker(entry, { workerData: input, stdout: true });
-  worker.stdout.pipe(process.stderr, { end: false });
+  worker.stdout.on('data', (text: Uint8Array) => process.stderr.write(text));
   return worker;
 }
 
@@ -89,8 +89,8 @@ export const threadsFor = (bytes: number): number =>
     Math.min(availableParallelism(), threadsThatFilesAllow(), Math.floor((freeMemory() * MEMORY_SHARE) / bytes)),
   );
 
-/** Bytes of the host, or of the container that it keeps this process in. */
-const freeMemory = (): number => Math.min(freemem(), process.constrainedMemory() || Infinity);
+/** Free bytes of the host, or of the container that it keeps this process in. */
+export const freeMemory = (): number => Math.min(freemem(), process.constrainedMemory() || Infinity);
 
 /** Threads, less that of the pool. Linux tells how many files may be open; others allow enough. */
 function threadsThatFilesAllow(): number {

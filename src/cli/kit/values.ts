@@ -30,6 +30,9 @@ export function parseList<T extends string>(option: string, text: string, allowe
   return list;
 }
 
+/** How much faster than recorded a trace is replayed at most. */
+const MOST_SPEED = 1e6;
+
 /** log2 of the units of a size. */
 const SIZE_UNITS: Readonly<Record<string, number>> = { '': 0, k: 10, m: 20, g: 30, t: 40 };
 
@@ -186,4 +189,32 @@ export function parseMoments(option: string, text: string): string {
 export function oneLine(text: string): string {
   const shown = text.length > 80 ? `${text.slice(0, 80)}…` : text;
   return /^[\x21-\x7e]+$/.test(shown) ? shown : printable(JSON.stringify(shown));
+}
+
+/** A time of a trace, such as 30s, or a share of its operations, such as 0.5. @throws UserError */
+export function parseRebootAt(
+  option: string,
+  text: string,
+): { readonly seconds: number } | { readonly fraction: number } {
+  const [, digits, unit] = /^(\d{1,12}(?:\.\d{1,12})?)(ms|s|m|h)?$/.exec(text) ?? [];
+  const value = Number(digits);
+  if (unit !== undefined && value > 0) return { seconds: (value * TIME_UNITS[unit]!) / 1000 };
+  if (unit === undefined && value > 0 && value < 1) return { fraction: value };
+  throw new UserError(
+    `${option}: ${oneLine(text)} is neither a time such as 30s, 5m or 1.5h, nor a share of more than 0 and less than 1`,
+  );
+}
+
+/** `asfast`, `recorded`, or `xN` for N times as fast as recorded. @throws UserError */
+export function parseRate(
+  option: string,
+  text: string,
+): { readonly pace: 'asfast' | 'recorded'; readonly speed: number } {
+  if (text === 'asfast' || text === 'recorded') return { pace: text, speed: 1 };
+  const [, digits] = /^x(\d{1,7}(?:\.\d{1,7})?)$/.exec(text) ?? [];
+  const speed = Number(digits);
+  if (speed > 0 && speed <= MOST_SPEED) return { pace: 'recorded', speed };
+  throw new UserError(
+    `${option}: ${oneLine(text)} is none of asfast, recorded, and xN for more than 0 to ${MOST_SPEED} times as fast`,
+  );
 }

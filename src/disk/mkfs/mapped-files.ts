@@ -22,7 +22,7 @@ interface Placed extends Extent {
 
 export class MappedFiles {
   readonly size: number;
-  /** By block; sorted when first read after something was placed. */
+  /** By block; sorted when first read after something was placed out of order. */
   readonly #placed: Placed[] = [];
   #isSorted = true;
 
@@ -33,8 +33,11 @@ export class MappedFiles {
 
   /** A file's blocks lie there. */
   place(extents: readonly Extent[], content: FileContent): void {
-    for (const { first, end, block } of extents) this.#placed.push({ first, end, block, content });
-    this.#isSorted = false;
+    for (const { first, end, block } of extents) {
+      // Most come in order.
+      if (block < (this.#placed.at(-1)?.block ?? 0)) this.#isSorted = false;
+      this.#placed.push({ first, end, block, content });
+    }
   }
 
   read(offset: number, dst: Uint8Array, dstOffset: number, length: number): void {

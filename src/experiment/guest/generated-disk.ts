@@ -17,14 +17,15 @@ import { RandomStream } from '../../sim/random.ts';
 import { diskSourceOf, type DiskSource } from './disk-source.ts';
 
 /** Bytes from which files are cut: two pages of different files rarely begin at one place. */
-const PATTERN_BYTES = 1 << 20;
+export const PATTERN_BYTES = 1 << 20;
 const PATTERN_SEED = 512;
 /** Odd, so that pages begin at all places of the pattern in turn. */
 const STRIDE = 4099;
 
 let pattern: Uint8Array | undefined;
 
-function patternBytes(): Uint8Array {
+/** The pattern, and a page more: a page can be cut from each of its first PATTERN_BYTES places. */
+export function patternBytes(): Uint8Array {
   if (pattern === undefined) {
     const random = new RandomStream(PATTERN_SEED);
     // Whole pages can be cut from any place of the first part.

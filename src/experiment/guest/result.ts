@@ -68,7 +68,7 @@ export const DOMAIN0 = oneOrNull("Domain 0's page cache; null where guests have 
 
 const RECENCY = ['told', 'untold', 'damaged'] as const satisfies readonly RecencyState[];
 
-const REFUSED = {
+export const REFUSED = {
   ok: count('Always 0: not refused.'),
   absent: count('No page of that name was kept.'),
   dirty: count('Named, but the hypervisor did not vouch for the contents.'),

@@ -248,7 +248,8 @@ export class OracleExt2 {
     checkRange('offset', offset, length, Number.MAX_SAFE_INTEGER);
     const map = this.#map(ino);
     const { runs } = map;
-    const bytes = actual.subarray(actualOffset, actualOffset + length);
+    /** Where in `actual` a byte of the file is. */
+    const shift = actualOffset - offset;
     const fileEnd = Math.max(offset, Math.min(offset + length, map.size));
     let position = offset;
     let run = runAfter(runs, Math.floor(offset / PAGE_SIZE));
@@ -258,17 +259,18 @@ export class OracleExt2 {
       let end: number;
       if (position < runStart) {
         end = Math.min(fileEnd, runStart);
-        difference = differenceFromZero(bytes, position - offset, end - offset);
+        difference = differenceFromZero(actual, position + shift, end + shift);
       } else {
         end = Math.min(fileEnd, (runs[run]! + runs[run + 2]!) * PAGE_SIZE);
         const onDisk = runs[run + 1]! * PAGE_SIZE + (position - runStart);
-        difference = this.#differenceFromImage(bytes, position - offset, end - offset, onDisk);
+        difference = this.#differenceFromImage(actual, position + shift, end + shift, onDisk);
         run += 3;
       }
-      if (difference >= 0) return difference;
+      if (difference >= 0) return difference - actualOffset;
       position = end;
     }
-    return differenceFromZero(bytes, fileEnd - offset, length);
+    const difference = differenceFromZero(actual, fileEnd + shift, actualOffset + length);
+    return difference < 0 ? difference : difference - actualOffset;
   }
 
   /** First position in bytes[from, to) that differs from the image at `imageOffset`, or -1. */
@@ -305,7 +307,7 @@ export class OracleExt2 {
   }
 
   #buildMap(ino: number): InodeMap {
-    const inode = this.#inodes.inode(ino).slice();
+    const inode = this.#inodes.inode(ino);
     const { type, size } = typeAndSizeOf(inode);
     const generation = u32At(inode, 100);
     // The block of attributes counts, and leaves a short text where it is.
@@ -315,9 +317,11 @@ export class OracleExt2 {
 
     const pages = Math.ceil(size / PAGE_SIZE);
     if (pages > 12 + POINTERS + POINTERS ** 2 + POINTERS ** 3) throw corrupt(`inode ${ino} has ${size} bytes`);
+    // The inode is valid until the first indirect block is read.
+    const [single, double, triple] = [u32At(inode, 88), u32At(inode, 92), u32At(inode, 96)];
     const { blocks } = this.#inodes.geometry;
     const runs: number[] = [];
-    const indirects = new Set<number>();
+    let indirects: Set<number> | undefined;
     let claimed = this.#claimed;
     const walk = (block: number, depth: number, firstPage: number): void => {
       if (block === 0 || firstPage >= pages) return;
@@ -333,6 +337,7 @@ export class OracleExt2 {
         else runs.push(firstPage, block, 1);
         return;
       }
+      indirects ??= new Set();
       if (indirects.has(block)) throw corrupt(`inode ${ino} has block ${block} twice as an indirect block`);
       indirects.add(block);
       const pointers = this.#inodes.read(block * PAGE_SIZE, PAGE_SIZE).slice();
@@ -340,14 +345,12 @@ export class OracleExt2 {
       const end = Math.min(POINTERS, Math.ceil((pages - firstPage) / span));
       for (let i = 0; i < end; i++) walk(u32At(pointers, i * 4), depth - 1, firstPage + i * span);
     };
-    let page = 0;
-    for (let i = 0; i < 15; i++) {
-      const depth = Math.max(0, i - 11);
-      walk(u32At(inode, 40 + i * 4), depth, page);
-      page += POINTERS ** depth;
-    }
+    for (let page = 0; page < 12; page++) walk(u32At(inode, 40 + page * 4), 0, page);
+    walk(single, 1, 12);
+    walk(double, 2, 12 + POINTERS);
+    walk(triple, 3, 12 + POINTERS + POINTERS ** 2);
     this.#claimed = claimed;
-    return { size, generation, runs: Uint32Array.from(runs) };
+    return { size, generation, runs: new Uint32Array(runs) };
   }
 
   /** The entries of a directory except '.' and '..', in their order. */

@@ -13,6 +13,8 @@
  * - The *area lost* is the rate before less the rate, integrated from the start of the reboot until
  *   90 %. It is a number of requests. What is answered in excess of the rate before makes it
  *   smaller. When 90 % is not reached, it ends with the measurement.
+ * - A command may choose shorter windows for a short run. Then the mean before is that of 30 of
+ *   them.
  * - The *loss* over a span from the return on is the share of the rate before that is missing in
  *   it.
  *
@@ -38,12 +40,25 @@ export interface Exchange {
   readonly isAnswered: boolean;
 }
 
-/** What was measured: all requests, and three instants, virtual ns. */
-export interface Measurement {
-  readonly exchanges: readonly Exchange[];
+/** Three instants of a measurement, virtual ns. */
+interface Instants {
   readonly beginNs: number;
   readonly rebootNs: number;
   readonly endNs: number;
+}
+
+/** What was measured: all requests, and three instants. */
+export interface Measurement extends Instants {
+  readonly exchanges: readonly Exchange[];
+}
+
+/** Requests as columns, for millions of them. The columns have one length. */
+export interface Requests {
+  readonly sentNs: Float64Array;
+  /** When the whole answer was there, or the client gave up; NaN: never. */
+  readonly endNs: Float64Array;
+  /** 1: there was an answer. */
+  readonly isAnswered: Uint8Array;
 }
 
 export interface Recovery {
@@ -67,15 +82,31 @@ export interface Recovery {
 
 export const isLate = ({ sentNs, endNs, isAnswered }: Exchange): boolean => isAnswered && endNs - sentNs > LATE_NS;
 
-export function recoveryOf({ exchanges, beginNs, rebootNs, endNs }: Measurement): Recovery {
-  const answers = Float64Array.from(exchanges.flatMap((each) => (each.isAnswered ? each.endNs : []))).sort();
-  const meanBegin = Math.max(beginNs, rebootNs - MEAN_NS);
+export const recoveryOf = ({ exchanges, ...instants }: Measurement): Recovery =>
+  recoveryOfRequests(
+    {
+      sentNs: Float64Array.from(exchanges, ({ sentNs }) => sentNs),
+      endNs: Float64Array.from(exchanges, ({ endNs }) => endNs),
+      isAnswered: Uint8Array.from(exchanges, ({ isAnswered }) => Number(isAnswered)),
+    },
+    instants,
+  );
+
+/** @param windowNs length of a window; the mean before the reboot is that of 30 of them */
+export function recoveryOfRequests(
+  requests: Requests,
+  { beginNs, rebootNs, endNs }: Instants,
+  windowNs: number = WINDOW_NS,
+): Recovery {
+  const answers = requests.endNs.filter((_, n) => requests.isAnswered[n] === 1).sort();
+  const meanBegin = meanBeginOf(beginNs, rebootNs, windowNs);
   const span = rebootNs - meanBegin;
   const rateBefore = span > 0 ? (between(answers, meanBegin, rebootNs) * 1e9) / span : 0;
   const { fromNs, toNs } = longestSilence(answers, beginNs, rebootNs, endNs);
-  const recovered = toNs === undefined ? undefined : recoveredAt(answers, toNs, endNs, rateBefore);
+  const hasRate = (from: number): boolean =>
+    (between(answers, from, from + windowNs) * 1e9) / windowNs >= RECOVERED_SHARE * rateBefore;
+  const recovered = toNs === undefined ? undefined : recoveredAt(toNs, endNs, windowNs, hasRate);
   const until = recovered ?? endNs;
-  const concerned = exchanges.filter((each) => each.sentNs < endNs && each.endNs >= rebootNs);
   const loss = (seconds: number): number | undefined => {
     const end = (toNs ?? Infinity) + seconds * 1e9;
     return end > endNs || rateBefore === 0 ? undefined : 1 - between(answers, toNs!, end) / (rateBefore * seconds);
@@ -85,8 +116,7 @@ export function recoveryOf({ exchanges, beginNs, rebootNs, endNs }: Measurement)
     downNs: (toNs ?? endNs) - fromNs,
     returnNs: toNs === undefined ? undefined : toNs - rebootNs,
     until90Ns: recovered === undefined ? undefined : recovered - rebootNs,
-    late: concerned.filter(isLate).length,
-    lost: concerned.filter(({ isAnswered }) => !isAnswered).length,
+    ...lateAndLost(requests, rebootNs, endNs),
     areaLost: (rateBefore * (until - rebootNs)) / 1e9 - between(answers, rebootNs, until),
     loss: { first20s: loss(20), first33s: loss(33) },
   };
@@ -131,13 +161,40 @@ export function longestSilence(answers: Float64Array, beginNs: number, rebootNs:
   return longest;
 }
 
-/** The end of the window with which the service has recovered. */
-function recoveredAt(answers: Float64Array, returnNs: number, endNs: number, rateBefore: number): number | undefined {
+/** Where the span before the reboot begins whose mean is compared with: 30 windows before it. */
+export const meanBeginOf = (beginNs: number, rebootNs: number, windowNs: number): number =>
+  Math.max(beginNs, rebootNs - (MEAN_NS / WINDOW_NS) * windowNs);
+
+/** Of the requests that were under way when the reboot began, and of all later ones. */
+function lateAndLost(
+  { sentNs, endNs, isAnswered }: Requests,
+  from: number,
+  to: number,
+): Pick<Recovery, 'late' | 'lost'> {
+  let late = 0;
+  let lost = 0;
+  for (let n = 0; n < sentNs.length; n++) {
+    if (!(sentNs[n]! < to) || endNs[n]! < from) continue;
+    if (isAnswered[n] !== 1) lost++;
+    else if (endNs[n]! - sentNs[n]! > LATE_NS) late++;
+  }
+  return { late, lost };
+}
+
+/**
+ * The end of the window with which the service has recovered.
+ * @param has whether the window that begins there has 90 % of what was before
+ */
+export function recoveredAt(
+  returnNs: number,
+  endNs: number,
+  windowNs: number,
+  has: (from: number) => boolean,
+): number | undefined {
   let inRow = 0;
-  for (let from = returnNs; from + WINDOW_NS <= endNs; from += WINDOW_NS) {
-    const rate = (between(answers, from, from + WINDOW_NS) * 1e9) / WINDOW_NS;
-    inRow = rate >= RECOVERED_SHARE * rateBefore ? inRow + 1 : 0;
-    if (inRow === RECOVERED_WINDOWS) return from + WINDOW_NS - (RECOVERED_WINDOWS - 1) * WINDOW_NS;
+  for (let from = returnNs; from + windowNs <= endNs; from += windowNs) {
+    inRow = has(from) ? inRow + 1 : 0;
+    if (inRow === RECOVERED_WINDOWS) return from + windowNs - (RECOVERED_WINDOWS - 1) * windowNs;
   }
   return undefined;
 }

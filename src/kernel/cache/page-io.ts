@@ -28,7 +28,7 @@ import { NO_PAGE, PG } from '../mm/mem-map.ts';
 import type { MemoryManagement } from '../mm/mm.ts';
 import type { AddressSpace } from '../mm/page-cache.ts';
 import { RA_MAX } from '../mm/readahead.ts';
-import { HOLE, lookUpBlock, type Mapping } from './mapping.ts';
+import { HOLE, lookUpBlock, NEEDS_METADATA, type Mapping } from './mapping.ts';
 import type { MemorySupply } from './memory-supply.ts';
 import type { PageLocks } from './page-locks.ts';
 
@@ -119,7 +119,8 @@ export class PageIo {
       const version = mapping.mapVersion;
       while (index < end && indices.length < RA_MAX) {
         if (cache.find(mapping.space, index) === NO_PAGE) {
-          const block = yield* lookUpBlock(mapping, index);
+          let block = mapping.blockNow(index);
+          if (block === NEEDS_METADATA) block = yield* lookUpBlock(mapping, index);
           this.#env.cpu.charge(this.#costs.getBlockNs);
           indices.push(index);
           blocks.push(block);
@@ -188,16 +189,16 @@ export class PageIo {
   /** Adds what was preserved; marks it, and what was cached meanwhile, to be skipped. */
   #claim(space: AddressSpace, indices: number[], blocks: number[]): void {
     const { cache } = this.#mm;
+    for (let i = 0; i < indices.length; i++) if (cache.find(space, indices[i]!) !== NO_PAGE) blocks[i] = SKIP;
+    if (this.#preserved.unclaimed === 0 || !space.named) return;
     const wantedIndices: number[] = [];
     const wantedBlocks: number[] = [];
     for (let i = 0; i < indices.length; i++) {
-      if (cache.find(space, indices[i]!) !== NO_PAGE) blocks[i] = SKIP;
-      else if (blocks[i] !== HOLE) {
-        wantedIndices.push(indices[i]!);
-        wantedBlocks.push(blocks[i]!);
-      }
+      if (blocks[i] === SKIP || blocks[i] === HOLE) continue;
+      wantedIndices.push(indices[i]!);
+      wantedBlocks.push(blocks[i]!);
     }
-    if (this.#preserved.unclaimed === 0 || !space.named || wantedIndices.length === 0) return;
+    if (wantedIndices.length === 0) return;
     const pages = new Int32Array(wantedIndices.length);
     this.#preserved.claim(space, wantedIndices, wantedBlocks, wantedIndices.length, pages);
     for (let i = 0, claim = 0; i < indices.length; i++) {

@@ -50,7 +50,9 @@ export class PageLocks {
     const space = cache.spaceOf(pfn);
     const index = cache.indexOf(pfn);
     this.#queue.unplug();
-    yield* this.#env.cpu.settle();
+    // Not `settle`: see hot-paths 6.
+    const wait = this.#env.cpu.book();
+    if (wait > 0) yield wait;
     if (cache.find(space, index) !== pfn || !map.has(pfn, PG.locked | PG.writeback)) return;
     let waiters = this.#waiters.get(pfn);
     if (waiters === undefined) {

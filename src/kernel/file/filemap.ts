@@ -300,7 +300,7 @@ export class FileMap {
   }
 
   *#makeReady(file: OpenFile, index: number): Process {
-    yield* this.#startReadahead(file);
+    if (file.readahead.hasBatch) yield* this.#startReadahead(file);
     if (this.#io.find(file.inode.space, index) !== undefined || index >= file.inode.pageCount) return;
     if (this.#mm.cache.find(file.inode.space, index) === NO_PAGE) file.readahead.noteMiss();
     try {

@@ -13,12 +13,13 @@
 import { ModelError } from '../../base/errno.ts';
 import { canonicalText, encodeText } from '../../base/text.ts';
 import { Ino } from '../../base/units.ts';
-import type { Process } from '../../sim/index.ts';
+import { NOTHING, type Process } from '../../sim/index.ts';
 import type { GuestEnvironment } from '../../xen/public/index.ts';
 import type { KernelCosts } from '../costs.ts';
 import { UNKNOWN, type DentryCache } from '../fs/dcache.ts';
 import type { FileSystem, Place } from '../fs/file-system.ts';
 import type { Inode, InodesInMemory } from '../fs/inode.ts';
+import { NO_PAGE } from '../mm/mem-map.ts';
 
 /** Symbolic links followed in one call at most. */
 const MAX_TOTAL_LINKS = 40;
@@ -93,10 +94,12 @@ export class PathWalker {
       while (texts.length > 0 && texts.at(-1)!.next === texts.at(-1)!.names.length) texts.pop();
       const text = texts.at(-1);
       if (text === undefined) break;
-      const next = yield* this.#step(at, text.names[text.next++]!);
-      const isLast = texts.every(({ names, next: done }) => done === names.length);
+      const name = text.names[text.next++]!;
+      const next = this.#stepNow(at, name) ?? (yield* this.#step(at, name));
+      const isLast = next.isSymlink && texts.every(({ names, next: done }) => done === names.length);
       if (!next.isSymlink || (isLast && !follow && !mustBeDirectory)) {
-        yield* at.release();
+        const released = at.release();
+        if (released !== NOTHING) yield* released;
         at = next;
         continue;
       }
@@ -106,7 +109,7 @@ export class PathWalker {
         throw new ModelError('ELOOP', `too many symbolic links in ${path}`);
       }
       links.total++;
-      const target = yield* this.#withReference(next, this.#fs.names.readlink(next), at);
+      const target = yield* this.#readLink(next, at);
       if (isLast && endsAsDirectory(target)) mustBeDirectory = true;
       if (target.startsWith('/')) {
         yield* at.release();
@@ -206,8 +209,11 @@ export class PathWalker {
   *lookupLocked(directory: Inode, name: string): Process<number> {
     const known = this.findDentry(directory, name);
     if (known !== undefined) return known;
-    if (encodeText(name).length > this.#fs.maxNameBytes) throw new ModelError('ENAMETOOLONG', name);
-    const object = yield* this.#dentries.allocate();
+    // A character has three bytes at most.
+    if (name.length * 3 > this.#fs.maxNameBytes && encodeText(name).length > this.#fs.maxNameBytes)
+      throw new ModelError('ENAMETOOLONG', name);
+    let object = this.#dentries.tryAllocate();
+    if (object === NO_PAGE) object = yield* this.#dentries.allocate();
     try {
       const ino = yield* this.#fs.directories.find(directory, name);
       this.#dentries.add(directory.ino, name, ino, object);
@@ -227,38 +233,49 @@ export class PathWalker {
     return ino === UNKNOWN ? undefined : ino;
   }
 
+  /** What `#step` would return without waiting; undefined when it would wait or throw. */
+  #stepNow(directory: Inode, name: string): Inode | undefined {
+    const known = directory.isDirectory ? this.#dentries.lookup(directory.ino, name) : UNKNOWN;
+    const inode = known > 0 ? this.#inodes.get(Ino(known)) : undefined;
+    if (inode !== undefined) this.#env.cpu.charge(this.#costs.pathComponentNs);
+    return inode;
+  }
+
   /** One component: gives back no reference of `directory`, except when it throws. */
   *#step(directory: Inode, name: string): Process<Inode> {
     this.#env.cpu.charge(this.#costs.pathComponentNs);
-    return yield* this.#withReference(undefined, this.#lookup(directory, name), directory);
-  }
-
-  *#lookup(directory: Inode, name: string): Process<Inode> {
-    if (!directory.isDirectory) throw new ModelError('ENOTDIR', `inode ${directory.ino} is not a directory`);
-    const known = this.findDentry(directory, name);
-    if (known === 0) throw noEntry(directory, name);
-    const cached = known === undefined ? undefined : this.#inodes.get(Ino(known));
-    if (cached !== undefined) return cached;
-    // Under i_sem until there is a reference: else the name may go meanwhile, and its number be
-    // another file's.
-    return yield* directory.sem.run(this.#read(directory, name));
-  }
-
-  *#read(directory: Inode, name: string): Process<Inode> {
-    const ino = yield* this.lookupLocked(directory, name);
-    if (ino === 0) throw noEntry(directory, name);
-    return this.#inodes.get(Ino(ino)) ?? (yield* this.#fs.iget(ino));
-  }
-
-  /** Runs `process`; gives back `held` when it ends and `onError` too when it throws. */
-  *#withReference<T>(held: Inode | undefined, process: Process<T>, onError: Inode): Process<T> {
+    const { sem } = directory;
     try {
-      return yield* process;
+      if (!directory.isDirectory) throw new ModelError('ENOTDIR', `inode ${directory.ino} is not a directory`);
+      const known = this.findDentry(directory, name);
+      if (known === 0) throw noEntry(directory, name);
+      const cached = known === undefined ? undefined : this.#inodes.get(Ino(known));
+      if (cached !== undefined) return cached;
+      // Under i_sem until there is a reference: else the name may go meanwhile, and its number be
+      // another file's.
+      if (!sem.tryAcquire()) yield* sem.acquire();
+      try {
+        const ino = yield* this.lookupLocked(directory, name);
+        if (ino === 0) throw noEntry(directory, name);
+        return this.#inodes.get(Ino(ino)) ?? (yield* this.#fs.iget(ino));
+      } finally {
+        sem.release();
+      }
     } catch (error) {
-      yield* onError.release();
+      yield* directory.release();
+      throw error;
+    }
+  }
+
+  /** The text of a symbolic link, which is given back; `directory` is, too, when this throws. */
+  *#readLink(link: Inode, directory: Inode): Process<string> {
+    try {
+      return yield* this.#fs.names.readlink(link);
+    } catch (error) {
+      yield* directory.release();
       throw error;
     } finally {
-      if (held !== undefined) yield* held.release();
+      yield* link.release();
     }
   }
 }

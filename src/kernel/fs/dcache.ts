@@ -7,41 +7,47 @@
  * no reference to its inode, so that either may go first.
  */
 
-import { LRUCache } from 'lru-cache';
 import type { Pfn } from '../../base/units.ts';
 import type { Process } from '../../sim/index.ts';
 import { NO_PAGE } from '../mm/mem-map.ts';
 import type { SlabCache } from '../cache/slab.ts';
-import { UNBOUNDED, type Shrinker } from '../mm/vmscan.ts';
+import type { Shrinker } from '../mm/vmscan.ts';
+import { UseOrder, type Used } from './use-order.ts';
 
-interface Dentry {
+interface Dentry extends Used<Dentry> {
+  readonly parent: number;
+  readonly name: string;
   ino: number;
   /** DCACHE_REFERENCED. */
   isReferenced: boolean;
   readonly object: Pfn;
 }
 
+type Names = Map<string, Dentry>;
+
 /** No dentry: the directory must be asked. */
 export const UNKNOWN = -1;
 
 export class DentryCache implements Shrinker {
   readonly #slab: SlabCache;
-  readonly #dentries = new LRUCache<string, Dentry>({ maxSize: UNBOUNDED, sizeCalculation: () => 1 });
-  /** The key that was made last: one operation asks for a name several times. */
-  readonly #last = { parent: 0, name: '', key: '0/' };
+  /** By directory, and by name. No map is empty. */
+  readonly #directories = new Map<number, Names>();
+  readonly #order = new UseOrder<Dentry>();
+  #count = 0;
 
   constructor(slab: SlabCache) {
     this.#slab = slab;
   }
 
   get nrObjects(): number {
-    return this.#dentries.size;
+    return this.#count;
   }
 
   /** d_lookup: the inode number, 0 when there is no such name, or UNKNOWN. */
   lookup(parent: number, name: string): number {
-    const dentry = this.#dentries.get(this.#keyOf(parent, name));
+    const dentry = this.#find(parent, name);
     if (dentry === undefined) return UNKNOWN;
+    this.#order.use(dentry);
     dentry.isReferenced = true;
     return dentry.ino;
   }
@@ -51,6 +57,11 @@ export class DentryCache implements Shrinker {
     return this.#slab.allocate();
   }
 
+  /** The same of a page that has room, or NO_PAGE: then `allocate`. */
+  tryAllocate(): Pfn {
+    return this.#slab.tryAllocate();
+  }
+
   free(object: Pfn): void {
     this.#slab.free(object);
   }
@@ -58,7 +69,12 @@ export class DentryCache implements Shrinker {
   /** d_add. */
   add(parent: number, name: string, ino: number, object: Pfn): void {
     this.forget(parent, name);
-    this.#dentries.set(this.#keyOf(parent, name), { ino, isReferenced: true, object });
+    const dentry: Dentry = { parent, name, ino, isReferenced: true, object, older: undefined, newer: undefined };
+    let names = this.#directories.get(parent);
+    if (names === undefined) this.#directories.set(parent, (names = new Map<string, Dentry>()));
+    names.set(name, dentry);
+    this.#order.add(dentry);
+    this.#count++;
   }
 
   /**
@@ -66,8 +82,9 @@ export class DentryCache implements Shrinker {
    * directory is asked the next time.
    */
   set(parent: number, name: string, ino: number): void {
-    const dentry = this.#dentries.get(this.#keyOf(parent, name));
+    const dentry = this.#find(parent, name);
     if (dentry !== undefined) {
+      this.#order.use(dentry);
       dentry.ino = ino;
       dentry.isReferenced = true;
       return;
@@ -77,35 +94,32 @@ export class DentryCache implements Shrinker {
   }
 
   forget(parent: number, name: string): void {
-    const key = this.#keyOf(parent, name);
-    const dentry = this.#dentries.peek(key);
-    if (dentry === undefined) return;
-    this.#dentries.delete(key);
-    this.#slab.free(dentry.object);
+    const dentry = this.#find(parent, name);
+    if (dentry !== undefined) this.#drop(dentry);
   }
 
   /** prune_dcache. */
   scan(count: number): void {
     for (let i = 0; i < count; i++) {
-      const [key] = this.#dentries.rkeys();
-      if (key === undefined) return;
-      // Makes it the youngest.
-      const dentry = this.#dentries.get(key)!;
-      if (dentry.isReferenced) dentry.isReferenced = false;
-      else {
-        this.#dentries.delete(key);
-        this.#slab.free(dentry.object);
-      }
+      const dentry = this.#order.oldest;
+      if (dentry === undefined) return;
+      if (dentry.isReferenced) {
+        dentry.isReferenced = false;
+        this.#order.use(dentry);
+      } else this.#drop(dentry);
     }
   }
 
-  #keyOf(parent: number, name: string): string {
-    const last = this.#last;
-    if (last.parent !== parent || last.name !== name) {
-      last.parent = parent;
-      last.name = name;
-      last.key = `${parent}/${name}`;
-    }
-    return last.key;
+  #find(parent: number, name: string): Dentry | undefined {
+    return this.#directories.get(parent)?.get(name);
+  }
+
+  #drop(dentry: Dentry): void {
+    const names = this.#directories.get(dentry.parent)!;
+    names.delete(dentry.name);
+    if (names.size === 0) this.#directories.delete(dentry.parent);
+    this.#order.remove(dentry);
+    this.#count--;
+    this.#slab.free(dentry.object);
   }
 }

@@ -31,7 +31,7 @@ import type { AddressSpace } from '../mm/page-cache.ts';
 import { Mutex } from './mutex.ts';
 import type { Mapping } from '../cache/mapping.ts';
 import type { SlabCache } from '../cache/slab.ts';
-import { UNBOUNDED, type Shrinker } from '../mm/vmscan.ts';
+import type { Shrinker } from '../mm/vmscan.ts';
 
 /**
  * Bits of `mode` beside the type (linux/stat.h): setuid, setgid, sticky, and execution by the
@@ -199,6 +199,9 @@ export class Inode implements Mapping {
     return this.#holder.iput(this);
   }
 }
+
+/** lru-cache wants a bound: memory is the one that binds. */
+const UNBOUNDED = Number.MAX_SAFE_INTEGER;
 
 /** The inode cache; `T` is the file system's own inode. */
 export class InodeCache<T extends Inode = Inode> implements Shrinker {

@@ -61,9 +61,9 @@ export class AddressSpace {
   nrPages = 0;
   /** One of its pages, or NO_PAGE: the head of the list through spaceNext. */
   firstPage: Pfn = NO_PAGE;
-  /** Pages that are newer than their block. */
-  readonly dirtyPages = new Set<Pfn>();
-  /** Pages with a write in flight. Made with the first: most files never have one. */
+  /** Pages that are newer than their block. Made with the first: most files never have one. */
+  dirtyPages: Set<Pfn> | undefined;
+  /** Pages with a write in flight. Made with the first, too. */
   writebackPages: Set<Pfn> | undefined;
   /** Memory that maps it (i_mmap). */
   ranges: ReadonlySet<MappedRange> = NO_RANGES;
@@ -93,7 +93,7 @@ export class AddressSpace {
 
   /** Pages that are newer than their block. */
   get nrDirty(): number {
-    return this.dirtyPages.size;
+    return this.dirtyPages?.size ?? 0;
   }
 
   /** Pages of the file with a write in flight. */
@@ -302,7 +302,8 @@ export class PageCache {
   setDirty(pfn: Pfn): boolean {
     const flags = this.#words[pfn << 2]!;
     if ((flags & DIRTY) !== 0) return false;
-    this.spaceOf(pfn).dirtyPages.add(pfn);
+    const space = this.spaceOf(pfn);
+    (space.dirtyPages ??= new Set()).add(pfn);
     this.#words[pfn << 2] = flags | DIRTY;
     this.#nrDirty++;
     return true;
@@ -312,7 +313,7 @@ export class PageCache {
   clearDirty(pfn: Pfn): boolean {
     const flags = this.#words[pfn << 2]!;
     if ((flags & PG.dirty) === 0) return false;
-    this.spaceOf(pfn).dirtyPages.delete(pfn);
+    this.spaceOf(pfn).dirtyPages?.delete(pfn);
     this.#words[pfn << 2] = flags & ~PG.dirty;
     this.#nrDirty--;
     return true;
@@ -365,7 +366,7 @@ export class PageCache {
   /** Indices of the dirty pages from `start` up to and without `end`, ascending. */
   dirtyIndices(space: AddressSpace, start: number, end: number): number[] {
     checkSpace(space);
-    return this.#indicesOf(space.dirtyPages, start, end);
+    return space.dirtyPages === undefined ? [] : this.#indicesOf(space.dirtyPages, start, end);
   }
 
   /** @internal The same of the pages under writeback. */

@@ -1,16 +1,21 @@
 /**
  * Trees over a row of places, each of which has a number: which is the first with so much, and how
  * much is before one. Asking and setting take time with the logarithm of the row's length. The row
- * becomes longer as places are set; what was never set has 0.
+ * becomes longer as places are set; what was never set has 0. A row of which nothing was set has no
+ * memory of its own.
  */
+
+const NO_NUMBERS = new Int32Array(2);
+const NO_SUMS = new Float64Array(2);
 
 /** Whole numbers below 2^31 each, and which of them is the first that is large enough. */
 export class FirstFit {
   /**
-   * Leaves: a power of two. Node n has the children 2n and 2n + 1; the leaves begin at `#leaves`.
+   * Leaves: a power of two, or 0. Node n has the children 2n and 2n + 1; the leaves begin at
+   * `#leaves`.
    */
-  #leaves = 1;
-  #largest = new Int32Array(2);
+  #leaves = 0;
+  #largest = NO_NUMBERS;
 
   get(place: number): number {
     return place < this.#leaves ? this.#largest[this.#leaves + place]! : 0;
@@ -47,8 +52,8 @@ export class FirstFit {
   }
 
   #grow(place: number): void {
-    const old = this.#largest.subarray(this.#leaves);
-    while (place >= this.#leaves) this.#leaves *= 2;
+    const old = this.#largest.subarray(this.#leaves, 2 * this.#leaves);
+    while (place >= this.#leaves) this.#leaves = Math.max(1, 2 * this.#leaves);
     const largest = new Int32Array(2 * this.#leaves);
     largest.set(old, this.#leaves);
     for (let node = this.#leaves - 1; node > 0; node--)
@@ -60,8 +65,8 @@ export class FirstFit {
 /** Numbers, and the sum of those before a place. */
 export class PrefixSums {
   /** As in FirstFit. */
-  #leaves = 1;
-  #sums = new Float64Array(2);
+  #leaves = 0;
+  #sums = NO_SUMS;
 
   set(place: number, value: number): void {
     if (place >= this.#leaves) this.#grow(place);
@@ -78,8 +83,8 @@ export class PrefixSums {
   }
 
   #grow(place: number): void {
-    const old = this.#sums.subarray(this.#leaves);
-    while (place >= this.#leaves) this.#leaves *= 2;
+    const old = this.#sums.subarray(this.#leaves, 2 * this.#leaves);
+    while (place >= this.#leaves) this.#leaves = Math.max(1, 2 * this.#leaves);
     const sums = new Float64Array(2 * this.#leaves);
     sums.set(old, this.#leaves);
     for (let node = this.#leaves - 1; node > 0; node--) sums[node] = sums[2 * node]! + sums[2 * node + 1]!;

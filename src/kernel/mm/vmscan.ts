@@ -45,8 +45,6 @@ const SWAPPINESS = 60;
 const SEEKS = 2;
 /** Objects that a slab cache looks at in one go. */
 const SHRINK_BATCH = 128;
-/** For lru-cache, which wants a bound: memory is the one that binds. */
-export const UNBOUNDED = Number.MAX_SAFE_INTEGER;
 
 /** A cache of objects that gives some back when memory is short (set_shrinker). */
 export interface Shrinker {

@@ -294,9 +294,28 @@ export class AttributeCalls extends ReadWriteCalls {
 function statOf(inode: Inode): Stat {
   const { ino, generation, mode, links, uid, gid, size, sectors } = inode.fields;
   const { mtime, atime, ctime, mtimeNs, atimeNs, ctimeNs } = inode.fields;
-  const about = { device: ROOT_DEVICE, ino, generation, mode, links, uid, gid, size, blockSize: PAGE_SIZE, sectors };
-  const [mtimeMs, atimeMs, ctimeMs] = [toMs(mtime, mtimeNs), toMs(atime, atimeNs), toMs(ctime, ctimeNs)];
-  return { ...about, mtime, atime, ctime, mtimeNs, atimeNs, ctimeNs, mtimeMs, atimeMs, ctimeMs };
+  // In one go: an object to which many properties are added becomes a hash table.
+  return {
+    device: ROOT_DEVICE,
+    ino,
+    generation,
+    mode,
+    links,
+    uid,
+    gid,
+    size,
+    blockSize: PAGE_SIZE,
+    sectors,
+    mtime,
+    atime,
+    ctime,
+    mtimeNs,
+    atimeNs,
+    ctimeNs,
+    mtimeMs: toMs(mtime, mtimeNs),
+    atimeMs: toMs(atime, atimeNs),
+    ctimeMs: toMs(ctime, ctimeNs),
+  };
 }
 
 const toMs = (seconds: number, ns: number): number => seconds * 1000 + ns / 1e6;

@@ -6,7 +6,7 @@
 
 import { checkArgument, checkText } from '../../base/argument-error.ts';
 import { ModelError } from '../../base/errno.ts';
-import type { Ns, Pfn } from '../../base/units.ts';
+import { PAGE_SIZE, type Ns, type Pfn } from '../../base/units.ts';
 import type { CpuClock } from '../../sim/cpu-clock.ts';
 import { NOTHING, type Process } from '../../sim/index.ts';
 import type { GuestEnvironment } from '../../xen/public/index.ts';
@@ -90,9 +90,20 @@ export class FileCalls {
     this.cpu.charge(ns);
   }
 
+  /**
+   * @internal No call, and no time: how many pages of a range of an open file are not in the cache,
+   * and the file's inode. For those who look at a guest from outside. Throws EBADF.
+   */
+  absentPages(fd: number, position: number, length: number): { readonly ino: number; readonly absent: number } {
+    const file = this.file(fd);
+    const first = Math.floor(position / PAGE_SIZE);
+    const count = length === 0 ? 0 : Math.floor((position + length - 1) / PAGE_SIZE) - first + 1;
+    return { ino: file.inode.ino, absent: file.absent(first, count) };
+  }
+
   /** Lets the time pass that was used so far. */
-  *settle(): Process {
-    yield* this.cpu.settle();
+  settle(): Process {
+    return this.cpu.settle();
   }
 
   /**

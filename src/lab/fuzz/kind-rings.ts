@@ -27,6 +27,7 @@ import {
   RING_RESPONSE,
   RING_SLOT_BYTES,
   RING_SLOTS,
+  SEGMENTS_PER_REQUEST,
   START_INFO,
   START_INFO_PFN,
   VBD_FRONTEND,
@@ -232,14 +233,39 @@ function settle(machine: FuzzMachine): void {
 
 /** @param stored the pages as the guest stored them */
 function verdictOf(guest: RingGuest, stored: Uint8Array): Verdict {
-  const before = (page: number): number => getField(RING_HEADER, stored, page * PAGE_SIZE, 'rspProd');
-  const blocks = answersOf(guest.load(PAGES.block), before(PAGES.block), RING_SLOTS, RING_SLOT_BYTES);
+  const buffers = framesForAnswers(stored);
+  // A ring that is also a buffer holds what was read or received: no answer can be told from it.
+  const answers = (page: number, slots: number, slotBytes: number): ReturnType<typeof answersOf> =>
+    buffers.has(FIRST_PFN + page)
+      ? []
+      : answersOf(guest.load(page), getField(RING_HEADER, stored, page * PAGE_SIZE, 'rspProd'), slots, slotBytes);
+  const blocks = answers(PAGES.block, RING_SLOTS, RING_SLOT_BYTES);
   const isFailed = blocks.some(([page, at]) => getField(RING_RESPONSE, page, at, 'status') === BlkifStatus.error);
-  const frames = answersOf(guest.load(PAGES.transmit), before(PAGES.transmit), NET_RING_SLOTS, NET_TX_REQUEST.size);
+  const frames = answers(PAGES.transmit, NET_RING_SLOTS, NET_TX_REQUEST.size);
   const isUnsent = frames.some(([page, at]) => getField(NET_TX_RESPONSE, page, at, 'status') !== 0);
   if (blocks.length === 0 || frames.length === 0) return refusedFor('the requests are not taken up');
   if (isFailed) return refusedFor('a block request ends with an error');
   return isUnsent ? refusedFor('a frame is not sent') : TAKEN;
+}
+
+/**
+ * The pages that the guest may have read or received into: those that its slots name by a grant.
+ * @param stored the pages as the guest stored them
+ */
+function framesForAnswers(stored: Uint8Array): ReadonlySet<number> {
+  const slotsOf = (page: number, slots: number, slotBytes: number): number[] =>
+    Array.from({ length: slots }, (_, n) => page * PAGE_SIZE + RING_HEADER_BYTES + n * slotBytes);
+  const refs = [
+    ...slotsOf(PAGES.receive, NET_RING_SLOTS, NET_RX_REQUEST.size).map((at) =>
+      getField(NET_RX_REQUEST, stored, at, 'grant'),
+    ),
+    ...slotsOf(PAGES.block, RING_SLOTS, RING_SLOT_BYTES).flatMap((at) =>
+      Array.from({ length: SEGMENTS_PER_REQUEST }, (_, n) => getField(RING_REQUEST, stored, at, 'segments', 2 * n)),
+    ),
+  ];
+  const granted = refs.filter((ref) => ref < PAGE_SIZE / GRANT_ENTRY.size);
+  const entry = (ref: number): number => PAGES.grants * PAGE_SIZE + ref * GRANT_ENTRY.size;
+  return new Set(granted.map((ref) => getField(GRANT_ENTRY, stored, entry(ref), 'frame')));
 }
 
 /** Places of the answers that a back-end has published. */

@@ -72,7 +72,7 @@ export interface Laws<S> {
    * also where an event is possible. By default none may be the end.
    */
   done?(state: Readonly<S>): boolean;
-  /** Parts that all functions of these laws but `done` read. It is needed for `Step.touches`. */
+  /** Parts that all functions of these laws but `done` read. `Step.touches` needs it. */
   readonly reads?: Parts<S>;
 }
 
@@ -116,7 +116,7 @@ export interface Fault {
   readonly what: string;
   /** The law that it breaks, or `deadlock`. */
   readonly breaks: string;
-  /** Greatest length of the shortest history that breaks it, in steps. */
+  /** Greatest length of the shortest history that breaks it, in steps: at least 1. */
   readonly within: number;
 }
 
@@ -174,7 +174,7 @@ export interface History {
   readonly initial: Plain;
   /** In their order. Empty when the first state breaks the law. */
   readonly steps: readonly Taken[];
-  /** A command line that finds it again. */
+  /** A command line that finds it again. FILE stands for the file of the protocol. */
   readonly replay: string;
 }
 
@@ -237,6 +237,10 @@ export interface Outcome {
   readonly reached: Readonly<Record<string, number>>;
   /** Steps and events that were never taken. */
   readonly unreached: readonly string[];
+  /** Steps and events that were taken, and have changed nothing in any state. */
+  readonly idle: readonly string[];
+  /** Laws of `sometimes` that no state has met, and `done` where no state may be the end. */
+  readonly unmet: readonly string[];
   /** All laws that the last state of the counterexample breaks, or `sometimes` laws never met. */
   readonly broken: readonly string[];
   /** The shortest history that breaks a law. A `sometimes` law that was never met has none. */

@@ -90,6 +90,11 @@ export class Calls {
       if (value === undefined) Reflect.deleteProperty(fresh, part);
       else fresh[part] = value;
     }
+    this.then(move, event, fresh);
+  }
+
+  /** What an event does besides to the state that it leaves. */
+  then(move: Move, event: CalledEvent, fresh: State): void {
     if (event.then === undefined) return;
     let answer: unknown;
     this.#cells[1] = move.act.id;

@@ -1,5 +1,7 @@
 /** Looks at one state after the other: its laws, its steps, and the states behind them. */
 
+import { Answers } from './answers.ts';
+import type { Outcome } from './api.ts';
 import { Refusal } from './calls.ts';
 import type { CheckedModel, Move, State } from './model.ts';
 import { Reduction } from './reduction.ts';
@@ -10,8 +12,10 @@ import { Visited } from './visited.ts';
 
 const UNLIKE = 'it does not say the same twice of the same state';
 
-/** So many first times each step is taken twice, and each guard and law asked twice. */
+/** In so many first states each law is asked twice, and so often each step is taken twice. */
 const TWICE = 16;
+/** So often it is taken twice with each of its values. */
+const TWICE_EACH = 2;
 
 export interface ExpanderOptions {
   readonly states: number;
@@ -29,30 +33,38 @@ export class Expander {
   transitions = 0;
   /** Whether steps were left out that do not matter. */
   isReduced = false;
+  readonly #answers: Answers;
   readonly #reduction: Reduction | undefined;
   readonly #most: number;
   /** So many states have had all of their steps taken. */
   #expanded = 0;
   /** By group: how often it was taken. */
   readonly #taken: number[];
-  /** By move: how often it was taken, up to TWICE. */
+  /** By group: whether it has changed a state. */
+  readonly #hasChanged: boolean[];
+  /** Whether a state without a step may be the end. */
+  #isDone = false;
+  /** By move: how often it was taken twice. */
   readonly #twice: number[];
   /** By `sometimes` law: in how many states it held. */
   readonly #held: number[];
+  /** By group: its first move. That of an event is its only one. */
+  readonly #firsts: readonly Move[];
   /** Moves that can be taken from the state that was looked at last. */
   readonly #enabled: Move[] = [];
-  /** The state that was looked at last. The functions of the protocol have left it as it was. */
-  #state: State = {};
 
   constructor(model: CheckedModel, traps: Traps, cells: Int32Array, { states, symmetry, reduction }: ExpanderOptions) {
     this.model = model;
     this.isSymmetric = symmetry && model.alike.length > 0;
     this.stepper = new Stepper(model, traps, cells, symmetry);
+    this.#answers = new Answers(model, this.stepper);
     const isDeclared = model.moves.some(({ touches }) => touches !== undefined);
     if (reduction && isDeclared && !this.isSymmetric) this.#reduction = new Reduction(this.stepper);
     this.#most = states;
     this.#taken = model.groups.map(() => 0);
+    this.#hasChanged = model.groups.map(() => false);
     this.#twice = model.moves.map(() => 0);
+    this.#firsts = model.groups.map((_, group) => model.moves.find((move) => move.group === group)!);
     this.#held = model.sometimes.map(() => 0);
   }
 
@@ -75,14 +87,22 @@ export class Expander {
     return depth;
   }
 
-  /** How often what was reached, by name. */
-  reached(): { readonly reached: Record<string, number>; readonly unreached: readonly string[] } {
-    const { groups, sometimes } = this.model;
+  /** How often what was reached, by name; and what was not. */
+  reached(): Pick<Outcome, 'reached' | 'unreached' | 'idle' | 'unmet'> {
+    const { groups, sometimes, done } = this.model;
     const steps = groups.map((name, i) => [name, this.#taken[i]!] as const);
     const held = sometimes.map(({ name }, i) => [name, this.#held[i]!] as const);
     const missing = new Set([...groups.keys()].filter((group) => this.#taken[group] === 0));
     if (this.isSymmetric) dropAlike(this, this.#expanded, missing);
-    return { reached: Object.fromEntries([...steps, ...held]), unreached: [...missing].map((group) => groups[group]!) };
+    return {
+      reached: Object.fromEntries([...steps, ...held]),
+      unreached: [...missing].map((group) => groups[group]!),
+      idle: groups.filter((_, group) => this.#taken[group]! > 0 && !this.#hasChanged[group]!),
+      unmet: [
+        ...held.filter(([, times]) => times === 0).map(([name]) => name),
+        ...(done === undefined || this.#isDone ? [] : ['done']),
+      ],
+    };
   }
 
   /**
@@ -91,26 +111,44 @@ export class Expander {
    * @throws Refusal
    */
   look(number: number): readonly string[] {
-    const { model, stepper, visited } = this;
+    const { model, visited } = this;
+    const answers = this.#answers;
     const at = visited.startOf(number);
     const { words } = visited;
-    const state = stepper.stateOf(words, at);
-    this.#state = state;
-    const broken = this.#ask(state, words[at]!);
-    if (number < TWICE) this.#askAgain(state, number, broken);
+    answers.begin();
+    const broken = this.#ask(words, at);
+    if (number < TWICE) this.#askAgain(number, broken, []);
     this.#enabled.length = 0;
     let isStuck = true;
-    for (const move of model.moves) {
-      if (!stepper.isEnabled(move, state, words, at)) continue;
-      this.#enabled.push(move);
-      if (move.event === undefined) isStuck = false;
+    for (let group = 0; group < model.groups.length; group++) {
+      const { counter, most } = this.#firsts[group]!;
+      if (counter !== 0 && words[at + counter]! >= most) continue;
+      const moves = answers.enabled(group, words, at);
+      for (let i = 0; i < moves.length; i++) {
+        const move = moves[i]!;
+        this.#enabled.push(move);
+        if (move.event === undefined) isStuck = false;
+      }
     }
-    if (isStuck && !(model.done !== undefined && stepper.calls.holds(model.done, state))) broken.push('deadlock');
-    stepper.encodeAs(state, words, at, 'a law or a guard');
-    if (!visited.isAt(number, stepper.words, stepper.length)) this.#findCulprit(number);
+    if (isStuck) {
+      if (model.done !== undefined && answers.holds(model.done, words, at)) this.#isDone = true;
+      else broken.push('deadlock');
+    }
+    if (answers.hasChanged || (answers.whole !== undefined && !this.#isSame(answers.whole, number)))
+      this.#findCulprit(number);
     if (this.isSymmetric) checkAlike(this, number);
-    this.#reduction?.watchLaws(number, () => this.stateOf(number));
+    if (this.#reduction !== undefined) this.#watchLaws(this.#reduction, number);
     return broken;
+  }
+
+  #watchLaws(reduction: Reduction, number: number): void {
+    reduction.watchLaws(number, () => this.stateOf(number));
+  }
+
+  #isSame(state: State, number: number): boolean {
+    const { stepper, visited } = this;
+    stepper.encodeAs(state, visited.words, visited.startOf(number), 'a law or a guard');
+    return visited.isAt(number, stepper.words, stepper.length);
   }
 
   /**
@@ -119,11 +157,11 @@ export class Expander {
    */
   expand(number: number): boolean {
     const enabled = this.#enabled;
-    const some = this.#reduction?.enough(enabled, () => this.stateOf(number));
+    const some = this.#reduction && this.#enoughOf(this.#reduction, number);
     if (some !== undefined) {
       let leadsOn = false;
       for (const move of some) {
-        const there = this.#take(move, number, this.stateOf(number));
+        const there = this.#take(move, number);
         if (there < 0) return false;
         if (there > number) leadsOn = true;
       }
@@ -133,32 +171,43 @@ export class Expander {
         return true;
       }
     }
-    const last = enabled.length - 1;
-    for (let i = 0; i <= last; i++) {
+    for (let i = 0; i < enabled.length; i++) {
       const move = enabled[i]!;
-      if (some?.includes(move) === true) continue;
-      if (this.#take(move, number, i === last ? this.#state : this.stateOf(number)) < 0) return false;
+      if (some?.includes(move) !== true && this.#take(move, number) < 0) return false;
     }
     this.#expanded = number + 1;
     return true;
   }
 
+  #enoughOf(reduction: Reduction, number: number): readonly Move[] | undefined {
+    return reduction.enough(this.#enabled, () => this.stateOf(number));
+  }
+
   /** @returns the number of the state behind the step; -1 when there are more than allowed */
-  #take(move: Move, number: number, state: State): number {
+  #take(move: Move, number: number): number {
     const { stepper, visited } = this;
-    if (this.#reduction?.isWatched(move) === true) this.#reduction.watch(move, () => this.stateOf(number));
-    const after = stepper.takeInOrder(move, state, visited.words, visited.startOf(number));
+    if (this.#reduction?.isWatched(move) === true) this.#watch(this.#reduction, move, number);
+    const { words } = visited;
+    const at = visited.startOf(number);
+    const isTwice = this.#taken[move.group]! < TWICE || this.#twice[move.number]! < TWICE_EACH;
+    const isKnown = !isTwice && this.#answers.take(move, words, at);
+    const after = isKnown ? undefined : stepper.takeInOrder(move, stepper.stateOf(words, at), words, at);
     this.transitions++;
     this.#taken[move.group]!++;
-    const isTwice = this.#twice[move.number]! < TWICE;
-    if (isTwice) stepper.checkPlain(after, move.act.name);
+    if (!this.#hasChanged[move.group]!)
+      this.#hasChanged[move.group] = !visited.isAt(number, stepper.words, stepper.length);
+    if (isTwice) stepper.checkPlain(after!, move.act.name);
     // To go through all orders costs more than all else. What was met in this order is there.
     if (this.isSymmetric && this.#met.add(stepper.words, stepper.length, -1, -1) < 0 && !isTwice) return number;
-    stepper.orderLast(after);
+    if (this.isSymmetric) stepper.orderLast(after ?? stepper.stateOf(stepper.words, 0));
     if (isTwice) this.takeAgain(move, number);
     if (visited.count >= this.#most) return visited.find(stepper.words, stepper.length);
     const there = visited.add(stepper.words, stepper.length, number, move.number);
     return there < 0 ? -1 - there : there;
+  }
+
+  #watch(reduction: Reduction, move: Move, number: number): void {
+    reduction.watch(move, () => this.stateOf(number));
   }
 
   /**
@@ -187,40 +236,51 @@ export class Expander {
    * @throws Refusal when they do not say the same
    */
   confirm(number: number, broken: readonly string[]): void {
-    const again = this.look(number);
-    const name = [...again, ...broken].find((each) => again.includes(each) !== broken.includes(each));
-    if (name !== undefined) throw new Refusal('differs', name, UNLIKE);
+    const { model, stepper, visited } = this;
+    const { words } = visited;
+    const at = visited.startOf(number);
+    const state = this.stateOf(number);
+    const steps = model.moves.filter(({ event }) => event === undefined);
+    const isStuck = !steps.some((move) => stepper.isEnabled(move, state, words, at));
+    const isOver = model.done !== undefined && stepper.calls.holds(model.done, state);
+    this.#askAgain(number, broken, isStuck && !isOver ? ['deadlock'] : []);
   }
 
-  #ask(state: State, bits: number): string[] {
+  #ask(words: Int32Array, at: number): string[] {
     const { always, sometimes, neverAfter } = this.model;
-    const { calls } = this.stepper;
+    const answers = this.#answers;
     const broken: string[] = [];
     for (let i = 0; i < always.length; i++) {
       const law = always[i]!;
-      if (!calls.holds(law, state)) broken.push(law.name);
+      if (!answers.holds(law, words, at)) broken.push(law.name);
     }
-    for (let i = 0; i < sometimes.length; i++) if (calls.holds(sometimes[i]!, state)) this.#held[i]!++;
+    for (let i = 0; i < sometimes.length; i++) if (answers.holds(sometimes[i]!, words, at)) this.#held[i]!++;
     for (let i = 0; i < neverAfter.length; i++) {
       const { name, after, never } = neverAfter[i]!;
       // Asked for its side effects, which it must not have: what it says is among the bits.
-      calls.holds(after, state);
-      if ((bits & (1 << i)) !== 0 && calls.holds(never, state)) broken.push(name);
+      answers.holds(after, words, at);
+      if ((words[at]! & (1 << i)) !== 0 && answers.holds(never, words, at)) broken.push(name);
     }
     return broken;
   }
 
-  /** @throws Refusal when a law or guard does not say the same again */
-  #askAgain(state: State, number: number, broken: readonly string[]): void {
-    const held = [...this.#held];
-    const again = this.#ask(state, this.visited.words[this.visited.startOf(number)]!);
-    const before = held.map((times, i) => this.#held[i]! - times);
-    this.#held.splice(0, held.length, ...held);
+  /** @throws Refusal when a law does not say the same of the state as a whole */
+  #askAgain(number: number, broken: readonly string[], besides: readonly string[]): void {
+    const { always, sometimes, neverAfter } = this.model;
+    const { calls } = this.stepper;
+    const bits = this.visited.words[this.visited.startOf(number)]!;
+    const state = this.stateOf(number);
+    const again = [
+      ...always.filter((law) => !calls.holds(law, state)),
+      ...neverAfter.filter(({ never }, i) => (bits & (1 << i)) !== 0 && calls.holds(never, state)),
+    ]
+      .map(({ name }) => name)
+      .concat(besides);
     const name = [...again, ...broken].find((each) => again.includes(each) !== broken.includes(each));
     if (name !== undefined) throw new Refusal('differs', name, UNLIKE);
-    // What held the first time was counted, and what holds now must be the same.
-    const odd = before.findIndex((times, i) => times > 0 && held[i] === 0);
-    if (odd >= 0) throw new Refusal('differs', this.model.sometimes[odd]!.name, UNLIKE);
+    for (const law of sometimes)
+      if (calls.holds(law, state) !== this.#answers.holds(law, this.visited.words, this.visited.startOf(number)))
+        throw new Refusal('differs', law.name, UNLIKE);
   }
 
   /** Finds the law or guard that has changed the state. */

@@ -21,14 +21,12 @@ export function historyOf(expander: Expander, { protocol, faults }: Named, end: 
   for (let at = end; at > 0; at = expander.visited.parentOf(at)) path.unshift(at);
   const initial = plainCopy(expander.isSymmetric ? expander.model.initial : expander.stateOf(0));
   const steps = expander.isSymmetric ? reordered(expander, path) : replayed(expander, path);
-  return { protocol, faults, law, initial, steps, replay: replayOf(protocol, faults) };
+  return { protocol, faults, law, initial, steps, replay: replayOf(faults) };
 }
 
-/** The command line for a protocol of a file. The name stands where the file is to be put. */
-const replayOf = (protocol: string, faults: readonly string[]): string =>
-  ['stillwarm check protocol', shellWord(protocol), ...faults.flatMap((fault) => ['--fault', shellWord(fault)])].join(
-    ' ',
-  );
+/** The command line for a protocol of a file, which is not known here. */
+const replayOf = (faults: readonly string[]): string =>
+  ['stillwarm check protocol FILE', ...faults.flatMap((fault) => ['--fault', shellWord(fault)])].join(' ');
 
 const takenOf = (move: Move, state: Plain): Taken => ({
   actor: move.actor,

@@ -134,7 +134,7 @@ function checkMembers(it: AnyProtocol): void {
     checkObject(place, fault, 'what', 'breaks', 'within');
     checkKeys(place, fault, ['what', 'breaks', 'within']);
     if (typeof fault.what !== 'string' || fault.what === '') throw new ArgumentError(`${place}.what: expected a text`);
-    checkInteger(`${place}.within`, fault.within, 0);
+    checkInteger(`${place}.within`, fault.within, 1);
     if (typeof fault.breaks !== 'string') throw new ArgumentError(`${place}.breaks: expected the name of a law`);
   }
 }
@@ -168,6 +168,43 @@ export function checkBreaks({ faults = {} }: AnyProtocol, on: readonly string[],
     if (!laws.includes(breaks))
       throw new ArgumentError(`protocol.faults.${fault}.breaks: ${breaks} is none of the laws ${laws.join(', ')}`);
   }
+}
+
+/** @throws ArgumentError when a fault is called like a law */
+export function checkFaultNames({ faults = {} }: AnyProtocol, laws: readonly string[]): void {
+  checkNames([
+    ...laws.map((name): Place => [name, `the law ${name}`]),
+    ...Object.keys(faults).map((name): Place => [name, `the fault ${name}`]),
+  ]);
+}
+
+/** A name, and what is called so. */
+type Place = readonly [string, string];
+
+/** @throws ArgumentError that says both of which are called the same */
+function checkNames(places: readonly Place[]): void {
+  const known = new Map<string, string>();
+  for (const [name, place] of places) {
+    const other = known.get(name);
+    if (other !== undefined && other !== place)
+      throw new ArgumentError(`model: ${other} and ${place} have one name: ${name}`);
+    if (other !== undefined) throw new ArgumentError(`model: ${place} is there twice`);
+    known.set(name, place);
+  }
+}
+
+/** What tables and histories call by a name. */
+function placesOf(moves: readonly Move[], { always, sometimes, neverAfter }: ReturnType<typeof lawsOf>): Place[] {
+  return [
+    ...moves.map(({ actor, label }): Place => {
+      if (actor === '') return [label, `the event ${label}`];
+      return [`${actor}.${label}`, `the step ${label} of ${actor}`];
+    }),
+    ['deadlock', 'the law deadlock, which each protocol has,'],
+    ...always.map(({ name }): Place => [name, `the law ${name} of always`]),
+    ...sometimes.map(({ name }): Place => [name, `the law ${name} of sometimes`]),
+    ...neverAfter.map(({ name }): Place => [name, `the law ${name} of neverAfter`]),
+  ];
 }
 
 /** @throws ArgumentError that names the place in the model */
@@ -216,12 +253,16 @@ function checkedModel(model: Model<State>): CheckedModel {
       ...{ touches: undefined, when: called(`${name}: when`), act: called(name) },
     });
   }
+  const laws = lawsOf(model, called);
+  if (laws.reads === undefined && moves.some(({ touches }) => touches !== undefined))
+    throw new ArgumentError('model.laws.reads: expected the parts that laws read, as steps say what they touch');
+  checkNames(placesOf(moves, laws));
   return {
     initial: model.initial,
     moves,
     groups,
     header: 1 + counters,
-    ...lawsOf(model, called),
+    ...laws,
     alike: alikeOf(model),
     functions,
   };
@@ -255,10 +296,6 @@ function lawsOf({ laws, initial }: Model<State>, called: Naming) {
   checkMember('model.laws', laws, 'done', true);
   const reads = laws.reads === undefined ? undefined : partsOf('model.laws.reads', initial, laws.reads);
   const found = { always: named('always'), sometimes: named('sometimes'), neverAfter };
-  const names = Object.values(found).flatMap((list) => list.map(({ name }) => name));
-  for (const name of names)
-    if (name === 'deadlock' || names.indexOf(name) !== names.lastIndexOf(name))
-      throw new ArgumentError(`model.laws: ${name} is the name of another law`);
   const done = laws.done && { ...called('done'), holds: laws.done.bind(laws) };
   return { ...found, done, reads };
 }

@@ -12,6 +12,7 @@ import { historyOf, type Named } from './history.ts';
 import {
   checkBreaks,
   type CheckedModel,
+  checkFaultNames,
   checkFaults,
   checkModel,
   checkProtocolObject,
@@ -53,6 +54,7 @@ export function watchedSearch(protocol: AnyProtocol, options: SearchOptions, wat
     const model = built(protocol, faults, traps);
     if (model instanceof Refusal) return refusedAtOnce(model);
     const { symmetry = true, reduction = depth === Infinity } = options;
+    checkFaultNames(protocol, lawsOf(model));
     checkBreaks(protocol, faults, lawsOf(model));
     watch.onFunctions(model.functions);
     return searchModel(model, named, traps, watch.cells, { states, depth, symmetry, reduction });
@@ -85,6 +87,8 @@ function refusedAtOnce(refusal: Refusal): Outcome {
     laws: [],
     reached: {},
     unreached: [],
+    idle: [],
+    unmet: [],
     broken: [],
     isShortest: true,
     isReduced: false,
@@ -197,7 +201,7 @@ function searchModel(model: CheckedModel, named: Named, traps: Traps, cells: Int
     }
   }
   if (bound !== undefined) return { ...common, broken, verdict: 'partial' };
-  const never = model.sometimes.map(({ name }) => name).filter((name) => seen.reached[name] === 0);
+  const never = seen.unmet.filter((name) => model.sometimes.some((law) => law.name === name));
   return { ...common, broken: never, verdict: never.length > 0 ? 'violated' : 'passed' };
 }
 

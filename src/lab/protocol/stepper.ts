@@ -1,15 +1,16 @@
 /** Takes single steps: from the words of a state to those of the next. */
 
 import { Calls, Refusal } from './calls.ts';
+import { Columns } from './columns.ts';
 import { extentOf } from './extent.ts';
 import type { CheckedModel, Move, State } from './model.ts';
 import type { Traps } from './traps.ts';
-import { Codec, flawOf, saidOf, TEXT_MAX, TooLong, WORDS_MAX } from './words.ts';
+import { flawOf, saidOf, TEXT_MAX, TooLong, WORDS_MAX } from './words.ts';
 
 export class Stepper {
   readonly model: CheckedModel;
   readonly calls: Calls;
-  readonly #codec = new Codec();
+  readonly columns = new Columns();
   /** The first state, encoded behind a header. */
   readonly #initial: Int32Array;
   /** Least words among all orders of what is alike. */
@@ -23,16 +24,16 @@ export class Stepper {
     this.#isSymmetric = isSymmetric && model.alike.length > 0;
     this.#encode(model.initial, 'initial');
     this.checkPlain(model.initial, 'initial');
-    this.#initial = this.#codec.words.slice(0, this.#codec.length);
+    this.#initial = this.columns.words.slice(0, this.columns.length);
   }
 
   /** The words of the state that was made last. */
   get words(): Int32Array {
-    return this.#codec.words;
+    return this.columns.words;
   }
 
   get length(): number {
-    return this.#codec.length;
+    return this.columns.length;
   }
 
   /** Makes the first state. */
@@ -44,14 +45,14 @@ export class Stepper {
   beginInOrder(): State {
     const state = this.stateOf(this.#initial, 0);
     this.#encode(state, 'initial');
-    this.#codec.words.fill(0, 0, this.model.header);
+    this.columns.words.fill(0, 0, this.model.header);
     this.#remember(state, 0);
     return state;
   }
 
   /** A fresh state from words with a header. */
   stateOf(words: Int32Array, at: number): State {
-    return this.#codec.decode(words, at + this.model.header) as State;
+    return this.columns.decode(words, at + this.model.header);
   }
 
   /** Whether a move can be taken. */
@@ -75,7 +76,7 @@ export class Stepper {
     if (move.event === undefined) this.calls.take(move, state);
     else this.calls.happen(move, move.event, state, (after = this.stateOf(this.#initial, 0)));
     this.#encode(after, move.act.name);
-    const { words: made } = this.#codec;
+    const { words: made } = this.columns;
     const { header } = this.model;
     for (let i = 0; i < header; i++) made[i] = words[at + i]!;
     if (move.counter !== 0) made[move.counter]!++;
@@ -86,7 +87,7 @@ export class Stepper {
   /** Encodes a state as it is, behind a header of another. */
   encodeAs(state: State, words: Int32Array, at: number, where: string): void {
     this.#encode(state, where);
-    for (let i = 0; i < this.model.header; i++) this.#codec.words[i] = words[at + i]!;
+    for (let i = 0; i < this.model.header; i++) this.columns.words[i] = words[at + i]!;
   }
 
   /** @throws Refusal when a state holds what its words do not tell, which is slow to find */
@@ -108,12 +109,12 @@ export class Stepper {
       const law = neverAfter[i]!;
       if ((all & (1 << i)) === 0 && this.calls.holds(law.after, state)) all |= 1 << i;
     }
-    this.#codec.words[0] = all;
+    this.columns.words[0] = all;
   }
 
   #encode(state: State, where: string): void {
     try {
-      this.#codec.encode(state, this.model.header);
+      this.columns.encode(state, this.model.header);
     } catch (error) {
       this.#refuse(error, state, where);
     }
@@ -136,12 +137,12 @@ export class Stepper {
   }
 
   #order(state: State): void {
-    const header = this.#codec.words.slice(0, this.model.header);
+    const header = this.columns.words.slice(0, this.model.header);
     this.#keep();
     this.#orders(state, 0);
-    this.#codec.words.set(this.#least.subarray(0, this.#leastLength));
-    this.#codec.words.set(header);
-    this.#codec.length = this.#leastLength;
+    this.columns.words.set(this.#least.subarray(0, this.#leastLength));
+    this.columns.words.set(header);
+    this.columns.length = this.#leastLength;
   }
 
   /** Goes through the orders of the n-th kind of what is alike, and of those behind it. */
@@ -149,7 +150,7 @@ export class Stepper {
     const alike = this.model.alike[n];
     if (alike === undefined) {
       this.#encode(state, 'alike: swap');
-      if (this.#isLess()) this.#keep();
+      if (this.columns.isBefore(this.words, this.#least, this.model.header)) this.#keep();
       return;
     }
     // Heap's algorithm: one exchange leads from each order to the next.
@@ -164,16 +165,8 @@ export class Stepper {
     generate(alike.count);
   }
 
-  #isLess(): boolean {
-    const { words, length } = this.#codec;
-    if (length !== this.#leastLength) return length < this.#leastLength;
-    for (let i = this.model.header; i < length; i++)
-      if (words[i] !== this.#least[i]) return words[i]! < this.#least[i]!;
-    return false;
-  }
-
   #keep(): void {
-    const { words, length } = this.#codec;
+    const { words, length } = this.columns;
     if (this.#least.length < length) this.#least = new Int32Array(words.length);
     this.#least.set(words.subarray(0, length));
     this.#leastLength = length;

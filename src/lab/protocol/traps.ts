@@ -4,7 +4,7 @@
  */
 
 /** What is trapped: the path from the global object. */
-const TRAPPED: readonly (readonly string[])[] = [
+export const TRAPPED: readonly (readonly string[])[] = [
   ['Date'],
   ['Date', 'now'],
   ['Math', 'random'],
@@ -12,6 +12,9 @@ const TRAPPED: readonly (readonly string[])[] = [
   ['crypto', 'getRandomValues'],
   ['crypto', 'randomUUID'],
   ['process', 'hrtime'],
+  ['process', 'uptime'],
+  ['process', 'cpuUsage'],
+  ['process', 'memoryUsage'],
   ['setTimeout'],
   ['setInterval'],
   ['setImmediate'],
@@ -22,6 +25,27 @@ const TRAPPED: readonly (readonly string[])[] = [
 
 /** Thrown by a trap. */
 class Trapped extends Error {}
+
+/** The traps that are set; none while no protocol is searched. */
+const now: { set?: Traps | undefined } = {};
+
+/**
+ * A function that is a trap while traps are set, and the original otherwise. It takes the place of
+ * the original before a protocol is imported, which may keep it.
+ */
+export function relayOf<F extends object>(name: string, original: F): F {
+  const spring = (): void => now.set?.spring(name);
+  return new Proxy(original, {
+    apply: (of, self, words: unknown[]) => {
+      spring();
+      return Reflect.apply(of as () => unknown, self, words) as unknown;
+    },
+    construct: (of, words, as) => {
+      spring();
+      return Reflect.construct(of as new () => object, words, as) as object;
+    },
+  });
+}
 
 interface Saved {
   readonly holder: object;
@@ -38,6 +62,7 @@ export class Traps {
 
   /** Sets the traps. */
   set(): void {
+    now.set = this;
     // eslint-disable-next-line no-restricted-globals -- it is what a protocol must not ask
     const root: object = globalThis;
     // Holders first: Date itself is among what is replaced.
@@ -65,6 +90,7 @@ export class Traps {
 
   /** Puts everything back. */
   clear(): void {
+    now.set = undefined;
     for (const { holder, key, was } of this.#saved.reverse()) {
       if (was === undefined) Reflect.deleteProperty(holder, key);
       else Reflect.defineProperty(holder, key, was);
@@ -72,12 +98,15 @@ export class Traps {
     this.#saved.length = 0;
   }
 
+  /** Remembers what was called. @throws Trapped */
+  spring(which: string): never {
+    this.hit ??= which;
+    throw new Trapped(`${which} was called`);
+  }
+
   /** What takes the place of a function: its own functions are traps, too. */
   #trap(name: string, original: unknown): object {
-    const spring = (which: string): never => {
-      this.hit ??= which;
-      throw new Trapped(`${which} was called`);
-    };
+    const spring = (which: string): never => this.spring(which);
     // It is called with `new`, too.
     const trap = function (): never {
       return spring(name);

@@ -3,8 +3,8 @@
  * found first. States are compared by their words: the hash only says where to look.
  */
 
-const LEAST_WORDS = 1 << 14;
-const LEAST_SLOTS = 1 << 12;
+/** Slots at first, by default. */
+const SLOTS = 1 << 12;
 
 /** Before the words of a state: its number, and how many words it has. */
 const HEAD = 2;
@@ -13,13 +13,22 @@ export class Visited {
   /** States, in the order in which they were found. */
   count = 0;
   /** The words of all states. It is replaced when it grows. */
-  words = new Int32Array(LEAST_WORDS);
+  words: Int32Array<ArrayBuffer>;
   #used = 0;
   /** Two words a slot: the hash, and where the state begins; 0 where there is none. */
-  #slots = new Int32Array(2 * LEAST_SLOTS);
-  #starts = new Int32Array(LEAST_SLOTS);
-  #parents = new Int32Array(LEAST_SLOTS);
-  #moves = new Int32Array(LEAST_SLOTS);
+  #slots: Int32Array<ArrayBuffer>;
+  #starts: Int32Array<ArrayBuffer>;
+  #parents: Int32Array<ArrayBuffer>;
+  #moves: Int32Array<ArrayBuffer>;
+
+  /** @param slots room at first: a power of two */
+  constructor(slots = SLOTS) {
+    this.words = new Int32Array(4 * slots);
+    this.#slots = new Int32Array(2 * slots);
+    this.#starts = new Int32Array(slots);
+    this.#parents = new Int32Array(slots);
+    this.#moves = new Int32Array(slots);
+  }
 
   /** Adds a state unless it is there. @returns its number, or -1 - number when it was there */
   add(words: Int32Array, length: number, parent: number, move: number): number {
@@ -54,6 +63,20 @@ export class Visited {
   /** Where the words of a state begin. */
   startOf(state: number): number {
     return this.#starts[state]!;
+  }
+
+  /** How many words a state has. */
+  lengthOf(state: number): number {
+    return this.words[this.#starts[state]! - 1]!;
+  }
+
+  /** Whether the words of a state come before those of another. */
+  isBefore(one: number, other: number): boolean {
+    const [x, y] = [this.#starts[one]!, this.#starts[other]!];
+    const length = Math.min(this.lengthOf(one), this.lengthOf(other));
+    for (let i = 0; i < length; i++)
+      if (this.words[x + i] !== this.words[y + i]) return this.words[x + i]! < this.words[y + i]!;
+    return this.lengthOf(one) < this.lengthOf(other);
   }
 
   /** Whether a state has these words. */

@@ -17,14 +17,14 @@ export const TEXT_MAX = 1 << 16;
 export const NESTING_MAX = 64;
 
 /** Records with the same keys. */
-interface Shape {
+export interface Shape {
   readonly word: number;
   /** Sorted. */
   readonly keys: readonly string[];
   /** By key: what the last record had there. A guess only. */
   readonly hints: (Shape | undefined)[];
   /** A record with these keys, in this order. */
-  readonly make: (codec: Codec) => Plain;
+  readonly make: (from: { take(): Plain }) => Plain;
 }
 
 /** What is known of records that begin with certain keys, in a certain order. */
@@ -67,18 +67,23 @@ export class Codec {
   readonly #shapes = new Map<string, Shape>();
   /** Shapes by their keys in whatever order. */
   readonly #orders: Order = { next: new Map(), shape: undefined };
-  #hint: Shape | undefined;
   #depth = 0;
   readonly #null = this.#atom({ kind: 0, value: null });
   readonly #true = this.#atom({ kind: 0, value: true });
   readonly #false = this.#atom({ kind: 0, value: false });
 
-  /** Begins anew, behind `header` words that are the caller's. */
-  encode(value: unknown, header = 0): void {
-    this.length = header;
-    this.#depth = 0;
-    this.#hint = this.#put(value, this.#hint);
+  /**
+   * Begins anew.
+   * @param depth lists and records around it
+   * @param hint what the last such value was: a guess only
+   * @returns the hint for the next
+   */
+  encode(value: unknown, depth = 0, hint?: Shape): Shape | undefined {
+    this.length = 0;
+    this.#depth = depth;
+    const next = this.#put(value, hint);
     this.#checkRoom(0);
+    return next;
   }
 
   /** A fresh value from words that `encode` has made. */
@@ -86,6 +91,11 @@ export class Codec {
     this.#from = words;
     this.#at = at;
     return this.take();
+  }
+
+  /** The word of lists of a length. */
+  listWord(length: number): number {
+    return (this.#lists[length] ??= this.#atom({ kind: 1, length }));
   }
 
   #atom(atom: Atom): number {
@@ -140,7 +150,7 @@ export class Codec {
     if (++this.#depth > NESTING_MAX) throw new NotPlain();
     const { length } = list;
     this.#checkRoom(length + 1);
-    this.words[this.length++] = this.#lists[length] ??= this.#atom({ kind: 1, length });
+    this.words[this.length++] = this.listWord(length);
     let shape = hint;
     for (let i = 0; i < length; i++) shape = this.#put(list[i], shape);
     this.#depth--;
@@ -221,15 +231,15 @@ export class Codec {
  * Makes records with these keys. A literal of the keys makes a state in half the time. Where no
  * code may be made at run time, as in a page with a strict policy, a loop does the same.
  */
-function makerOf(keys: readonly string[]): (codec: Codec) => Plain {
-  const parts = keys.map((key) => `${JSON.stringify(key)}: codec.take()`);
+export function makerOf(keys: readonly string[]): (from: { take(): Plain }) => Plain {
+  const parts = keys.map((key) => `${JSON.stringify(key)}: from.take()`);
   try {
     // eslint-disable-next-line @typescript-eslint/no-implied-eval -- all of its text is here, and keys are quoted
-    return new Function('codec', `return { ${parts.join(', ')} };`) as (codec: Codec) => Plain;
+    return new Function('from', `return { ${parts.join(', ')} };`) as (from: { take(): Plain }) => Plain;
   } catch {
-    return (codec) => {
+    return (from) => {
       const record: Record<string, Plain> = {};
-      for (const key of keys) record[key] = codec.take();
+      for (const key of keys) record[key] = from.take();
       return record;
     };
   }

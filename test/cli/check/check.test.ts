@@ -36,9 +36,7 @@ describe('stillwarm check', () => {
   it('stillwarm check ends with 3 when the budget ended first, and says how far it came', () => {
     const { status, out } = lab.check('double --cases 9 --budget 0s');
     expect(status).toBe(3);
-    expect(out).toMatch(
-      /\npartial: 0 of 9 cases were played\n0 states, 0 of 9 cases covered, 0 violations\n$/,
-    );
+    expect(out).toMatch(/\npartial: 0 of 9 cases were played\n0 states, 0 of 9 cases covered, 0 violations\n$/);
     const some = lab.check('double --cases 50000 --weigh 5 --budget 700ms --json');
     expect(some.status).toBe(3);
     const { verdict, done, cases } = JSON.parse(some.out) as Record<string, unknown>;

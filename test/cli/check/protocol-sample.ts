@@ -8,7 +8,13 @@ export function sampleProtocolResult(): ProtocolResult {
   const { name, what } = TWO_SLOTS;
   const rows = checkProtocol(TWO_SLOTS).map((row) => {
     const coverage = { ...row.outcome.coverage, grew: ['a part'] };
-    return { row: { ...row, outcome: { ...row.outcome, unreached: ['a step'], coverage } }, ms: 1 };
+    return {
+      row: {
+        ...row,
+        outcome: { ...row.outcome, unreached: ['a step'], idle: ['another'], unmet: ['a law'], coverage },
+      },
+      ms: 1,
+    };
   });
   return protocolResult([{ file: 'a.ts', protocol: name, what, rows }]);
 }

@@ -92,6 +92,14 @@ export default function* () { yield door; yield* [2, 3]; yield last; }`;
     );
   });
 
+  it('what a program prints goes to standard error, and the result alone to standard output', async () => {
+    write('prints.mjs', 'export default function* () { console.log("a line of its own"); yield 1; }');
+    const { status, out, err } = await start('--workload prints.mjs --jobs 2 --json');
+    expect(JSON.parse(out)).toMatchObject({ verdict: status === 0 ? 'passed' : 'violated' });
+    expect(out).not.toContain('a line');
+    expect(err).toContain('a line of its own\n');
+  });
+
   it("a file with another program's bytes is another run", async () => {
     write('b.mjs', 'export default function* () { yield 1; }');
     await check('--workload b.mjs --out run');

@@ -9,6 +9,7 @@ import {
   refines,
   search,
 } from '../../../src/lab/protocol/index.ts';
+import { naive } from './naive.ts';
 
 interface State {
   n: number;
@@ -426,6 +427,11 @@ describe('a hostile protocol', () => {
     expect(() => search({ name: 'x', what: 'X.', build })).toThrow('model: it throws Error: no when it is read');
   });
 
+  it('a history says how it is found again, with FILE for the file that is not known', () => {
+    const { counterexample } = found({ laws: { always: { few: (s) => s.n < 2 } } });
+    expect(counterexample!.replay).toBe('stillwarm check protocol FILE');
+  });
+
   it('a text that grows is named', () => {
     const growing = (by: (text: string) => string, states: number) =>
       search(
@@ -455,7 +461,7 @@ describe('a hostile protocol', () => {
       const turned = (): boolean => ++times > 300 && (!isBack || times === 301);
       return found({
         actors: { a: { up: { when: (s) => s.n < 500 && !(!isLaw && turned()), do: (s) => void (s.n += 1) } } },
-        laws: { always: { law: () => !(isLaw && turned()) }, done: ({ n }) => n === 500 || !isBack },
+        laws: { always: { law: ({ n }) => n < 0 || !(isLaw && turned()) }, done: ({ n }) => n === 500 || !isBack },
       }).problem;
     };
     expect(turning(true, true)).toMatchObject({ kind: 'differs', where: 'law' });
@@ -463,7 +469,102 @@ describe('a hostile protocol', () => {
     expect(turning(false, false)).toMatchObject({ kind: 'differs', where: 'a.up: when' });
   });
 
+  it('a fault and a law of one name, and a fault that needs no step, are refused', () => {
+    const fault = (name: string, within: number) =>
+      protocol<State, string>({
+        ...{ name: 'x', what: 'X.', build: () => modelOf({ laws: { always: { law: () => true } } }) },
+        faults: { [name]: { what: 'X.', breaks: 'law', within } },
+      });
+    expect(() => search(fault('law', 1))).toThrow('model: the law law and the fault law have one name: law');
+    expect(() => search(fault('other', 0))).toThrow('protocol.faults.other.within');
+  });
+
+  it('a step that never changes the state is named, also where alike things are exchanged', () => {
+    const idle = { do: (s: State) => void (s = { ...s }) };
+    expect(found({ actors: { a: { up: { when: (s) => s.n < 5, do: (s) => void (s.n += 1) }, idle } } }).idle).toEqual([
+      'a.idle',
+    ]);
+    const swap = (s: State): void => void s.list.reverse();
+    const outcome = found({
+      ...{ initial: { n: 0, list: [1, 2] }, alike: [{ count: 2, swap }] },
+      actors: { a: { turn: { do: swap }, idle } },
+    });
+    expect([outcome.verdict, outcome.states, outcome.idle]).toEqual(['passed', 1, ['a.idle']]);
+  });
+
+  it('a `done` that never held is named, and so are laws that a partial search has not met', () => {
+    const up = { do: (s: State) => void (s.n = (s.n + 1) % 9) };
+    expect(found({ actors: { a: { up } }, laws: { done: ({ n }) => n === 20 } }).unmet).toEqual(['done']);
+    expect(found({ laws: { done: ({ n }) => n === 5 } }).unmet).toEqual([]);
+    const laws: Model<State>['laws'] = { sometimes: { far: ({ n }) => n === 8, near: ({ n }) => n === 1 } };
+    const it = protocol<State>({ name: 'x', what: 'X.', build: () => modelOf({ actors: { a: { up } }, laws }) });
+    expect(search(it, { depth: 3 })).toMatchObject({ verdict: 'partial', unmet: ['far'] });
+    expect(search(it)).toMatchObject({ verdict: 'passed', unmet: [] });
+  });
+
+  it('a law that remembers something is caught, though it is not asked in each state', () => {
+    let times = 0;
+    const { problem } = found({
+      initial: { n: 0, list: [0] },
+      actors: {
+        a: { up: { when: (s) => s.n < 3000, do: (s) => void (s.n += 1) } },
+        b: { turn: { do: (s) => void (s.list = [1 - s.list[0]!]) } },
+      },
+      laws: { always: { law: (s) => s.list[0]! < 2 && ++times < 40 } },
+    });
+    expect(problem).toMatchObject({ kind: 'differs', where: 'law' });
+  });
+
   it.each([
+    [
+      'a guard that deletes a part that it has not looked at',
+      'late: when',
+      (s: Partial<State>) => s.n === 2 && delete s.list,
+    ],
+    ['a guard that adds a part', 'late: when', (s: State) => s.n === 2 && Object.assign(s, { more: 1 }) === s],
+    ['a guard that sorts a list', 'late: when', (s: State) => s.n === 2 && s.list.sort((a, b) => a - b).length > 0],
+    ['a guard that adds to a list', 'late: when', (s: State) => s.n === 2 && s.list.push(1) > 0],
+  ])('%s is named, late in a search', (_, where, when) => {
+    const { problem } = found({
+      initial: { n: 40, list: [2, 1] },
+      actors: {
+        a: { down: { when: (s) => s.n > 2, do: (s) => void (s.n -= 1) }, late: { when, do: () => undefined } },
+      },
+    });
+    expect(problem).toMatchObject({ kind: 'changes the state', where: `a.${where}` });
+  });
+
+  it.each<[string, (s: State & { more?: number }) => unknown]>([
+    ['takes a part away and puts it back', (s) => (s.more === undefined ? (s.more = 1) : delete s.more)],
+    ['defines a part anew', (s) => Object.defineProperty(s, 'list', { value: [s.n % 3] })],
+    ['makes a list longer than it was at first', (s) => (s.list.length < 12 ? s.list.push(1) : s.list.splice(1))],
+    ['sets a part to what it was', (s) => (s.list = [...s.list])],
+    ['freezes what it is given', (s) => Object.freeze(Object.freeze(s).list)],
+  ])('a step that %s is taken as it is each time', (_, act) => {
+    const it = protocol<State>({
+      ...{ name: 'x', what: 'X.' },
+      build: () =>
+        modelOf({
+          initial: { n: 0, list: [0] },
+          actors: {
+            a: {
+              up: { do: (s) => void (s.n = (s.n + 1) % 100) },
+              act: {
+                do: (s) => {
+                  act(s);
+                },
+              },
+            },
+          },
+        }),
+    });
+    const outcome = search(it);
+    expect(outcome.verdict).toBe('passed');
+    const { states, transitions } = naive(it);
+    expect([states, transitions]).toEqual([outcome.states, outcome.transitions]);
+  });
+
+  it.each<[string, object, string]>([
     ['no step', { actors: {} }, 'model.actors: there is no step'],
     ['a step without do', { actors: { a: { up: {} as never } } }, 'model.actors.a.up: has no do'],
     [
@@ -480,7 +581,37 @@ describe('a hostile protocol', () => {
     [
       'one name for two laws',
       { laws: { always: { x: () => true }, sometimes: { x: () => true } } },
-      'model.laws: x is the name of another law',
+      'model: the law x of always and the law x of sometimes have one name: x',
+    ],
+    [
+      'one name for two steps',
+      { actors: { a: { 'b.c': { do: () => undefined } }, 'a.b': { c: { do: () => undefined } } } },
+      'model: the step b.c of a and the step c of a.b have one name: a.b.c',
+    ],
+    [
+      'one name for a step and one of its actor with a value',
+      { actors: { a: { up: { each: 2, do: () => undefined }, 'up(1)': { do: () => undefined } } } },
+      'model: the step up(1) of a is there twice',
+    ],
+    [
+      'one name for an event and a step',
+      { events: { 'a.up': { survives: [] } } },
+      'model: the step up of a and the event a.up have one name: a.up',
+    ],
+    [
+      'one name for an event and a law',
+      { events: { x: { survives: [] } }, laws: { always: { x: () => true } } },
+      'model: the event x and the law x of always have one name: x',
+    ],
+    [
+      'a law that is called deadlock',
+      { laws: { always: { deadlock: () => true } } },
+      'model: the law deadlock, which each protocol has, and the law deadlock of always have one name: deadlock',
+    ],
+    [
+      'steps that say what they touch, and laws that do not say what they read',
+      { actors: { a: { up: { do: () => undefined, touches: { reads: [], writes: [] } } } } },
+      'model.laws.reads: expected the parts that laws read, as steps say what they touch',
     ],
     [
       'a value twice',

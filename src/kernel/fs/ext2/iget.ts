@@ -46,7 +46,8 @@ export function* readInode(
   ino: Ino,
   isOrphan: boolean,
 ): Process<{ fields: Ext2InodeFields; object: Pfn } | undefined> {
-  const object = yield* inodes.allocate();
+  let object = inodes.tryAllocate();
+  if (object === NO_PAGE) object = yield* inodes.allocate();
   try {
     const pfn = table.find(ino) ?? (yield* table.bread(ino));
     if (!inodes.has(ino)) {

@@ -1,0 +1,202 @@
+/** A state whose parts are made when they are looked at, and that knows which of them were. */
+
+import type { Plain } from './api.ts';
+import { type Columns, fits, type Part, SPLIT_MAX } from './columns.ts';
+import type { State } from './model.ts';
+
+/** What was done with a word of a state. */
+const [UNTOUCHED, READ, WRITTEN] = [0, 1, 2];
+
+export class View {
+  /** What a function of the protocol is given. */
+  #state: State;
+  readonly #columns: Columns;
+  readonly #parts: readonly Part[];
+  /** By word: its part, what was done with it, and what it is now. */
+  readonly #partAt: readonly Part[];
+  readonly #marks: Uint8Array;
+  readonly #values: unknown[];
+  /** By part: the list that was handed out; and lists of each length to be handed out. */
+  readonly #handed: (unknown[] | undefined)[];
+  readonly #lists: (unknown[] | undefined)[][];
+  /** By part: whether it was set as a whole, and to what. */
+  readonly #isSet: boolean[];
+  readonly #set: unknown[];
+  /** Words that were looked at before they were set, in their order. */
+  looked: number[] = [];
+  #words: Int32Array = new Int32Array(0);
+  #at = 0;
+  readonly #made = new Int32Array(1 + SPLIT_MAX);
+  #pings = 0;
+  #isPinged = false;
+
+  readonly #isFixed: boolean;
+
+  /**
+   * @param parts of the first form
+   * @param isFixed whether its parts are there to stay, and no other can be added
+   */
+  constructor(columns: Columns, parts: readonly Part[], isFixed: boolean) {
+    this.#isFixed = isFixed;
+    this.#columns = columns;
+    this.#parts = parts;
+    this.#partAt = parts.flatMap((part) => Array.from({ length: 1 + part.places }, () => part));
+    this.#marks = new Uint8Array(this.#partAt.length);
+    this.#values = this.#partAt.map(() => null);
+    this.#handed = parts.map(() => undefined);
+    this.#lists = parts.map(() => []);
+    this.#isSet = parts.map(() => false);
+    this.#set = parts.map(() => null);
+    this.#state = this.#newState();
+  }
+
+  /** Shows a state of the first form from now on. @param at where its parts begin */
+  show(words: Int32Array, at: number): State {
+    this.#words = words;
+    this.#at = at;
+    this.looked = [];
+    this.#marks.fill(UNTOUCHED);
+    this.#handed.fill(undefined);
+    this.#isSet.fill(false);
+    return this.#state;
+  }
+
+  /**
+   * Words that were set or changed, each with its new number behind it.
+   * @returns undefined when the state is of another form now
+   * @throws NotPlain, TooLong, or what a value throws when it is read
+   */
+  changes(): number[] | undefined {
+    if (!this.#isFixed && !this.#isWhole()) return undefined;
+    const changes: number[] = [];
+    for (let n = 0; n < this.#parts.length; n++) {
+      const part = this.#parts[n]!;
+      const { at, kept, places } = part;
+      const list = this.#handed[n];
+      // A list that has grown or shrunk is another one, made of what was there.
+      if (!this.#isFixed && list !== undefined && !this.#isSet[n] && !this.#isIntact(list, at)) {
+        this.#lists[n]!.length = 0;
+        this.#write(n, Array.from(list));
+      }
+      if (this.#isSet[n]) {
+        const value = this.#set[n];
+        if (!fits(part, value)) return undefined;
+        this.#columns.put(part, value, this.#made, 0);
+        for (let i = 0; i <= places; i++) changes.push(at + i, this.#made[i]!);
+        continue;
+      }
+      for (let i = at; i <= at + places; i++) {
+        // The length of a list that is intact has not changed.
+        if (this.#marks[i] === UNTOUCHED || (i === at && places > 0)) continue;
+        // What was only looked at, and has no inside, is as it was.
+        if (this.#marks[i] === READ && !isBag(this.#values[i])) continue;
+        const number = this.#columns.numberOf(kept, this.#values[i]);
+        // What was set to what it was may have been something else in another state.
+        if (this.#marks[i] === WRITTEN || number !== this.#words[this.#at + i]) changes.push(i, number);
+      }
+    }
+    return changes;
+  }
+
+  /** Whether changes leave the state as it is. */
+  isUnchangedBy(changes: readonly number[]): boolean {
+    for (let i = 0; i < changes.length; i += 2)
+      if (changes[i + 1] !== this.#words[this.#at + changes[i]!]) return false;
+    return true;
+  }
+
+  #look(word: number): number {
+    if (this.#marks[word] === UNTOUCHED) {
+      this.#marks[word] = READ;
+      this.looked.push(word);
+    }
+    return this.#words[this.#at + word]!;
+  }
+
+  #get(word: number): unknown {
+    if (this.#isPinged) return this.#pings++;
+    if (this.#marks[word] === UNTOUCHED) {
+      const number = this.#look(word);
+      this.#values[word] = this.#columns.valueOf(this.#partAt[word]!.kept, number);
+    }
+    return this.#values[word];
+  }
+
+  #put(word: number, value: unknown): void {
+    this.#marks[word] = WRITTEN;
+    this.#values[word] = value;
+  }
+
+  #read(n: number): unknown {
+    if (this.#isPinged) return this.#pings++;
+    if (this.#isSet[n]) return this.#set[n];
+    return (this.#handed[n] ??= this.#listOf(n, this.#look(this.#parts[n]!.at)));
+  }
+
+  #write(n: number, value: unknown): void {
+    this.#isSet[n] = true;
+    this.#set[n] = value;
+  }
+
+  #listOf(n: number, length: number): unknown[] {
+    const known = this.#lists[n]![length];
+    if (known !== undefined) return known;
+    const list: unknown[] = new Array<unknown>(length);
+    const first = this.#parts[n]!.at + 1;
+    for (let i = 0; i < length; i++) this.#define(list, i, first + i);
+    this.#lists[n]![length] = list;
+    if (this.#isFixed) Object.seal(list);
+    return list;
+  }
+
+  #newState(): State {
+    const state: State = {};
+    this.#parts.forEach(({ name, at, places }, n) => {
+      if (places === 0) this.#define(state, name, at);
+      else
+        Object.defineProperty(state, name, {
+          get: () => this.#read(n) as Plain,
+          set: (value: unknown) => this.#write(n, value),
+          enumerable: true,
+          configurable: true,
+        });
+    });
+    if (this.#isFixed) Object.seal(state);
+    return state;
+  }
+
+  #define(on: object, key: string | number, word: number): void {
+    Object.defineProperty(on, key, {
+      get: () => this.#get(word),
+      set: (value: unknown) => this.#put(word, value),
+      enumerable: true,
+      configurable: true,
+    });
+  }
+
+  /** Whether the state has its parts still, and no other. What was done to it is undone. */
+  #isWhole(): boolean {
+    const isWhole = this.#pinged(this.#state) === this.#parts.length;
+    if (!isWhole) this.#state = this.#newState();
+    return isWhole;
+  }
+
+  /** Whether a list has all of its places still, and no other. */
+  #isIntact(list: unknown[], at: number): boolean {
+    const length = this.#words[this.#at + at]!;
+    return list.length === length && this.#pinged(list) === length;
+  }
+
+  /** How many own properties are as they were made; -1 when there is another one. */
+  #pinged(of: object): number {
+    let count = 0;
+    this.#isPinged = true;
+    this.#pings = 0;
+    // Each that is as it was counts itself.
+    for (const name in of) if ((of as Record<string, unknown>)[name] === count) count++;
+    this.#isPinged = false;
+    return count === this.#pings && Object.isExtensible(of) && Object.keys(of).length === count ? count : -1;
+  }
+}
+
+const isBag = (value: unknown): boolean => typeof value === 'object' && value !== null;

@@ -1,0 +1,192 @@
+// The laws of a trace over a reboot, on a small machine.
+import { describe, expect, it } from 'vitest';
+import { UserError } from '../../../src/base/index.ts';
+import { PREDICT_RUNS, runPredict } from '../../../src/experiment/predict/experiment.ts';
+import type { PredictOptions } from '../../../src/experiment/predict/options.ts';
+import type { PredictResult, PredictStrategy } from '../../../src/experiment/predict/result.ts';
+import { type Line, mixedLines, options, readsOf, record } from './made-traces.ts';
+
+const of = ({ strategies }: PredictResult, name: string): PredictStrategy =>
+  strategies.find((strategy) => strategy.name === name)!;
+
+const sum = (counts: Readonly<Record<string, number>>): number => Object.values(counts).reduce((a, b) => a + b);
+
+/** Runs it; what must hold of every result is asserted. */
+function predicted(asked: PredictOptions): PredictResult {
+  const { result, mismatches } = runPredict(asked);
+  expect(mismatches).toEqual([]);
+  for (const { name, pages, parts, windows, verified, failed, service } of result.strategies) {
+    expect([name, verified.mismatches]).toEqual([name, 0]);
+    expect([name, pages.reused + pages.unclaimed + sum(pages.refused)]).toEqual([name, pages.named]);
+    expect(parts.reduce((all, { operations }) => all + operations, failed)).toBe(result.operations);
+    for (const figure of ['operations', 'bytes', 'late', 'pages', 'missed'] as const)
+      expect([figure, windows.reduce((all, window) => all + window[figure], 0)]).toEqual([
+        figure,
+        parts.reduce((all, part) => all + part[figure], 0),
+      ]);
+    expect(service.lost).toBeLessThanOrEqual(failed);
+  }
+  return result;
+}
+
+describe('a trace over a reboot', () => {
+  it('a trace of reads misses fewer pages with a warm cache than with a cold one', () => {
+    const asked = options(record(readsOf(2000, 4000)), { strategies: ['cold', 'prefetch', 'warm-cache'] });
+    const result = predicted(asked);
+    const [cold, warm] = [of(result, 'cold'), of(result, 'warm-cache')];
+    expect(cold.pages.named).toBe(0);
+    expect(cold.parts.map(({ operations }) => operations)).toEqual([2000, 1000, 1000]);
+    expect(warm.pages.reused).toBeGreaterThan(500);
+    expect(warm.parts[1]!.missed).toBeLessThan(cold.parts[1]!.missed / 2);
+    expect(warm.service.until90HitsNs).toBeLessThan(cold.service.until90HitsNs!);
+    // What was due while the guest was down is late.
+    expect(cold.service.late).toBeGreaterThan(0.5 * cold.service.rateBefore * (cold.service.rebootNs / 1e9));
+    expect(result.topFiles).toEqual([
+      {
+        file: 0,
+        name: '/file 0',
+        pagesRead: 2000,
+        misses: result.strategies.map(({ name, parts: [, first, second] }) => ({
+          strategy: name,
+          missed: first!.missed + second!.missed,
+        })),
+      },
+    ]);
+  });
+
+  it('a trace in any batches, replayed twice, is one result', () => {
+    const lines = mixedLines(11, 600);
+    const [first, again, cut] = [4096, 4096, 7].map((perBatch) =>
+      predicted(options(record(lines, { perBatch }), { pace: 'asfast', strategies: ['warm-cache+metadata'] })),
+    );
+    expect(again).toEqual(first);
+    expect(cut).toEqual(first);
+  });
+
+  it('the strategies of a trace in any order give what each gives alone', () => {
+    const asked = options(record(mixedLines(3, 300)), { strategies: ['cold', 'warm-cache'] });
+    const whole = runPredict(asked);
+    const runs = PREDICT_RUNS.open(asked, () => undefined);
+    const parts = [1, 0].map((index) => runs.run(index, () => undefined)).reverse();
+    expect(PREDICT_RUNS.merge(asked, runs.disk, parts)).toEqual(whole);
+    expect(PREDICT_RUNS.bytesOf(asked)).toHaveLength(2);
+    // A guest is not filled by a trace of few pages.
+    const small = Math.max(...PREDICT_RUNS.bytesOf({ ...asked, memory: 2 ** 36 }));
+    expect(small).toBeLessThan(3 * 2 ** 30);
+  });
+
+  it.each([1, 2, 3, 4])('files that threads write, cut, make and delete hold what the trace wrote, seed %i', (seed) => {
+    const paced = seed % 2 === 0 ? ({ pace: 'asfast' } as const) : ({ pace: 'recorded', speed: 3 } as const);
+    const result = predicted(
+      options(record(mixedLines(seed, 700)), { ...paced, strategies: ['warm-cache'], memory: 20 << 20 }),
+    );
+    expect(result.strategies[0]!.failed).toBeLessThan(result.operations / 4);
+    expect(result.strategies[0]!.verified.bytes).toBeGreaterThan(100_000);
+  });
+});
+
+const strange: readonly [string, readonly Line[], Partial<PredictOptions>?][] = [
+  [
+    'two operations',
+    [
+      [0, 0, 'read', 0, 0, 1],
+      [1, 0, 'read', 0, 0, 1],
+    ],
+  ],
+  ['only writes', Array.from({ length: 50 }, (_, n): Line => [n / 10, n % 3, 'write', n % 5, n * 777, 5000])],
+  ['only opens', Array.from({ length: 50 }, (_, n): Line => [n / 10, n % 3, 'open', n % 5])],
+  ['only syncs', Array.from({ length: 6 }, (_, n): Line => [n, 0, 'sync', 0xffff_ffff])],
+  [
+    'reads of nothing',
+    [
+      [0, 0, 'read', 0, 0, 0],
+      [1, 0, 'read', 0, 5, 0],
+    ],
+  ],
+  [
+    'reads of what is deleted',
+    [
+      [0, 0, 'read', 0, 0, 9],
+      [1, 0, 'unlink', 0],
+      [2, 0, 'open', 0],
+      [3, 0, 'read', 0, 0, 9],
+    ],
+  ],
+  [
+    'two reads of a file of 1 TB',
+    [
+      [0, 0, 'read', 0, 10 ** 12, 4096],
+      [1, 0, 'read', 0, 5, 9],
+    ],
+  ],
+  [
+    'a write far behind the end',
+    [
+      [0, 0, 'write', 0, 10 ** 9, 4096],
+      [1, 0, 'read', 0, 10 ** 9, 4096],
+    ],
+  ],
+];
+
+describe('a strange trace', () => {
+  it.each(strange)('a trace of %s is replayed', (_, lines, change = {}) => {
+    predicted(options(record(lines), { strategies: ['warm-cache'], ...change }));
+  });
+
+  it('a trace whose names no guest can have is replayed', () => {
+    const names = ['a\0b', '..', '/', '', 'x'.repeat(300), '/a', '/a/b', '/a', '../../etc/passwd', 'é\u202e'];
+    const lines = names.flatMap((_, n): Line[] => [
+      [n, 0, 'read', n, 0, 5000],
+      [n, 0, 'write', n, 0, 10],
+    ]);
+    const trace = record(lines, { files: names.map((name) => ({ name })) });
+    expect(trace.files[9]!.name).toBe('é\\u{202e}');
+    expect(trace.files[4]!.name).toHaveLength(200);
+    predicted(options(trace, { strategies: ['warm-cache'] }));
+  });
+
+  it.each([
+    ['a share of 0', { rebootAt: { fraction: 0 } }, 'rebootAt: expected a share of more than 0 and less than 1'],
+    [
+      'a time behind its end',
+      { rebootAt: { seconds: 100 } },
+      'rebootAt: 100 s: there must be an operation before it and one after; the trace ends after 1 s',
+    ],
+    [
+      'a time before its start',
+      { rebootAt: { seconds: 0 } },
+      'rebootAt: 0 s: there must be an operation before it and one after; the trace ends after 1 s',
+    ],
+    ['Rio', { strategies: ['rio' as const] }, 'strategies: rio is for a guest that crashes'],
+    ['a speed of 0', { speed: 0 }, 'speed: expected more than 0, at most 1000000'],
+  ])('a reboot of a trace at %s is refused', (_, change, message) => {
+    const trace = record([
+      [0, 0, 'read', 0, 0, 1],
+      [1, 0, 'read', 0, 0, 1],
+    ]);
+    expect(() => runPredict(options(trace, change))).toThrow(message);
+  });
+
+  it('a trace with one operation, without times, or for too small a guest is refused in one line', () => {
+    const one = record([[0, 0, 'read', 0, 0, 1]]);
+    expect(() => runPredict(options(one))).toThrow(
+      'trace: it has one operation: a reboot needs one before it and one after',
+    );
+    const timeless = record([
+      [NaN, 0, 'read', 0, 0, 1],
+      [NaN, 0, 'read', 0, 0, 1],
+    ]);
+    expect(() => runPredict(options(timeless))).toThrow(
+      'pace: recorded: the trace tells no times: only asfast is possible',
+    );
+    expect(() => runPredict(options(timeless, { pace: 'asfast', rebootAt: { seconds: 1 } }))).toThrow(
+      'rebootAt: the trace tells no times: give a share of its operations, such as 0.5',
+    );
+    predicted(options(timeless, { pace: 'asfast', strategies: ['cold'] }));
+    const two = record([
+      [0, 0, 'read', 0, 0, 1],
+      [1, 0, 'read', 0, 0, 1],
+    ]);
+    expect(() => runPredict(options(two, { memory: 1 << 20 }))).toThrow(UserError);
+  });
+});
