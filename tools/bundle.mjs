@@ -13,8 +13,8 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'rolldown';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const { browser, peerDependencies } =
-  /** @type {{ browser: Record<string, string>, peerDependencies: Record<string, string> }} */ (
+const { browser, optionalDependencies, peerDependencies } =
+  /** @type {Record<'browser' | 'optionalDependencies' | 'peerDependencies', Record<string, string>>} */ (
     JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
   );
 
@@ -66,8 +66,8 @@ export async function bundleForBrowser(entry) {
 }
 
 /**
- * Bundles the command line for node. Peer dependencies stay outside: the program imports them where
- * it needs them, and its user may have none.
+ * Bundles the command line for node. Peer and optional dependencies stay outside: the program
+ * imports them where it needs them, and its user may have none.
  * @param {string} [to] the file to be written; none by default
  * @param {string} [entry] path
  * @returns {Promise<string[]>} paths of the modules that the bundle is made of
@@ -77,7 +77,7 @@ export async function bundleProgram(to, entry = 'src/cli/main.ts') {
     cwd: ROOT,
     input: resolve(ROOT, entry),
     platform: 'node',
-    external: Object.keys(peerDependencies),
+    external: Object.keys({ ...peerDependencies, ...optionalDependencies }),
     write: to !== undefined,
     output: { ...(to !== undefined && { file: to }), comments: { jsdoc: false } },
   });

@@ -45,13 +45,23 @@ const WITHOUT_FILE = new Map([
   ],
 ]);
 
+/** What a package contains under another licence, which its own file does not say, by path. */
+const CONTAINS = new Map([
+  [
+    'node_modules/ext2fs',
+    "Contains libext2fs of e2fsprogs by Theodore Ts'o and others, compiled to WebAssembly: GNU Library\nGeneral Public License 2",
+  ],
+]);
+
 /** The text of a package's licence. @param {string} path */
 function licenceOf(path) {
   const name = readdirSync(`${ROOT}${path}`).find((file) => /^licen[cs]e/i.test(file));
   const known = WITHOUT_FILE.get(path);
   if (name === undefined && known !== undefined) return known;
   if (name === undefined) throw new Error(`notices: ${path} has no file with its licence`);
-  return readFileSync(`${ROOT}${path}/${name}`, 'utf8').replace(/\r\n/g, '\n').trim();
+  const text = readFileSync(`${ROOT}${path}/${name}`, 'utf8').replace(/\r\n/g, '\n').trim();
+  const others = CONTAINS.get(path);
+  return others === undefined ? text : `${others}\n\n${text}`;
 }
 
 /** The packages of which the program contains code, by path. */
@@ -76,9 +86,9 @@ export async function notices() {
   const head = [
     'Packages by others that stillwarm uses at run time, with their licences.',
     '',
-    'npm installs all of them beside stillwarm. The program dist/cli/main.js contains code of those',
-    'marked "bundled". The pages that --report writes contain no code by others: their script is ours,',
-    'and their charts are drawn before. stillwarm contains no code of Linux or Xen.',
+    'npm installs all of them beside stillwarm, ext2fs where it can. The program dist/cli/main.js',
+    'contains code of those marked "bundled". The pages that --report writes contain no code by others:',
+    'their script is ours, and their charts are drawn before. stillwarm contains no code of Linux or Xen.',
   ].join('\n');
   const each = packages.map(([path, { version, license = 'see below' }]) => {
     const name = path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length);

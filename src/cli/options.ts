@@ -71,6 +71,7 @@ export const WEB_LIMIT = 16 << 20;
 const EXPIRE_MAX = 999_999;
 /** As many as there are records of domains. */
 const VMS_MAX = 95;
+const PARTITIONS_MAX = 1024;
 const SAMPLES_MAX = 10_000;
 const PERCENT_MAX = 1000;
 
@@ -131,6 +132,14 @@ const BARE_BOOT = flag(
   'put no files on a disk that is made from a directory for boots to read',
   'By default it has the files of a recorded boot of Debian in a directory `.stillwarm-boot`: 53 MB, of which a boot reads 40 MB. An image is taken as it is: `stillwarm mkfs --boot-files` makes one that has them',
 );
+
+const PARTITION = {
+  ...integer('N', 'partition of the image PATH', [1, PARTITIONS_MAX], {
+    value: undefined,
+    words: 'the first one of ext2, ext3 or ext4',
+  }),
+  more: 'They are counted as Linux counts them: 1 to 4 are in an MBR itself, 5 and up are its logical ones. See [your own image](../how-to/use-your-own-image.md)',
+};
 
 /** Of a reboot of the guest. */
 const strategyOfGuest = (prefetch: string, words: string) => ({
@@ -223,6 +232,7 @@ export const REBOOT = {
       ),
       more: 'They count as refused: given back',
     },
+    partition: PARTITION,
     'bare-boot': BARE_BOOT,
     jobs: JOBS,
     json: JSON_OUT('reboot-schema.md'),
@@ -276,6 +286,7 @@ export const VMM_REBOOT = {
       parse: parseSize,
       otherwise: { value: VMM_LIMIT, text: sizeText(VMM_LIMIT) },
     },
+    partition: PARTITION,
     'bare-boot': BARE_BOOT,
     jobs: JOBS,
     json: JSON_OUT('vmm-reboot-schema.md'),
@@ -371,6 +382,7 @@ export const WEB = {
         words: sizeText(WEB_LIMIT),
       },
     },
+    partition: PARTITION,
     'bare-boot': BARE_BOOT,
     jobs: JOBS,
     json: JSON_OUT('web-schema.md'),

@@ -22,6 +22,7 @@ import {
 import { renderHtml, renderMismatches, renderText } from '../report/index.ts';
 import { parseFioJobs } from '../workload/fio-job.ts';
 import { parseCommand } from './kit/args.ts';
+import { withImage } from './image/with-image.ts';
 import { commandHelp } from './kit/help.ts';
 import type { ProgramIo } from './io.ts';
 import { writeNotices } from './kit/io.ts';
@@ -44,6 +45,7 @@ export function reboot(argv: readonly string[], io: ProgramIo): number {
     'dump-memory': dumpMemory,
     'bare-boot': withoutBootFiles,
     set: constants,
+    partition,
     jobs,
     json,
     report: reportDir,
@@ -81,21 +83,24 @@ export function reboot(argv: readonly string[], io: ProgramIo): number {
     typeof asked.workload === 'string' ? [] : [{ name: '--workload', path: resolve(io.cwd, asked.workload.fio) }];
   checkOutputs([{ name: 'PATH', path: options.path }, ...jobFile], outputs, io.hostStreams);
 
-  const { result, mismatches, notices } = withProgress(
-    io.stderr,
-    (onProgress) => io.onThreads?.('reboot', options, onProgress, jobs) ?? io.runReboot(options, onProgress),
-  );
-  writeNotices(io, notices);
+  return withImage(io, options.path, partition, (image) => {
+    const ready = { ...options, image };
+    const { result, mismatches, notices } = withProgress(
+      io.stderr,
+      (onProgress) => io.onThreads?.('reboot', ready, onProgress, jobs) ?? io.runReboot(ready, onProgress),
+    );
+    writeNotices(io, notices);
 
-  if (json) {
-    io.stdout.write(`${JSON.stringify(result)}\n`);
-    for (const line of renderMismatches(mismatches)) io.stderr.write(`${line}\n`);
-  } else {
-    io.stdout.write(renderText(result, mismatches, io.colour));
-  }
-  if (report !== undefined) writeReport(report, renderHtml(result, mismatches));
-  const isEqual = mismatches.length === 0 && result.strategies.every(({ verified }) => verified.mismatches === 0);
-  return isEqual ? 0 : 1;
+    if (json) {
+      io.stdout.write(`${JSON.stringify(result)}\n`);
+      for (const line of renderMismatches(mismatches)) io.stderr.write(`${line}\n`);
+    } else {
+      io.stdout.write(renderText(result, mismatches, io.colour));
+    }
+    if (report !== undefined) writeReport(report, renderHtml(result, mismatches));
+    const isEqual = mismatches.length === 0 && result.strategies.every(({ verified }) => verified.mismatches === 0);
+    return isEqual ? 0 : 1;
+  });
 }
 
 /** A workload, and its job file where it has one, which is looked at before anything is run. */

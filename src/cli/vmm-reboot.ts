@@ -12,6 +12,7 @@ import { checkOutputs, kindOf } from '../experiment/guest/output-file.ts';
 import type { VmmExperimentOptions } from '../experiment/vmm/options.ts';
 import { renderVmmHtml, renderVmmMismatches, renderVmmText } from '../report/index.ts';
 import { parseCommand } from './kit/args.ts';
+import { withImage } from './image/with-image.ts';
 import { commandHelp } from './kit/help.ts';
 import type { ProgramIo } from './io.ts';
 import { writeNotices } from './kit/io.ts';
@@ -37,6 +38,7 @@ export function vmmReboot(argv: readonly string[], io: ProgramIo): number {
     single,
     set: constants,
     'bare-boot': withoutBootFiles,
+    partition,
     jobs,
     json,
     report: reportDir,
@@ -59,18 +61,21 @@ export function vmmReboot(argv: readonly string[], io: ProgramIo): number {
   if (kindOf(options.path) === 'nothing') throw new UserError(`PATH: ${options.path} does not exist`);
   checkOutputs([{ name: 'PATH', path: options.path }], report === undefined ? [] : [report], io.hostStreams);
 
-  const outcome = withProgress(
-    io.stderr,
-    (onProgress) => io.onThreads?.('vmm-reboot', options, onProgress, jobs) ?? io.runVmmReboot(options, onProgress),
-  );
-  writeNotices(io, outcome.notices);
+  return withImage(io, options.path, partition, (image) => {
+    const ready = { ...options, image };
+    const outcome = withProgress(
+      io.stderr,
+      (onProgress) => io.onThreads?.('vmm-reboot', ready, onProgress, jobs) ?? io.runVmmReboot(ready, onProgress),
+    );
+    writeNotices(io, outcome.notices);
 
-  if (json) {
-    io.stdout.write(`${JSON.stringify(outcome.result)}\n`);
-    for (const line of renderVmmMismatches(outcome.mismatches)) io.stderr.write(`${line}\n`);
-  } else {
-    io.stdout.write(renderVmmText(outcome, io.colour));
-  }
-  if (report !== undefined) writeReport(report, renderVmmHtml(outcome));
-  return outcome.mismatches.length === 0 ? 0 : 1;
+    if (json) {
+      io.stdout.write(`${JSON.stringify(outcome.result)}\n`);
+      for (const line of renderVmmMismatches(outcome.mismatches)) io.stderr.write(`${line}\n`);
+    } else {
+      io.stdout.write(renderVmmText(outcome, io.colour));
+    }
+    if (report !== undefined) writeReport(report, renderVmmHtml(outcome));
+    return outcome.mismatches.length === 0 ? 0 : 1;
+  });
 }

@@ -9,11 +9,12 @@
 import { resolve } from 'node:path';
 import { UserError } from '../base/index.ts';
 import { checkOutputs, kindOf } from '../experiment/guest/output-file.ts';
-import { OF_THE_HYPERVISOR, RIO_STRATEGIES } from '../experiment/guest/options.ts';
+import { OF_THE_HYPERVISOR, RIO_STRATEGIES, type ReadyImage } from '../experiment/guest/options.ts';
 import { nameOf } from '../experiment/web/made-files.ts';
 import { STRATEGIES_OF_WEB, STRATEGIES_OF_WEB_CRASHES, type WebOptions } from '../experiment/web/options.ts';
 import { renderWebHtml, renderWebMismatches, renderWebText } from '../report/index.ts';
 import { parseCommand } from './kit/args.ts';
+import { withImage } from './image/with-image.ts';
 import { commandHelp } from './kit/help.ts';
 import type { ProgramIo } from './io.ts';
 import { writeNotices } from './kit/io.ts';
@@ -43,26 +44,30 @@ export function web(argv: readonly string[], io: ProgramIo): number {
   for (const { path } of inputs) if (kindOf(path) === 'nothing') throw new UserError(`PATH: ${path} does not exist`);
   checkOutputs(inputs, report === undefined ? [] : [report], io.hostStreams);
 
-  const outcome = withProgress(
-    io.stderr,
-    (onProgress) => io.onThreads?.('web', options, onProgress, given.jobs) ?? io.runWeb(options, onProgress),
-  );
-  writeNotices(io, outcome.notices);
+  const run = (image?: ReadyImage): number => {
+    const ready = { ...options, image };
+    const outcome = withProgress(
+      io.stderr,
+      (onProgress) => io.onThreads?.('web', ready, onProgress, given.jobs) ?? io.runWeb(ready, onProgress),
+    );
+    writeNotices(io, outcome.notices);
 
-  if (given.json) {
-    io.stdout.write(`${JSON.stringify(outcome.result)}\n`);
-    for (const line of renderWebMismatches(outcome.mismatches)) io.stderr.write(`${line}\n`);
-  } else {
-    io.stdout.write(renderWebText(outcome, io.colour));
-  }
-  if (report !== undefined) writeReport(report, renderWebHtml(outcome));
-  const { strategies } = outcome.result;
-  const isEqual = outcome.mismatches.length === 0 && strategies.every(({ verified }) => verified.mismatches === 0);
-  return isEqual ? 0 : 1;
+    if (given.json) {
+      io.stdout.write(`${JSON.stringify(outcome.result)}\n`);
+      for (const line of renderWebMismatches(outcome.mismatches)) io.stderr.write(`${line}\n`);
+    } else {
+      io.stdout.write(renderWebText(outcome, io.colour));
+    }
+    if (report !== undefined) writeReport(report, renderWebHtml(outcome));
+    const { strategies } = outcome.result;
+    const isEqual = outcome.mismatches.length === 0 && strategies.every(({ verified }) => verified.mismatches === 0);
+    return isEqual ? 0 : 1;
+  };
+  return options.sizes === undefined ? withImage(io, options.path, given.partition, run) : run();
 }
 
 function optionsOf(given: ValuesOf<typeof WEB.options>, path: string | undefined, cwd: string): WebOptions {
-  const { loop, rate, arrivals, think, files: order, alpha, sizes, crash, limit, send: sending } = given;
+  const { loop, rate, arrivals, think, files: order, alpha, sizes, crash, limit, partition, send: sending } = given;
   const refuse = (option: string, value: unknown, why: string): void => {
     if (value !== undefined) throw new UserError(`--${option}: ${why}`);
   };
@@ -77,6 +82,7 @@ function optionsOf(given: ValuesOf<typeof WEB.options>, path: string | undefined
   const prefetchRate = given['prefetch-rate'];
   if (!strategies.includes('prefetch')) refuse('prefetch-rate', prefetchRate, 'no strategy is prefetch');
   if (sizes !== undefined) {
+    refuse('partition', partition, '--sizes is no image');
     refuse('sizes', path, 'give PATH, or files that are made, not both');
     refuse('limit', limit, '--sizes says how much there is');
   }

@@ -23,6 +23,8 @@ export const LONG_FILES: readonly string[] = [
   'test/doors/testing/crash-properties.test.ts',
   'test/cli/process.test.ts',
   'test/cli/trace-replay.test.ts',
+  'test/cli/image/process.test.ts',
+  'test/cli/image/ready-image.test.ts',
   'test/experiment/predict/experiment.test.ts',
   'test/trace/properties.test.ts',
   'test/experiment/host/trace-file.test.ts',

@@ -130,14 +130,15 @@ export function findData(content: FileContent): DataRuns {
   forEachPiece(content, (offset, bytes) => {
     for (let at = 0; at < bytes.length; at += EXT2_BLOCK_SIZE)
       if (!isZero(bytes, at, Math.min(at + EXT2_BLOCK_SIZE, bytes.length)))
-        addBlock(runs, (offset + at) / EXT2_BLOCK_SIZE);
+        addBlocks(runs, (offset + at) / EXT2_BLOCK_SIZE, 1);
   });
   return runs;
 }
 
-function addBlock(runs: number[], index: number): void {
-  if (runs.length > 0 && runs.at(-2)! + runs.at(-1)! === index) runs[runs.length - 1]!++;
-  else runs.push(index, 1);
+/** Adds blocks, from `first` on, that lie behind all others. */
+export function addBlocks(runs: number[], first: number, count: number): void {
+  if (runs.length > 0 && runs.at(-2)! + runs.at(-1)! === first) runs[runs.length - 1]! += count;
+  else runs.push(first, count);
 }
 
 function bytesOf(argument: string, value: string | Uint8Array): Uint8Array {
@@ -241,7 +242,7 @@ export function sparse(sizeBytes: number, pieces: Iterable<readonly [number, Uin
   }
   const dataRuns: number[] = [];
   for (const start of [...blocks.keys()].sort((a, b) => a - b))
-    if (blocks.get(start)!.some((byte) => byte !== 0)) addBlock(dataRuns, start / EXT2_BLOCK_SIZE);
+    if (blocks.get(start)!.some((byte) => byte !== 0)) addBlocks(dataRuns, start / EXT2_BLOCK_SIZE, 1);
   return {
     sizeBytes,
     dataRuns,

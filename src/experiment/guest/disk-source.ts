@@ -36,7 +36,7 @@ import type { Process } from '../../sim/index.ts';
 import { adviceOnExt, foreignImage, HEAD_BYTES, whyUnclean } from './image-kind.ts';
 import { OracleExt2, type OracleFile } from '../judge/oracle-ext2.ts';
 import { kindOf } from './output-file.ts';
-import type { RebootOptions } from './options.ts';
+import type { ReadyImage, RebootOptions } from './options.ts';
 import type { ProgressListener } from './progress.ts';
 import { machineMemoryFor } from '../host/host.ts';
 import { Testbed } from '../host/testbed.ts';
@@ -128,25 +128,25 @@ export function listFiles(image: ImageStore): DiskFiles {
 /**
  * Remarks about files of a directory that are not on the disk, and about files with unusual names.
  */
-export function noticesOf(leftOut: LeftOut, { unreachable, notText }: DiskFiles): string[] {
-  const lines = ({ count, told }: LeftOut, what: string): string[] => [
-    ...(count === 0 ? [] : [`${counted(count, 'name')} ${what}:`]),
-    ...told.map((line) => `    ${line}`),
-    ...(told.length === count ? [] : [`    and ${grouped(count - told.length)} more`]),
-  ];
-  return [
-    ...lines(leftOut, 'left out'),
-    ...lines(unreachable, 'on the disk that no path reaches, not read'),
-    ...lines(notText, 'on the disk, not UTF-8'),
-  ];
-}
+export const noticesOf = (leftOut: LeftOut, { unreachable, notText }: DiskFiles): string[] => [
+  ...toldLines(leftOut, 'left out'),
+  ...toldLines(unreachable, 'on the disk that no path reaches, not read'),
+  ...toldLines(notText, 'on the disk, not UTF-8'),
+];
+
+/** Names that were left out, or are told of for another reason, a line each. */
+export const toldLines = ({ count, told }: LeftOut, what: string): string[] => [
+  ...(count === 0 ? [] : [`${counted(count, 'name')} ${what}:`]),
+  ...told.map((line) => `    ${line}`),
+  ...(told.length === count ? [] : [`    and ${grouped(count - told.length)} more`]),
+];
 
 /**
  * Opens the disk.
  * @param limit the most bytes that one run reads, undefined for all; from a directory, nothing else
  * is on the disk
- * @param kept what of a directory, and besides it, is on the disk (options.ts); `room`: bytes that
- * a disk made from a directory has besides
+ * @param kept what of a directory, and besides it, is on the disk, or what is read in place of an
+ * image (options.ts); `room`: bytes that a disk made from a directory has besides
  * @throws UserError in one line when the path is missing, is not an image that the driver mounts,
  * or holds nothing to read
  */
@@ -154,13 +154,13 @@ export function openDisk(
   path: string,
   limit: number | undefined,
   onProgress: ProgressListener,
-  kept: Pick<RebootOptions, 'withoutHidden' | 'withoutBootFiles'> & { readonly room?: number } = {},
+  kept: Pick<RebootOptions, 'image' | 'withoutHidden' | 'withoutBootFiles'> & { readonly room?: number } = {},
 ): DiskSource {
   let opened: ReturnType<typeof openImage> | undefined;
   try {
     const bootFiles = kept.withoutBootFiles !== true;
-    const { room = 0 } = kept;
-    opened = openImage(path, limit, onProgress, kept.withoutHidden, { keptBytes: KEPT_BYTES, bootFiles, room });
+    const { image: ready, room = 0 } = kept;
+    opened = openImage(path, limit, onProgress, kept.withoutHidden, { keptBytes: KEPT_BYTES, bootFiles, ready, room });
     const { image, shared, leftOut, version, check, close } = opened;
     prepare(path, image, onProgress);
     const found = listFiles(image);
@@ -173,7 +173,8 @@ export function openDisk(
       throw new UserError(
         `${path}: files claim ${counted(bytes, 'byte')} on a disk of ${grouped(image.size)}: give a --limit`,
       );
-    return { ...sourceOf(image, found, version), shared, notices: noticesOf(leftOut, found), check, close };
+    const notices = [...(ready?.notices ?? []), ...noticesOf(leftOut, found)];
+    return { ...sourceOf(image, found, version), shared, notices, check, close };
   } catch (error) {
     opened?.close();
     const mistake = asUserError(path, error);
@@ -226,6 +227,7 @@ function prepare(path: string, image: ImageStore, onProgress: ProgressListener):
  * most
  * @param bootFiles whether the image of a directory has the files that a boot reads
  * @param room bytes that the image of a directory has free besides
+ * @param ready what is read in place of an image at `path`
  * @throws UserError
  */
 export function openImage(
@@ -233,7 +235,17 @@ export function openImage(
   limit: number | undefined,
   onProgress: ProgressListener,
   withoutHidden: boolean | undefined,
-  { keptBytes, bootFiles, room } = { keptBytes: 0, bootFiles: false, room: 0 },
+  {
+    keptBytes = 0,
+    bootFiles = false,
+    room = 0,
+    ready,
+  }: {
+    readonly keptBytes?: number;
+    readonly bootFiles?: boolean;
+    readonly room?: number;
+    readonly ready?: ReadyImage | undefined;
+  } = {},
 ): OpenImage & { readonly leftOut: LeftOut; readonly version: string } {
   if (kindOf(path) === 'directory') {
     const listing = new HostListing(path, limit, withoutHidden, undefined, keptBytes);
@@ -260,23 +272,24 @@ export function openImage(
     };
   }
   if (kindOf(path) === 'nothing') throw new UserError(`${path}: no such file or directory`);
-  const image = FileImage.open(path);
+  const file = FileImage.open(ready?.file ?? path);
+  const image = ready === undefined ? file : partOf(file, ready);
   try {
     const foreign = foreignImage(path, headOf(image));
     if (foreign !== undefined) throw new UserError(`${path}: ${foreign}`);
     if (image.size < 2 * PAGE_SIZE)
       throw new UserError(`${path}: ${counted(image.size, 'byte is', 'bytes are')} too few for an ext2 image`);
   } catch (error) {
-    image.close();
+    file.close();
     throw error;
   }
   return {
     image,
     shared: undefined,
     leftOut: new LeftOut(),
-    version: image.version,
+    version: file.version,
     check: () => undefined,
-    close: () => image.close(),
+    close: () => file.close(),
   };
 }
 
@@ -285,6 +298,13 @@ function slackFor(tree: Tree, room: number): number {
   // The root has a block, so there is one at least.
   return Math.max(DEFAULT_SLACK, pagesOf(room) / Math.max(1, pagesOf(countFiles(tree).bytes)));
 }
+
+/** A part of a file as an image of its own. What is written to it stays in memory. */
+const partOf = (file: FileImage, { offset, bytes }: ReadyImage): ImageStore =>
+  new OverlayImage({
+    size: bytes,
+    read: (at, dst, dstOffset, length) => file.read(offset + at, dst, dstOffset, length),
+  });
 
 function headOf(image: ImageStore): Uint8Array {
   const head = new Uint8Array(Math.min(image.size, HEAD_BYTES));

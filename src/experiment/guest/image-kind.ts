@@ -16,6 +16,7 @@ import {
   checkIncompatibleFeatures,
   SUPERBLOCK,
 } from '../../format/ext2.ts';
+import { readPartitionTable, type PartitionTable } from '../../format/partition-table.ts';
 
 /** Bytes at the start of a file by which its kind is known. */
 export const HEAD_BYTES = 128 << 10;
@@ -85,36 +86,33 @@ export function foreignImage(path: string, head: Uint8Array): string | undefined
   if (superblockOf(head) !== undefined) return undefined;
   const known = SIGNATURES.find(({ at, bytes }) => has(head, at, bytes));
   if (known !== undefined) return `${known.is}: ${known.next(path)}`;
-  const partition = firstPartition(head);
+  const partition = tableOf(head)?.partitions[0];
   if (partition === undefined) return undefined;
-  const { start, sectors } = partition;
-  return `a whole disk with a partition table: copy the partition first: dd if=${shellWord(path)} of=${rawOf(path)} bs=${SECTOR} skip=${start} count=${sectors}`;
+  const { start, bytes } = partition;
+  return `a whole disk with a partition table: copy the partition first: dd if=${shellWord(path)} of=${rawOf(path)} bs=${SECTOR} skip=${start / SECTOR} count=${bytes / SECTOR}`;
 }
 
+/** What the first bytes of a file say that it is; undefined when they do not tell. */
+export const whatIs = (head: Uint8Array): string | undefined =>
+  SIGNATURES.find(({ at, bytes }) => has(head, at, bytes))?.is;
+
+/** The partition table of a disk, as far as its first bytes tell. */
+export const tableOf = (head: Uint8Array): PartitionTable | undefined =>
+  readPartitionTable((offset, length) =>
+    offset + length <= head.length ? head.subarray(offset, offset + length) : undefined,
+  );
+
 /** The bytes of an ext2, ext3 or ext4 superblock; undefined when there is none. */
-function superblockOf(head: Uint8Array): Uint8Array | undefined {
+export function superblockOf(head: Uint8Array): Uint8Array | undefined {
   const bytes = head.subarray(EXT2_SUPERBLOCK_OFFSET, EXT2_SUPERBLOCK_OFFSET + EXT2_SUPERBLOCK_SIZE);
   if (bytes.length < EXT2_SUPERBLOCK_SIZE) return undefined;
   return getField(SUPERBLOCK, bytes, 0, 's_magic') === EXT2_MAGIC ? bytes : undefined;
 }
 
-/** The first partition of a DOS or GPT partition table. */
-function firstPartition(head: Uint8Array): { start: number; sectors: number } | undefined {
-  if (head.length < 3 * SECTOR || !has(head, 510, '\x55\xaa')) return undefined;
-  const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
-  if (has(head, SECTOR, 'EFI PART')) {
-    const at = Number(view.getBigUint64(SECTOR + 72, true)) * SECTOR;
-    if (at + 128 > head.length) return undefined;
-    const start = Number(view.getBigUint64(at + 32, true));
-    const sectors = Number(view.getBigUint64(at + 40, true)) - start + 1;
-    return start > 0 && sectors > 0 && Number.isSafeInteger(start + sectors) ? { start, sectors } : undefined;
-  }
-  for (let at = 446; at < 510; at += 16) {
-    const sectors = view.getUint32(at + 12, true);
-    const isActive = head[at] === 0 || head[at] === 0x80;
-    if (isActive && head[at + 4] !== 0 && sectors > 0) return { start: view.getUint32(at + 8, true), sectors };
-  }
-  return undefined;
+/** Which of its kin a file system is. @param superblock as `superblockOf` finds it */
+export function extOf(superblock: Uint8Array): 'ext2' | 'ext3' | 'ext4' {
+  if (!checkIncompatibleFeatures(getField(SUPERBLOCK, superblock, 0, 's_feature_incompat')).ok) return 'ext4';
+  return (getField(SUPERBLOCK, superblock, 0, 's_feature_compat') & EXT2_COMPAT.has_journal) === 0 ? 'ext2' : 'ext3';
 }
 
 /** What to do about a refused ext2, ext3 or ext4 image; undefined when nothing is known. */

@@ -31,9 +31,21 @@ export type WorkloadName = (typeof WORKLOADS)[number];
 /** The fixed ones, and `fio`: the jobs of a job file. */
 export const ALL_WORKLOADS = [...WORKLOADS, 'fio'] as const;
 
+/** An image that was made ready before the experiment: part of a file, and what to say of it. */
+export interface ReadyImage {
+  readonly file: string;
+  /** Where it begins in the file, and how long it is, bytes. */
+  readonly offset: number;
+  readonly bytes: number;
+  /** Remarks for the user, a line each. */
+  readonly notices: readonly string[];
+}
+
 export interface RebootOptions extends BackendOptions {
   /** A directory of files or an ext2 image. */
   readonly path: string;
+  /** What is read in place of the file at `path`, which is its name for the user. */
+  readonly image?: ReadyImage | undefined;
   /** Of a directory, leave out what it has itself under names that begin with a dot. */
   readonly withoutHidden?: boolean | undefined;
   /** Of a directory: put no files on the disk that a boot reads. */

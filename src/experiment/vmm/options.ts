@@ -8,6 +8,7 @@ import { VMM_STRATEGIES, type VmmStrategyName } from '../host/strategies.ts';
 export interface VmmExperimentOptions
   extends Pick<
     RebootOptions,
+    | 'image'
     | 'withoutHidden'
     | 'withoutBootFiles'
     | 'disk'

@@ -245,6 +245,9 @@ describe('an image that is none, or not as it should be,', () => {
       const gpt = Buffer.from(dos);
       gpt.write('EFI PART', 512, 'latin1');
       gpt.writeBigUInt64LE(2n, 512 + 72);
+      gpt.writeUInt32LE(128, 512 + 80);
+      gpt.writeUInt32LE(128, 512 + 84);
+      gpt.write('a type', 1024);
       gpt.writeBigUInt64LE(34n, 1024 + 32);
       gpt.writeBigUInt64LE(133n, 1024 + 40);
       writeFileSync(path, gpt);
@@ -264,6 +267,9 @@ describe('an image that is none, or not as it should be,', () => {
       gpt.write('\x55\xaa', 510, 'latin1');
       gpt.write('EFI PART', 512, 'latin1');
       gpt.writeBigUInt64LE(2n, 512 + 72);
+      gpt.writeUInt32LE(128, 512 + 80);
+      gpt.writeUInt32LE(128, 512 + 84);
+      gpt.write('a type', 1024);
       gpt.writeBigUInt64LE(first, 1024 + 32);
       gpt.writeBigUInt64LE(last, 1024 + 40);
       writeFileSync(`${dir}/disk.img`, gpt);
@@ -276,6 +282,7 @@ describe('an image that is none, or not as it should be,', () => {
     const dos = Buffer.alloc(4096);
     dos.write('\x55\xaa', 510, 'latin1');
     dos[446 + 4] = 0x83;
+    dos.writeUInt32LE(1, 446 + 8);
     dos.writeUInt32LE(8, 446 + 12);
     const heads = [
       '\x1f\x8b',
