@@ -6,7 +6,7 @@
 
 import { LRUCache } from 'lru-cache';
 import { type AddressSpace, type MemoryManagement, NO_PAGE } from '../src/kernel/index.ts';
-import { elapsedNs, type Options, type Row, takeTurns } from './harness.ts';
+import { processorNs, type Options, type Row, takeTurns } from './harness.ts';
 import { Machine } from './machine.ts';
 import { loadStreams } from './streams.ts';
 
@@ -42,7 +42,7 @@ function accessEntries(entries: LRUCache<number, number>, pages: Uint32Array): n
 
 export function pageAccess({ traces }: Options): Row[] {
   const rows: Row[] = [];
-  for (const { name, pages, sizes } of loadStreams(traces))
+  for (const { name, pages, sizes, least } of loadStreams(traces))
     for (const size of sizes) {
       const perMicrosecond = (ns: number): number => (pages.length / ns) * 1e3;
       let ourMisses = 0;
@@ -50,11 +50,11 @@ export function pageAccess({ traces }: Options): Row[] {
       const [figure, rival] = takeTurns(
         () => {
           const { mm, file } = new Machine(size).guest;
-          return perMicrosecond(elapsedNs(() => (ourMisses = accessPages(mm, file, pages))));
+          return perMicrosecond(processorNs(() => (ourMisses = accessPages(mm, file, pages))));
         },
         () => {
           const entries = new LRUCache<number, number>({ max: size });
-          return perMicrosecond(elapsedNs(() => (theirMisses = accessEntries(entries, pages))));
+          return perMicrosecond(processorNs(() => (theirMisses = accessEntries(entries, pages))));
         },
       );
       const missRatio = (misses: number): string => (misses / pages.length).toFixed(4);
@@ -64,8 +64,8 @@ export function pageAccess({ traces }: Options): Row[] {
         unit: 'M/s',
         rival: { name: 'lru-cache', figure: rival! },
         ratio: figure! / rival!,
-        target: 'faster',
-        met: figure! > rival!,
+        target: `at least ${least} ×`,
+        met: figure! / rival! >= least,
       });
     }
   return rows;

@@ -24,9 +24,12 @@ export interface Stream {
   readonly pages: Uint32Array;
   /** Numbers of cached pages at which it is replayed. */
   readonly sizes: readonly number[];
+  /** How many times as fast as lru-cache the model is to be. */
+  readonly least: number;
 }
 
 const W106_SIZES = [2752, 27517, 137586];
+const W106_LEAST = 1.5;
 const CLOUD_PHYSICS_SIZES = [4897];
 
 /** The two streams. @throws UserError when a recording cannot be read */
@@ -37,19 +40,22 @@ export function loadStreams(dir: string | undefined): Stream[] {
         name: 'w106-like',
         pages: generate({ accesses: 5_292_456, pages: 275_171, skew: 1.25, scanShare: 0.08, scanPages: 4096 }),
         sizes: W106_SIZES,
+        least: W106_LEAST,
       },
       {
         name: 'cloudPhysics-like',
         pages: generate({ accesses: 1_053_519, pages: 265_873, skew: 0.9, scanShare: 0.84, scanPages: 4096 }),
         sizes: CLOUD_PHYSICS_SIZES,
+        least: 1,
       },
     ];
   return [
-    { name: 'w106', pages: readW106(existing(dir, 'w106.trace.xz')), sizes: W106_SIZES },
+    { name: 'w106', pages: readW106(existing(dir, 'w106.trace.xz')), sizes: W106_SIZES, least: W106_LEAST },
     {
       name: 'cloudPhysics',
       pages: readCloudPhysics(existing(dir, 'cloudPhysicsIO.csv.gz')),
       sizes: CLOUD_PHYSICS_SIZES,
+      least: 1,
     },
   ];
 }

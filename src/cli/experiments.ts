@@ -1,5 +1,7 @@
 /** The experiments whose runs may be done in threads, by the name of their command. */
 
+import { CURVE_RUNS, type CurveOptions } from '../experiment/accesses/curve.ts';
+import { RESTORE_RUNS, type RestoreJob, type RestoreOutcome } from '../experiment/accesses/restore.ts';
 import type { RebootOptions } from '../experiment/guest/options.ts';
 import { REBOOT_RUNS, type RebootOutcome } from '../experiment/guest/reboot.ts';
 import type { Runs } from '../experiment/guest/runs.ts';
@@ -20,6 +22,8 @@ export interface OptionsOf {
   readonly 'vmm-reboot': VmmExperimentOptions;
   readonly web: WebOptions;
   readonly predict: PredictOptions;
+  readonly curve: CurveOptions;
+  readonly restore: RestoreJob;
   readonly paper: PaperBatch;
   readonly check: CheckJob;
   readonly 'check-count': CheckJob;
@@ -30,6 +34,8 @@ export interface OutcomeOf {
   readonly 'vmm-reboot': VmmExperimentOutcome;
   readonly web: WebOutcome;
   readonly predict: PredictOutcome;
+  readonly curve: readonly number[];
+  readonly restore: RestoreOutcome;
   readonly paper: readonly PaperPart[];
   readonly check: readonly PartResult[];
   readonly 'check-count': number;
@@ -45,6 +51,8 @@ export const experimentsOf = (checks: readonly CheckEntry[], programs: readonly 
   'vmm-reboot': VMM_RUNS,
   web: WEB_RUNS,
   predict: PREDICT_RUNS,
+  curve: CURVE_RUNS,
+  restore: RESTORE_RUNS,
   paper: PAPER_RUNS,
   check: checkRuns(checks, programs[0]),
   'check-count': countRuns(checks, programs),

@@ -45,6 +45,7 @@ import {
 } from './kit/option-kinds.ts';
 import { WORKER } from './check/queue-options.ts';
 import { READING, CAPTURE, TRACE_COMMANDS } from './trace-options.ts';
+import { TRACE_CURVE, TRACE_RESTORE } from './trace-replay-options.ts';
 import { ARCH, HELP, JOBS_MAX, JSON_OUT, SEED } from './kit/shared-options.ts';
 import {
   MEMORY_MIN,
@@ -530,5 +531,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   WORKER,
   DIFF,
   ...TRACE_COMMANDS,
+  TRACE_CURVE,
+  TRACE_RESTORE,
   CAPTURE,
 ];

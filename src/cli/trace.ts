@@ -19,11 +19,16 @@ import { commandHelp, familyHelp } from './kit/help.ts';
 import type { Io } from './kit/io.ts';
 import { renderTable } from './kit/table.ts';
 import { oneLine } from './kit/values.ts';
+import type { ProgramIo } from './io.ts';
 import { convert } from './trace-convert.ts';
+import { curve } from './trace-curve.ts';
 import { headline, later, readFrom } from './trace-reading.ts';
+import { restore } from './trace-restore.ts';
 import type { TraceResult } from './trace-result.ts';
 import { TRACE, TRACE_COMMANDS, TRACE_HEAD, TRACE_STAT } from './trace-options.ts';
+import { TRACE_CURVE, TRACE_RESTORE } from './trace-replay-options.ts';
 
+const COMMANDS = [...TRACE_COMMANDS, TRACE_CURVE, TRACE_RESTORE];
 /** Columns of a name in a table. */
 const NAME_COLUMNS = 48;
 
@@ -31,15 +36,17 @@ const NAME_COLUMNS = 48;
  * @returns the exit status
  * @throws UserError
  */
-export function trace([name, ...rest]: readonly string[], io: Io): number {
+export function trace([name, ...rest]: readonly string[], io: ProgramIo): number {
   if (name === '--help' || name === '-h') {
-    io.stdout.write(familyHelp(TRACE, TRACE_COMMANDS));
+    io.stdout.write(familyHelp(TRACE, COMMANDS));
     return 0;
   }
   if (name === 'stat') return stat(rest, io);
   if (name === 'head') return head(rest, io);
   if (name === 'convert') return convert(rest, io);
-  const names = TRACE_COMMANDS.map((spec) => spec.name).join(', ');
+  if (name === 'curve') return curve(rest, io);
+  if (name === 'restore') return restore(rest, io);
+  const names = COMMANDS.map((spec) => spec.name).join(', ');
   if (name === undefined) throw new UserError(`trace: a command is missing: ${names} (see stillwarm trace --help)`);
   throw new UserError(`trace: unknown command ${oneLine(name)}; there are ${names} (see stillwarm trace --help)`);
 }

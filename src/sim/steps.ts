@@ -35,7 +35,7 @@ export interface StepObserver {
   before(kind: StepKind, what: string, at: number, size: number): number;
   /**
    * That many lines of the copy are stored. The rest comes next.
-   * @returns lines of it, more than these, after which it is to be called again; 0 for none
+   * @returns lines of 64 bytes, more than these, after which it is called again; 0 for none
    */
   torn(): number;
 }

@@ -41,6 +41,16 @@ export class PageSet {
     return this.#count - 1;
   }
 
+  /** The file of the page that has a number. */
+  fileOf(number: number): number {
+    return this.#files[number]!;
+  }
+
+  /** The index in its file of the page that has a number. */
+  indexOf(number: number): number {
+    return this.#high[number]! * HALF + this.#low[number]!;
+  }
+
   #grow(): void {
     // Not doubled, so that a set is never much larger than what it holds.
     const size = Math.ceil(1.4 * this.#files.length);

@@ -213,6 +213,11 @@ describe('a number that an option does not take', () => {
       'trace head --partition-offset',
       'trace head --lines',
       'trace convert --partition-offset',
+      'trace curve --partition-offset',
+      'trace curve --jobs',
+      'trace restore --partition-offset',
+      'trace restore --memory',
+      'trace restore --jobs',
     ]);
   });
 

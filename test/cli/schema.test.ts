@@ -13,6 +13,7 @@ import { MachineMemory } from '../../src/machine/memory.ts';
 import { REASON_NAMES } from '../../src/xen/public/reason.ts';
 import { CheckResult } from '../../src/cli/check/result.ts';
 import { findings } from '../../src/cli/inspect.ts';
+import { CurveResult, RestoreResult } from '../../src/cli/trace-replay-result.ts';
 import { TraceResult } from '../../src/cli/trace-result.ts';
 import { InspectResult } from '../../src/cli/inspect-result.ts';
 import { compareResults, diffResult, readResult } from '../../src/diff/index.ts';
@@ -32,6 +33,7 @@ import { sampleVmmResult } from '../report/vmm-sample.ts';
 import { sampleWebResult } from '../report/web-sample.ts';
 import { ProtocolResult } from '../../src/cli/check/protocol-result.ts';
 import { sampleProtocolResult } from './check/protocol-sample.ts';
+import { sampleCurveResult, sampleRestoreResult } from './replay-samples.ts';
 import { sampleTraceResult } from './trace-sample.ts';
 import { sampleCheckResult } from './check/sample.ts';
 import { schemaFile, schemaPage } from './schema-page.ts';
@@ -63,6 +65,8 @@ const RESULTS = [
   ['check-protocol', ProtocolResult, () => plain(sampleProtocolResult())],
   ['paper', PaperResult, () => plain(madeUpPaper({ study: true }).result)],
   ['trace', TraceResult, () => plain(sampleTraceResult())],
+  ['curve', CurveResult, () => plain(sampleCurveResult())],
+  ['restore', RestoreResult, () => plain(sampleRestoreResult())],
   ['diff', DiffResult, () => plain(compared())],
 ] as const;
 

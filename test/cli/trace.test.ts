@@ -63,7 +63,7 @@ describe('trace stat', () => {
   });
 
   it.each([
-    [['trace'], /^stillwarm: trace: a command is missing: trace stat, trace head, trace convert /],
+    [['trace'], /^stillwarm: trace: a command is missing: trace stat, trace head, trace convert, trace curve, trace restore /],
     [['trace', 'tail'], /^stillwarm: trace: unknown command tail; there are trace stat/],
     [['trace', 'stat'], /^stillwarm: TRACE is missing; /],
     [['trace', 'stat', '.'], /^stillwarm: TRACE: \S+ is a directory$/],

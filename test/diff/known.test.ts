@@ -59,6 +59,16 @@ describe.each(RESULTS)('what is known of a result of %s', (name, definition) => 
         inspect: ['problemCount', 'map'],
         paper: ['study'],
         check: ['done', 'verdict'],
+        curve: ['pageAccesses', 'distinctPages', 'sample'],
+        restore: [
+          'pageAccesses',
+          'distinctPages',
+          'hitRatioBefore',
+          'keptPages',
+          'accessesAfter',
+          'coldHits',
+          'warmHits',
+        ],
         trace: [
           ...[
             'title',

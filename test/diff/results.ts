@@ -4,6 +4,7 @@ import { ProtocolResult } from '../../src/cli/check/protocol-result.ts';
 import { CheckResult } from '../../src/cli/check/result.ts';
 import { findings } from '../../src/cli/inspect.ts';
 import { InspectResult } from '../../src/cli/inspect-result.ts';
+import { CurveResult, RestoreResult } from '../../src/cli/trace-replay-result.ts';
 import { TraceResult } from '../../src/cli/trace-result.ts';
 import { readResult, type ReadResult } from '../../src/diff/index.ts';
 import { PaperResult } from '../../src/experiment/paper/result.ts';
@@ -14,6 +15,7 @@ import { WebResult } from '../../src/experiment/web/result.ts';
 import { inspectMemory } from '../../src/xen/inspect.ts';
 import { sampleProtocolResult } from '../cli/check/protocol-sample.ts';
 import { sampleCheckResult } from '../cli/check/sample.ts';
+import { sampleCurveResult, sampleRestoreResult } from '../cli/replay-samples.ts';
 import { sampleTraceResult } from '../cli/trace-sample.ts';
 import { madeUpPaper } from '../report/paper-sample.ts';
 import { samplePredictResult } from '../report/predict-sample.ts';
@@ -48,6 +50,8 @@ export const RESULTS = [
   ['check-protocol', ProtocolResult, plain(sampleProtocolResult())],
   ['inspect', InspectResult, plain(inspected())],
   ['trace', TraceResult, plain(sampleTraceResult())],
+  ['curve', CurveResult, plain(sampleCurveResult())],
+  ['restore', RestoreResult, plain(sampleRestoreResult())],
 ] as const;
 
 /** What a thing of a list is called, by the field that holds the list. */
@@ -78,6 +82,8 @@ const NAMES: Readonly<Record<string, (thing: Readonly<Record<string, string>>) =
   problems: (thing) => `${thing['line']}`,
   leftOut: (thing) => thing['what'],
   largest: (thing) => `${thing['number']}`,
+  points: (thing) => `${thing['pages']}`,
+  sweep: (thing) => `${thing['order']}, ${thing['percent']}`,
 };
 
 const KEYS: Readonly<Record<string, readonly string[]>> = {
@@ -107,6 +113,8 @@ const KEYS: Readonly<Record<string, readonly string[]>> = {
   problems: ['line'],
   leftOut: ['what'],
   largest: ['number'],
+  points: ['pages'],
+  sweep: ['order', 'percent'],
 };
 
 /** A place in a result: what holds it, and the path that a comparison gives it. */

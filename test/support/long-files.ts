@@ -22,6 +22,7 @@ export const LONG_FILES: readonly string[] = [
   'test/experiment/vmm/oracle.test.ts',
   'test/doors/testing/crash-properties.test.ts',
   'test/cli/process.test.ts',
+  'test/cli/trace-replay.test.ts',
   'test/experiment/predict/experiment.test.ts',
   'test/trace/properties.test.ts',
   'test/experiment/host/trace-file.test.ts',

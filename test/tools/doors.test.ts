@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { CurveResult, RestoreResult } from '../../src/cli/trace-replay-result.ts';
 import { TraceResult } from '../../src/cli/trace-result.ts';
 import { InspectResult } from '../../src/cli/inspect-result.ts';
 import { DiffResult } from '../../src/diff/result.ts';
@@ -82,6 +83,8 @@ describe('the doors', () => {
       ['`stillwarm/check-file` (`check --out`)', CHECK_FILE_SCHEMA.split('@')[1]!],
       schema(InspectResult),
       schema(TraceResult),
+      schema(CurveResult),
+      schema(RestoreResult),
       schema(DiffResult),
       ['root record, and all that it leads to', `${ROOT_VERSION}`],
       ['domain record', `${DOMAIN_VERSION}`],

@@ -25,10 +25,10 @@ const COUNTS: readonly (readonly [kind: string, cases: number, accepted: number,
   ['rings', 20, 15, 5],
   ['store', 20, 4, 16],
   ['frames', 60, 20, 40],
-  ['results', 200, 41, 159],
+  ['results', 200, 38, 162],
   ['boot', 16, 2, 14],
   ['traces', 300, 97, 203],
-  ['options', 300, 19, 281],
+  ['options', 300, 14, 286],
 ];
 
 describe('a small run of a kind', () => {
