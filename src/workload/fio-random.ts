@@ -6,9 +6,9 @@
  * - `placesOf`: uniform, by Zipf's law, by Pareto's, or normal, with repeats. The ranks of the
  *   three are strewn over the file by a hash, as fio does.
  *
- * The distributions are those of lib/zipf.c and lib/gauss.c of fio. Zipf is the approximation of
- * Gray et al., "Quickly generating billion-record synthetic databases" (1994). Differs from the
- * original: the numbers come from a stream of the model, and the hash is another.
+ * Zipf and Pareto are those of lib/zipf.c of fio. Zipf is the approximation of Gray et al.,
+ * "Quickly generating billion-record synthetic databases" (1994). Differs from the original: the
+ * numbers come from a stream of the model, and the hash is another. A normal draw is a sum of 12.
  */
 
 import type { RandomStream } from '../sim/index.ts';

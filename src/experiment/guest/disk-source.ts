@@ -145,8 +145,8 @@ export const toldLines = ({ count, told }: LeftOut, what: string): string[] => [
  * Opens the disk.
  * @param limit the most bytes that one run reads, undefined for all; from a directory, nothing else
  * is on the disk
- * @param kept what of a directory, and besides it, is on the disk, or what is read in place of an
- * image (options.ts); `room`: bytes that a disk made from a directory has besides
+ * @param kept what of a directory, and besides it, is on the disk (options.ts). `image`: what is
+ * read in place of an image. `room`: bytes that a disk made from a directory has besides
  * @throws UserError in one line when the path is missing, is not an image that the driver mounts,
  * or holds nothing to read
  */
