@@ -130,7 +130,7 @@ const JOBS = {
 
 const BARE_BOOT = flag(
   'put no files on a disk that is made from a directory for boots to read',
-  'By default it has the files of a recorded boot of Debian in a directory `.stillwarm-boot`: 53 MB, of which a boot reads 40 MB. An image is taken as it is: `stillwarm mkfs --boot-files` makes one that has them',
+  'By default it has the files of a recorded boot of Debian in a directory `.stillwarm-boot`: 53 MB, of which a boot reads 40 MB. An image is taken as it is: `stillwarm mkfs --boot-files` makes one that has them. Domain 0, which reads a disk of its own when it boots, then reads none either',
 );
 
 const PARTITION = {

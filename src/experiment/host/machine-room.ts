@@ -60,7 +60,7 @@ export interface VmmMachineOptions extends HostOptions {
    */
   readonly inits?: readonly InitProcess[];
   /** Domain 0's own disk; without one its services are constants of time. */
-  readonly domain0Disk?: Domain0Disk;
+  readonly domain0Disk?: Domain0Disk | undefined;
   /** Called for every page that a guest takes over from the one before it. */
   readonly onReuse?: (guest: GuestPlace, ...reuse: Parameters<ReuseObserver>) => void;
 }

@@ -62,7 +62,7 @@ export interface VmmExperimentOutcome {
 /** What a run asks of the options. */
 export type VmmRunOptions = Pick<
   VmmExperimentOptions,
-  'seed' | 'profile' | 'constants' | 'arch' | 'disk' | 'limit' | 'backend' | 'domain0Cache'
+  'seed' | 'profile' | 'constants' | 'arch' | 'disk' | 'limit' | 'backend' | 'domain0Cache' | 'withoutBootFiles'
 >;
 
 type MachineSize = Pick<VmmMeasurement, 'vms' | 'memory'>;
@@ -233,9 +233,11 @@ class VmmRun {
     const image = new JoinedImage([
       ...guests.map(() => new OverlayImage(disk.image)),
       ...guests.map(() => new MemoryImage(saveFileBytes(memory, archOf(options)))),
-      new OverlayImage(domain0Image()),
+      ...(options.withoutBootFiles === true ? [] : [new OverlayImage(domain0Image())]),
     ]);
-    const domain0Place = image.places[2 * vms]!;
+    /** Of the disk that domain 0's services read when it boots, if they do. */
+    const domain0Place = image.places[2 * vms];
+    const domain0Memory = domain0Rest(profileOf(options), vms * memory);
     const partitions = image.places.slice(0, vms);
     this.#machine = new VmmMachine({
       seed: options.seed,
@@ -245,7 +247,7 @@ class VmmRun {
       image,
       partitions,
       saveAreas: image.places.slice(vms, 2 * vms),
-      domain0Disk: domain0DiskAt(domain0Place, domain0Rest(profileOf(options), vms * memory), () => domain0),
+      domain0Disk: domain0Place && domain0DiskAt(domain0Place, domain0Memory, () => domain0!),
       memory: reused.take(machineMemoryFor(vms * memory)),
       guestMemory: memory,
       domain0Cache: cacheOf(options, size),
@@ -263,7 +265,8 @@ class VmmRun {
       check: (guest, bytes) => this.#verifierOf(guest).sent(this.#served, bytes),
     });
     const { contents } = this.#machine;
-    const domain0 = new Verifier(new OracleExt2(partOf(contents, domain0Place)), this.found, 'domain 0: ');
+    const domain0 =
+      domain0Place && new Verifier(new OracleExt2(partOf(contents, domain0Place)), this.found, 'domain 0: ');
     this.#verifiers = partitions.map(
       (place, n) =>
         new Verifier(new OracleExt2(partOf(contents, place)), this.found, `${this.#machine.configs[n]!.name}: `),
@@ -281,7 +284,8 @@ class VmmRun {
 
   *#main(): Process<VmmStrategyResult> {
     // The first hypervisor is there without a boot. Its domain 0 has what a boot has cached.
-    yield* this.#machine.domain0Services!.start(0);
+    const { domain0Services } = this.#machine;
+    if (domain0Services !== undefined) yield* domain0Services.start(0);
     yield* this.#machine.start();
     const first = yield* this.#read();
     const cached = yield* this.#read();
