@@ -10,6 +10,7 @@ import { renderVmmHtml } from '../../src/report/vmm-html.ts';
 import { renderWebHtml } from '../../src/report/web-html.ts';
 import type { Browser, View } from '../support/browser.ts';
 import { describeWithBrowser } from '../support/chromium.ts';
+import { casesOf } from '../support/product.ts';
 import { KIT_PAGE } from './kit-page.ts';
 import { PROBLEMS } from './layout.ts';
 import { sizesByPage } from './pdf.ts';
@@ -57,26 +58,29 @@ async function middleOf(browser: Browser, selector: string): Promise<[number, nu
 }
 
 describeWithBrowser('the pages', (test) => {
-  for (const [page, html] of Object.entries(PAGES))
-    for (const [where, views] of Object.entries(VIEWS))
-      test(`the pages cut off no text, lay none on another, and ask for nothing: ${page} ${where}`, async (browser) => {
-        await browser.open(html, views[0]!);
-        const look = async (): Promise<void> => {
-          for (const view of views) {
-            await browser.look(view);
-            expect(await browser.ask(PROBLEMS)).toEqual([]);
-          }
-        };
-        await look();
-        await browser.ask(`document.querySelector('button.scale').click()`);
-        await browser.ask(`document.querySelector('details')?.setAttribute('open', '')`);
-        await look();
-        expect(browser.requests()).toEqual([]);
-      });
+  const looks = Object.entries(PAGES).flatMap(([page, html]) =>
+    Object.entries(VIEWS).map(([where, views]) => ({ page, html, where, views })),
+  );
+  for (const { page, html, where, views } of casesOf('pages that are looked at', '', looks, { sample: 8 }))
+    test(`the pages cut off no text, lay none on another, and ask for nothing: ${page} ${where}`, async (browser) => {
+      await browser.open(html, views[0]!);
+      const look = async (): Promise<void> => {
+        for (const view of views) {
+          await browser.look(view);
+          expect(await browser.ask(PROBLEMS)).toEqual([]);
+        }
+      };
+      await look();
+      await browser.ask(`document.querySelector('button.scale').click()`);
+      await browser.ask(`document.querySelector('details')?.setAttribute('open', '')`);
+      await look();
+      expect(browser.requests()).toEqual([]);
+    });
 
   // The letters of a heading are the only ones of 20 px on paper. Two lines below one are no
   // company.
-  for (const [page, html] of Object.entries(PAGES).filter(([name]) => name !== 'the kit'))
+  const printed = Object.entries(PAGES).filter(([name]) => name !== 'the kit');
+  for (const [page, html] of casesOf('pages that are printed', '', printed, { sample: 3 }))
     test(`the pages leave no heading alone at the end of a sheet: ${page}`, async (browser) => {
       await browser.open(html, { width: 700, print: true });
       const headings = await browser.ask<number>(`document.querySelectorAll('h2').length`);

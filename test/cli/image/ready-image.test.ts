@@ -1,6 +1,6 @@
 // Images of real programs (mke2fs, gzip, xz, zstd), made ready as the commands do it. Each file of
 // theirs must have its bytes on the image that a guest gets.
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   closeSync,
   linkSync,
@@ -183,7 +183,10 @@ describe('the image of a user', () => {
     const path = makeImage(judge, `${judge.dir}/disk.img`, ['-t', 'ext2', '-b', '4096']);
     const packed: [string, string, Buffer][] = [['gzip', 'gz', gzipSync(readFileSync(path), { level: 1 })]];
     packed.push(['zstd', 'zst', zstdOf(readFileSync(path))]);
-    packed.push(['xz', 'xz', execFileSync('xz', ['-0', '-c', path], { maxBuffer: 64 * MIB })]);
+    // No package here packs by xz. In CI the program is installed.
+    const hasXz = spawnSync('xz', ['--version'], { stdio: 'ignore' }).status === 0;
+    if (hasXz || process.env['CI'] !== undefined)
+      packed.push(['xz', 'xz', execFileSync('xz', ['-0', '-c', path], { maxBuffer: 64 * MIB })]);
     for (const [packer, suffix, bytes] of packed) {
       writeFileSync(`${path}.${suffix}`, bytes);
       const { notices, phases } = await opened(`${path}.${suffix}`, undefined, (disk, image) => {

@@ -23,6 +23,7 @@ import {
   type Fault,
   runFault,
 } from '../../../src/doors/testing/index.ts';
+import { casesOf } from '../../support/product.ts';
 
 const BYTES = new Uint8Array(3000).fill(7);
 
@@ -69,7 +70,9 @@ const WAYS: Readonly<Record<string, (plan: CrashPlan) => unknown>> = {
   crashProperty: (plan) => crashProperty(plan, isWhole),
 };
 
-describe.each(Object.entries(WAYS))('a program that does not end, in %s', (_, runs) => {
+const PLAYED = casesOf('a program that does not end', '', Object.entries(WAYS), { sample: 3 });
+
+describe.each(PLAYED)('a program that does not end, in %s', (_, runs) => {
   const program = (wait: unknown) =>
     function* (): Process {
       yield 10;

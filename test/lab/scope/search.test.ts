@@ -9,6 +9,7 @@ import { FRAME_BYTES, StateLayout } from '../../../src/lab/scope/state.ts';
 import { StateQueue, Visited } from '../../../src/lab/scope/visited.ts';
 import type { Without } from '../../../src/lab/scope/stored-world.ts';
 import { World } from '../../../src/lab/scope/world.ts';
+import { casesOf } from '../../support/product.ts';
 import { property } from '../../support/property.ts';
 
 const TWO_FRAMES: Scope = { ...SMALL, frames: 2 };
@@ -61,17 +62,21 @@ describe('the search of a scope', () => {
     expect(searchIn(scope)).toMatchObject({ states, transitions, depth, isComplete: true, violation: undefined });
   });
 
-  it.each([
+  const symmetric: [string, Scope, number?][] = [
     ['two frames', TWO_FRAMES, 21_517],
     ['three frames of one name', THREE_FRAMES, 8904],
-    ['a kernel’s cache', { ...TWO_FRAMES, guest: 'kernel', events: ['store', 'map'] } satisfies Scope, undefined],
-  ])('a search of %s finds with symmetry what it finds without, up to the numbers of frames', (_, scope, states) => {
-    const whole = statesUpToFrames(scope, false);
-    expect([...statesUpToFrames(scope, true)].sort()).toEqual([...whole].sort());
-    const plain = searchIn(scope, { symmetry: false });
-    if (states !== undefined) expect(plain.states).toBe(states);
-    expect(searchIn(scope).states).toBeLessThan(plain.states);
-  });
+    ['a kernel’s cache', { ...TWO_FRAMES, guest: 'kernel', events: ['store', 'map'] }],
+  ];
+  it.each(casesOf('searches with symmetry', '', symmetric, { sample: 2 }))(
+    'a search of %s finds with symmetry what it finds without, up to the numbers of frames',
+    (_, scope, states) => {
+      const whole = statesUpToFrames(scope, false);
+      expect([...statesUpToFrames(scope, true)].sort()).toEqual([...whole].sort());
+      const plain = searchIn(scope, { symmetry: false });
+      if (states !== undefined) expect(plain.states).toBe(states);
+      expect(searchIn(scope).states).toBeLessThan(plain.states);
+    },
+  );
 
   it('a search with symmetry finds a violation in as many steps as one without', () => {
     for (const protections of [{ writeProtection: false }, { provenance: false }, { blockCheck: false }]) {
@@ -95,27 +100,35 @@ describe('the search of a scope', () => {
 describe('a record that is damaged at any moment', () => {
   // Each takes over the damaged page where a name makes the check word anew: in nine steps, and in
   // eleven with guest `kernel`.
-  it.each([
+  const damaged = [
     ['any', ['map']],
     ['kernel', ['map']],
     ['any', ['store', 'reload']],
-  ] as const)('a damaged record is never believed again: guest `%s`, and %s', (guest, more) => {
-    const scope: Scope = { ...SMALL, pages: 2, faults: 1, guest, events: ['early-damage', ...more] };
-    const { violation, isComplete } = searchIn(scope);
-    expect(violation).toBeUndefined();
-    expect(isComplete).toBe(true);
-  });
+  ] as const;
+  it.each(casesOf('records that are damaged', '', damaged, { sample: 2 }))(
+    'a damaged record is never believed again: guest `%s`, and %s',
+    (guest, more) => {
+      const scope: Scope = { ...SMALL, pages: 2, faults: 1, guest, events: ['early-damage', ...more] };
+      const { violation, isComplete } = searchIn(scope);
+      expect(violation).toBeUndefined();
+      expect(isComplete).toBe(true);
+    },
+  );
 });
 
 describe('a record that is stored in part', () => {
-  it.each<[string, Without]>([
+  const guarded: [string, Without][] = [
     ['the order alone', { protections: { recordCheck: false } }],
     ['the check word alone', { rules: { publicationOrder: false } }],
-  ])('a record of which only the first stores were made is never believed, by %s', (_, without) => {
-    const scope: Scope = { ...SMALL, faults: 1, events: ['cut'] };
-    const { violation, isComplete } = searchIn(scope, {}, without);
-    expect([violation, isComplete]).toEqual([undefined, true]);
-  });
+  ];
+  it.each(casesOf('records that are stored in part', '', guarded, { sample: 1 }))(
+    'a record of which only the first stores were made is never believed, by %s',
+    (_, without) => {
+      const scope: Scope = { ...SMALL, faults: 1, events: ['cut'] };
+      const { violation, isComplete } = searchIn(scope, {}, without);
+      expect([violation, isComplete]).toEqual([undefined, true]);
+    },
+  );
 });
 
 describe('a state', () => {
