@@ -14,7 +14,7 @@
  */
 
 import { ArgumentError } from '../../base/argument-error.ts';
-import { ModelError } from '../../base/errno.ts';
+import { GuestPanic, ModelError } from '../../base/errno.ts';
 import { InputError } from '../../base/input-error.ts';
 import { counted, grouped } from '../../base/counted.ts';
 import { PAGE_SIZE, pagesOf } from '../../base/units.ts';
@@ -349,8 +349,11 @@ function replayJournal(path: string, image: ImageStore): void {
  * What a failure of the modelled world, or of what is read of the image, means to the person who
  * gave `path`. The same for a file or an argument that the model refuses, since all of them come
  * from that person.
+ * @param memory bytes of the guest, where one has run: it panics when they are too few
  */
-export function asUserError(path: string, error: unknown): unknown {
+export function asUserError(path: string, error: unknown, memory?: number): unknown {
+  if (memory !== undefined && error instanceof GuestPanic)
+    return new UserError(`--memory ${memory}: the guest panics: ${error.message}`);
   if (error instanceof InputError || error instanceof ArgumentError) return new UserError(error.message);
   const isOfImage = error instanceof UserError && error.message.startsWith('ext2 image: ');
   return isOfImage || error instanceof ModelError ? new UserError(`${path}: ${error.message}`) : error;

@@ -13,8 +13,6 @@ import {
   checkOneOf,
   checkText,
 } from '../../base/argument-error.ts';
-import { GuestPanic } from '../../base/errno.ts';
-import { UserError } from '../../base/user-error.ts';
 import { MachineMemory } from '../../machine/memory.ts';
 import { fittedConstants } from '../../machine/profile.ts';
 import { parseFioJobs, type FioJob } from '../../workload/fio-job.ts';
@@ -155,9 +153,7 @@ function openRuns(
         };
         return runStrategy(input, name, ({ phase, done, total }) => onRun(phase, done / total));
       } catch (error) {
-        if (error instanceof GuestPanic)
-          throw new UserError(`--memory ${options.memory}: the guest panics: ${error.message}`);
-        throw asUserError(options.path, error);
+        throw asUserError(options.path, error, options.memory);
       }
     },
   };

@@ -4,9 +4,7 @@
  */
 
 import { checkFunction } from '../../base/argument-error.ts';
-import { GuestPanic } from '../../base/errno.ts';
 import { PAGE_SIZE } from '../../base/units.ts';
-import { UserError } from '../../base/user-error.ts';
 import { MachineMemory } from '../../machine/memory.ts';
 import { fittedConstants } from '../../machine/profile.ts';
 import { Digest } from '../../sim/digest.ts';
@@ -107,9 +105,7 @@ function openRuns(options: PredictOptions): OpenRuns<PredictRunPart> {
           mismatches: run.found.described.map(({ what }) => ({ strategy, what })),
         };
       } catch (error) {
-        if (error instanceof GuestPanic)
-          throw new UserError(`--memory ${options.memory}: the guest panics: ${error.message}`);
-        throw asUserError(path, error);
+        throw asUserError(path, error, options.memory);
       }
     },
   };

@@ -6,8 +6,6 @@
  */
 
 import { checkFunction } from '../../base/argument-error.ts';
-import { GuestPanic } from '../../base/errno.ts';
-import { UserError } from '../../base/user-error.ts';
 import { MachineMemory } from '../../machine/memory.ts';
 import { fittedConstants } from '../../machine/profile.ts';
 import { Digest } from '../../sim/digest.ts';
@@ -100,9 +98,7 @@ function openRuns(options: WebOptions, onProgress: ProgressListener, shared?: Sh
           saidByInit: run.saidByInit,
         };
       } catch (error) {
-        if (error instanceof GuestPanic)
-          throw new UserError(`--memory ${options.memory}: the guest panics: ${error.message}`);
-        throw asUserError(path, error);
+        throw asUserError(path, error, options.memory);
       }
     },
   };
