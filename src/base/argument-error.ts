@@ -50,8 +50,12 @@ export function checkObject(argument: string, value: unknown, ...members: readon
   for (const member of members) if (!(member in value)) throw new ArgumentError(`${argument}: has no ${member}`);
 }
 
-/** @throws ArgumentError unless every key of `value` is one of `known`: a typo is not left out */
+/**
+ * @throws ArgumentError unless `value` is an object, each key of which is one of `known`: a typo is
+ * not left out
+ */
 export function checkKeys(argument: string, value: object, known: readonly string[]): void {
+  checkObject(argument, value);
   for (const key of Object.keys(value))
     if (!known.includes(key)) throw new ArgumentError(`${argument}: has no ${key}; there are ${known.join(', ')}`);
 }

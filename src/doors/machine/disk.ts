@@ -74,7 +74,6 @@ export class Disk {
  * @throws ArgumentError for a name that cannot be; InputError for sizes that cannot be
  */
 export function files(content: FileTree, options: Ext2Options = {}): Disk {
-  checkObject('options', options);
   checkKeys('options', options, FILES_OPTIONS);
   const root: Draft = new Map();
   draw(root, content, 'content', 0);

@@ -12,7 +12,7 @@
  * Longer than other files: each call of a user is a method here, and all of them ask the one state.
  */
 
-import { ArgumentError, checkArgument, checkObject } from '../../base/argument-error.ts';
+import { ArgumentError, checkArgument, checkKeys } from '../../base/argument-error.ts';
 import { GuestPanic } from '../../base/errno.ts';
 import type { Ns } from '../../base/units.ts';
 import type { ImageStore } from '../../disk/image/image-store.ts';
@@ -228,7 +228,7 @@ export class Machine {
    * @throws ArgumentError for a share out of range, or a machine that is off or busy
    */
   losePower(options: { readonly keep?: number } = {}): void {
-    checkObject('options', options);
+    checkKeys('options', options, ['keep']);
     const { keep } = options;
     this.#mustBeIdle();
     checkArgument(this.#state !== 'off', 'state', 'the machine is off');

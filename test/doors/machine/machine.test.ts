@@ -381,8 +381,11 @@ describe('a mistake of a user of Machine', () => {
   });
 
   it('a disk that cannot be mounted, and too little memory, are named', () => {
-    expect(() => boot({ disk: image(new Uint8Array(1 << 20)) })).toThrow(InputError);
-    expect(() => boot({ disk: image(new Uint8Array(1 << 20)) })).toThrow(/^disk: /);
+    for (const length of [0, 1, 511, 512, 4096, 1 << 20]) {
+      const disk = image(new Uint8Array(length));
+      expect(() => boot({ disk })).toThrow(InputError);
+      expect(() => boot({ disk })).toThrow(/^disk: /);
+    }
     expect(() => boot({ memory: 64 << 10 })).toThrow(/memory/);
   });
 
