@@ -178,8 +178,9 @@ export class Machine {
   /**
    * Runs programs in the guest, all at once, until all have ended. Returns what the program
    * returns, or a list of what they return.
-   * @throws what a program throws; the others end where they stand. GuestCrash where `crashAt`
-   * said. ArgumentError for a program that waits for what never happens or yields what is no wait
+   * @throws what the first program that fails has thrown, when the others have ended, too, or cannot
+   * end. GuestCrash where `crashAt` said. ArgumentError for a program that waits for what never
+   * happens or yields what is no wait
    */
   run<T>(program: Program<T>): T;
   /**

@@ -39,7 +39,10 @@ export interface MachineOptions {
   readonly drive?: DiskName;
   /** Protections to switch off, or checksums to switch on. */
   readonly protections?: Partial<Protections>;
-  /** Events after which a run ends with an ArgumentError; 100 million by default. */
+  /**
+   * Events after which a run ends with an ArgumentError; 100 million by default. A call that was
+   * under way keeps what it has locked, until a reboot.
+   */
   readonly eventLimit?: number;
   /**
    * Whether steps are counted, for `crashAt({ step })`. Everything then takes several times as
