@@ -101,5 +101,6 @@ export function checkRange(argument: string, at: number, length: number, size: n
 export function shown(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value).slice(0, 40);
   if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object';
+  if (typeof value === 'bigint') return `${value}n`;
   return typeof value === 'function' ? 'a function' : String(value);
 }

@@ -155,7 +155,10 @@ export class Machine {
     };
   }
 
-  /** The disk as a read would find it now: the medium, and what is newer in the drive's cache. */
+  /**
+   * The disk as a read would find it now: the medium, and what is newer in the drive's cache. It
+   * changes as the machine goes on. `image(machine.disk.read())` is a copy, for another machine.
+   */
   get disk(): Disk {
     if (this.#busy === IS_PAST) this.#mustBeIdle();
     return new Disk(this.#contents());
@@ -178,8 +181,8 @@ export class Machine {
   /**
    * Runs programs in the guest, all at once, until all have ended. Returns what the program
    * returns, or a list of what they return.
-   * @throws what the first program that fails has thrown, when the others have ended, too, or cannot
-   * end. GuestCrash where `crashAt` said. ArgumentError for a program that waits for what never
+   * @throws what the first program that fails has thrown, when the others have ended or cannot end.
+   * GuestCrash where `crashAt` said. ArgumentError for a program that waits for what never
    * happens or yields what is no wait
    */
   run<T>(program: Program<T>): T;

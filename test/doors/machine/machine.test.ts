@@ -4,6 +4,7 @@ import {
   ArgumentError,
   type BlockingSyscalls,
   type DirectoryEntry,
+  type Disk,
   ERRNO,
   files,
   GuestCrash,
@@ -347,6 +348,12 @@ describe('a mistake of a user of Machine', () => {
       /^programs: one yields "text", which is neither/,
     ],
     [
+      'a program that yields a bigint',
+      () => boot().run(() => yields(10n)),
+      /^programs: one yields 10n, which is neither/,
+    ],
+    ['a queue without a name', () => new WaitQueue(undefined as never), /^what: expected text or a function/],
+    [
       'a program that yields a fraction',
       () => boot().run(() => yields(0.5)),
       /^programs: one yields 0.5, which is neither/,
@@ -425,6 +432,16 @@ describe('a mistake of a user of Machine', () => {
     expect(() => machine.run(() => waitFor(never), fails('mine', 1))).toThrow('mine');
     expect(() => machine.run(() => endless(), fails('mine', 1))).toThrow('mine');
     expect(machine.run(readHello)).toBe(HELLO);
+  });
+
+  it('the disk of a machine changes as it goes on, and a copy of its bytes does not', () => {
+    const machine = boot();
+    const { disk } = machine;
+    const copy = image(disk.read());
+    put(machine.sys, '/new', 'new');
+    const names = (on: Disk): string[] => boot({ disk: on }).sys.names('/');
+    expect(names(disk)).toEqual([...names(copy), 'new']);
+    expect(names(copy)).toEqual(names(DISK));
   });
 
   it('an error of a program reaches the caller as it was thrown', () => {
