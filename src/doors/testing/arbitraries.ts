@@ -1,7 +1,14 @@
 /** Arbitraries of what a machine is made of, and of what happens to it. */
 
 import fc from 'fast-check';
-import { checkInteger, checkKeys, checkListOf, checkObject, checkOneOf } from '../../base/argument-error.ts';
+import {
+  checkArgument,
+  checkInteger,
+  checkKeys,
+  checkListOf,
+  checkObject,
+  checkOneOf,
+} from '../../base/argument-error.ts';
 import {
   type FileTree,
   type MachineReboot,
@@ -89,6 +96,7 @@ export function reboots(options: RebootChoice = {}): fc.Arbitrary<MachineReboot>
   const { crash, strategies = STRATEGIES, hypervisors = VMM_STRATEGIES } = options;
   checkOneOf('options.crash', crash, [undefined, false, true]);
   checkListOf('options.strategies', strategies, STRATEGIES);
+  checkArgument(strategies.length > 0, 'options.strategies', 'expected one or more');
   checkListOf('options.hypervisors', hypervisors, VMM_STRATEGIES);
   const strategy = fc.constantFrom(...strategies);
   const crashes = crash === undefined ? fc.boolean() : fc.constant(crash);
@@ -110,6 +118,7 @@ export function faults(options: FaultOptions = {}): fc.Arbitrary<Fault> {
   const { maxEvent = 1000, kinds = FAULT_KINDS } = options;
   checkInteger('options.maxEvent', maxEvent);
   checkListOf('options.kinds', kinds, FAULT_KINDS);
+  checkArgument(kinds.length > 0, 'options.kinds', 'expected one or more');
   const event = fc.nat(maxEvent);
   const of: Record<Fault['kind'], fc.Arbitrary<Fault>> = {
     crash: fc.record({ kind: fc.constant('crash' as const), event }),
