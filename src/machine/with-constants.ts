@@ -6,7 +6,7 @@
  * so that a run ends. A drive or an adapter may refuse more when it is made.
  */
 
-import { ArgumentError, checkInteger, checkKeys, checkObject, shown } from '../base/argument-error.ts';
+import { ArgumentError, checkInteger, checkKeys, shown } from '../base/argument-error.ts';
 import {
   type Constant,
   type ConstantName,
@@ -33,7 +33,6 @@ const NEVER_EMPTY: readonly ConstantName[] = ['disk.capacityBytes', 'nic.segment
  */
 export function withConstants(profile: Profile, changes: Readonly<Partial<Record<ConstantName, number>>>): Profile {
   const known = constantsOf(profile);
-  checkObject('changes', changes);
   checkKeys('changes', changes, [...known.keys()]);
   const changed = new Map<string, LooseConstant>();
   for (const [name, value] of Object.entries(changes) as [ConstantName, number][]) {

@@ -12,7 +12,7 @@
  * Longer than other files: each call of a user is a method here, and all of them ask the one state.
  */
 
-import { ArgumentError, checkArgument, checkObject } from '../../base/argument-error.ts';
+import { ArgumentError, checkArgument, checkKeys } from '../../base/argument-error.ts';
 import { GuestPanic } from '../../base/errno.ts';
 import type { Ns } from '../../base/units.ts';
 import type { ImageStore } from '../../disk/image/image-store.ts';
@@ -155,7 +155,10 @@ export class Machine {
     };
   }
 
-  /** The disk as a read would find it now: the medium, and what is newer in the drive's cache. */
+  /**
+   * The disk as a read would find it now: the medium, and what is newer in the drive's cache. It
+   * changes as the machine goes on. `image(machine.disk.read())` is a copy, for another machine.
+   */
   get disk(): Disk {
     if (this.#busy === IS_PAST) this.#mustBeIdle();
     return new Disk(this.#contents());
@@ -178,8 +181,9 @@ export class Machine {
   /**
    * Runs programs in the guest, all at once, until all have ended. Returns what the program
    * returns, or a list of what they return.
-   * @throws what a program throws; the others end where they stand. GuestCrash where `crashAt`
-   * said. ArgumentError for a program that waits for what never happens or yields what is no wait
+   * @throws what the first program that fails has thrown, when the others have ended or cannot end.
+   * GuestCrash where `crashAt` said. ArgumentError for a program that waits for what never
+   * happens or yields what is no wait
    */
   run<T>(program: Program<T>): T;
   /**
@@ -228,7 +232,7 @@ export class Machine {
    * @throws ArgumentError for a share out of range, or a machine that is off or busy
    */
   losePower(options: { readonly keep?: number } = {}): void {
-    checkObject('options', options);
+    checkKeys('options', options, ['keep']);
     const { keep } = options;
     this.#mustBeIdle();
     checkArgument(this.#state !== 'off', 'state', 'the machine is off');

@@ -1,5 +1,8 @@
 /** The parts of a machine with one guest, from a user's options. */
 
+import { counted } from '../../base/counted.ts';
+import { InputError } from '../../base/input-error.ts';
+import { SECTOR_SIZE } from '../../base/units.ts';
 import { MemoryImage } from '../../disk/image/memory-image.ts';
 import { JoinedImage } from '../../disk/image/joined-image.ts';
 import { OverlayImage } from '../../disk/image/overlay-image.ts';
@@ -45,7 +48,7 @@ export function cmdLineOf(strategy: StrategyName, without: readonly GuestRule[] 
 
 /**
  * A machine, and the partition of the guest on its drive: domain 0's save file lies behind it.
- * @throws UserError when the memory is too small
+ * @throws UserError when the memory is too small; InputError for a disk of less than a sector
  */
 export function makeRoom(
   options: MachineOptions,
@@ -54,6 +57,7 @@ export function makeRoom(
 ): { readonly room: VmmMachine; readonly partition: { readonly start: number; readonly bytes: number } } {
   const { disk, strategy = DEFAULTS.strategy, seed = 1, memory = DEFAULTS.memory } = options;
   const { profile = 'server-2026', drive = 'profile', arch, protections } = options;
+  if (disk.size < SECTOR_SIZE) throw new InputError(`${counted(disk.size, 'byte is', 'bytes are')} too few`);
   const saveArea = new MemoryImage(saveFileBytes(memory, archOf({ arch, profile })));
   const media = new JoinedImage([new OverlayImage(disk.contents), saveArea]);
   const [partition, savePlace] = media.places;

@@ -39,7 +39,10 @@ export interface MachineOptions {
   readonly drive?: DiskName;
   /** Protections to switch off, or checksums to switch on. */
   readonly protections?: Partial<Protections>;
-  /** Events after which a run ends with an ArgumentError; 100 million by default. */
+  /**
+   * Events after which a run ends with an ArgumentError; 100 million by default. A call that was
+   * under way keeps what it has locked, until a reboot.
+   */
   readonly eventLimit?: number;
   /**
    * Whether steps are counted, for `crashAt({ step })`. Everything then takes several times as
@@ -89,7 +92,6 @@ const REBOOT = Object.keys({ crash: 1, strategy: 1, hypervisor: 1, betweenGuests
 
 /** @internal @throws ArgumentError for what is missing, unknown or out of range */
 export function checkOptions(options: MachineOptions): void {
-  checkObject('options', options);
   checkKeys('options', options, OPTIONS);
   const { disk, strategy, seed, memory, profile, arch, drive, protections, eventLimit, steps } = options;
   checkArgument(disk instanceof Disk, 'disk', 'expected a Disk: files({ name: text }), image(bytes), directory(path)');
@@ -103,7 +105,6 @@ export function checkOptions(options: MachineOptions): void {
   }
   if (drive !== undefined) checkOneOf('drive', drive, DISKS);
   if (protections !== undefined) {
-    checkObject('protections', protections);
     checkKeys('protections', protections, Object.keys(DEFAULT_PROTECTIONS));
     for (const [name, isOn] of Object.entries(protections)) checkOneOf(`protections.${name}`, isOn, [false, true]);
   }
@@ -136,7 +137,6 @@ export function checkShare(argument: string, share: number): void {
 
 /** @internal @throws ArgumentError for what is unknown, or does not go together */
 export function checkReboot(options: MachineReboot): void {
-  checkObject('options', options);
   checkKeys('options', options, REBOOT);
   const { crash, strategy, hypervisor, betweenGuests } = options;
   if (crash !== undefined) checkOneOf('crash', crash, [false, true]);

@@ -18,7 +18,14 @@
  * Longer than other files: each call that an embedder makes is a method here.
  */
 
-import { ArgumentError, checkArgument, checkFunction, checkInteger, checkObject } from '../../base/argument-error.ts';
+import {
+  ArgumentError,
+  checkArgument,
+  checkFunction,
+  checkInteger,
+  checkKeys,
+  checkObject,
+} from '../../base/argument-error.ts';
 import type { Ino, PageIndex, Pfn } from '../../base/units.ts';
 import { MAX_PAGES, NO_PAGE, PG, type MemMap } from '../../kernel/mm/mem-map.ts';
 import { MemoryManagement, NO_NAMES } from '../../kernel/mm/mm.ts';
@@ -55,7 +62,7 @@ export class EmbeddedPageCache {
 
   /** @throws ArgumentError which names the option that is out of range or of another kind */
   constructor(options: EmbeddedPageCacheOptions) {
-    checkObject('options', options, 'capacity');
+    checkKeys('options', options, ['capacity', 'maxCapacity', 'batch', 'names', 'pageOut', 'mappings']);
     const { capacity, maxCapacity = capacity, batch = 1, names = NO_NAMES, pageOut, mappings } = options;
     checkInteger('capacity', capacity, 1, MAX_PAGES);
     checkInteger('maxCapacity', maxCapacity, capacity, MAX_PAGES);

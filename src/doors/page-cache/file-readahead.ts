@@ -8,7 +8,7 @@
  * that is neither cached nor asked for a second time counts as one that was dropped too early.
  */
 
-import { checkArgument, checkFunction, checkInteger, checkObject } from '../../base/argument-error.ts';
+import { checkArgument, checkFunction, checkInteger, checkKeys } from '../../base/argument-error.ts';
 import type { AddressSpace } from '../../kernel/mm/page-cache.ts';
 import { RA_MAX, ReadaheadState, type ReadaheadIo } from '../../kernel/mm/readahead.ts';
 import { EmbeddedPageCache } from './embedded-page-cache.ts';
@@ -38,7 +38,7 @@ export class FileReadahead {
   constructor(cache: EmbeddedPageCache, file: AddressSpace, options: FileReadaheadOptions = {}) {
     checkArgument(cache instanceof EmbeddedPageCache, 'cache', 'expected an EmbeddedPageCache');
     checkArgument(cache.isOpen(file), 'file', 'expected an open file of the cache');
-    checkObject('options', options);
+    checkKeys('options', options, ['maxPages', 'isCongested']);
     const { maxPages = RA_MAX, isCongested = () => false } = options;
     checkInteger('maxPages', maxPages, 0, 65536);
     checkFunction('isCongested', isCongested);

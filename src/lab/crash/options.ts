@@ -76,7 +76,6 @@ const KEYS = Object.keys({
  * @throws ArgumentError for options that are missing, unknown or of another kind
  */
 export function crashOptions(options: Readonly<Record<string, unknown>>): CrashOptions {
-  checkObject('options', options);
   checkKeys('options', options, KEYS);
   const { workload, fs = 'ext3', strategy = 'warm-cache+metadata', kinds = CRASH_KINDS } = options;
   const { crash = 'every', seed = 1, depth = 1, at, without = [] } = options;
