@@ -87,14 +87,14 @@ function optionsOf(given: ValuesOf<typeof WEB.options>, path: string | undefined
     refuse('limit', limit, '--sizes says how much there is');
   }
   const disk = sizes === undefined ? diskOf(path, cwd) : { path: `--sizes ${nameOf(sizes)}` };
-  const { memory, disk: drive, profile, arch, seed, connections, timeout, workers, before, after } = given;
+  const { memory, disk: drive, profile, arch, policy, seed, connections, timeout, workers, before, after } = given;
   return {
     ...disk,
     ...(given.set && { constants: given.set }),
     backend: given.backend,
     domain0Cache: given['domain0-cache'],
     withoutBootFiles: given['bare-boot'],
-    ...{ memory, disk: drive, profile, arch, seed, connections, timeout, workers, before, after },
+    ...{ memory, disk: drive, profile, arch, policy, seed, connections, timeout, workers, before, after },
     ...{ sizes, strategies, crash, loop, order, sending, prefetchRate },
     limit: sizes === undefined ? (limit ?? WEB_LIMIT) : undefined,
     rate: rate ?? 100,

@@ -26,7 +26,7 @@ import { blockingCalls, type BlockingSyscalls } from './blocking-calls.ts';
 import { CacheJudge } from './cache-judge.ts';
 import { Disk } from './disk.ts';
 import { chanceOf, Remains, type RemainsOptions } from './machine-bytes.ts';
-import { cmdLineOf, DEFAULTS, makeRoom, type RoomParts } from './make-room.ts';
+import { DEFAULTS, guestCmdLine, makeRoom, type RoomParts } from './make-room.ts';
 import {
   checkCrashPoint,
   checkOptions,
@@ -332,7 +332,7 @@ export class Machine {
     };
     this.#sys = undefined;
     this.#guest = undefined;
-    const cmdLine = cmdLineOf(strategy, this.#guestWithout);
+    const cmdLine = guestCmdLine(strategy, this.#options, this.#guestWithout);
     this.#room.configure(NAME, cmdLine);
     this.#busy = REBOOTS;
     if (this.#countsReboots) this.#end.begin();

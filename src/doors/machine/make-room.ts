@@ -9,7 +9,7 @@ import { OverlayImage } from '../../disk/image/overlay-image.ts';
 import { machineMemoryFor } from '../../experiment/host/host.ts';
 import { VmmMachine, type VmmMachineOptions } from '../../experiment/host/machine-room.ts';
 import { archOf, PROFILE } from '../../experiment/host/profiles.ts';
-import { STRATEGY, type StrategyName } from '../../experiment/host/strategies.ts';
+import { cmdLineOf, type KernelOptions, type StrategyName } from '../../experiment/host/strategies.ts';
 import { KERNEL_RULES, type KernelRules } from '../../kernel/rules.ts';
 import { MachineMemory } from '../../machine/memory.ts';
 import { SteppedMemory } from '../../machine/stepped-memory.ts';
@@ -41,8 +41,12 @@ export interface RoomParts {
 }
 
 /** The command line of a guest. */
-export function cmdLineOf(strategy: StrategyName, without: readonly GuestRule[] = []): string {
-  const { cmdLine } = STRATEGY[strategy];
+export function guestCmdLine(
+  strategy: StrategyName,
+  options: KernelOptions,
+  without: readonly GuestRule[] = [],
+): string {
+  const cmdLine = cmdLineOf(strategy, options);
   return without.length === 0 ? cmdLine : `${cmdLine} without=${without.join(',')}`;
 }
 
@@ -75,7 +79,7 @@ export function makeRoom(
         : new SteppedMemory(machineMemoryFor(memory), steps, bytes),
     steps,
     guestMemory: memory,
-    cmdLine: cmdLineOf(strategy, guestWithout),
+    cmdLine: guestCmdLine(strategy, options, guestWithout),
     ...(protections && { protections }),
     ...(left && { left }),
     onReuse,
