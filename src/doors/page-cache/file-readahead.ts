@@ -87,6 +87,28 @@ export class FileReadahead {
     return pages.size === 0 ? NONE : [...pages].sort((a, b) => a - b);
   }
 
+  /**
+   * The program faults on page `index` of a mapping of the file. The pages that are to be read now,
+   * as `next` has them: those around an absent page, or those ahead of one that is there.
+   * @throws ArgumentError
+   */
+  fault(index: number, filePages: number): readonly number[] {
+    checkInteger('index', index, 0, 0xffff_ffff);
+    checkInteger('filePages', filePages, 0, 2 ** 32);
+    checkArgument(this.#cache.isOpen(this.#file), 'file', 'was closed');
+    this.#filePages = filePages;
+    const state = this.#state;
+    const pages = this.#pages;
+    if (pages.size > 0) pages.clear();
+    if (index >= filePages) return NONE;
+    const isThere = this.#isThere(index);
+    if (isThere) state.foundByFault(index, this.#io);
+    else if (state.max > 0) state.around(index);
+    for (; state.hasBatch; state.takeBatch()) this.#addWindow(state.batchStart, state.batchCount, state.batchMark);
+    if (!isThere) pages.add(index);
+    return pages.size === 0 ? NONE : [...pages].sort((a, b) => a - b);
+  }
+
   #addWindow(start: number, count: number, mark: number): void {
     const end = Math.min(start + count, this.#filePages);
     for (let at = start; at < end; at++) {

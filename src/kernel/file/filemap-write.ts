@@ -60,6 +60,8 @@ export class FileWrite {
   readonly #mm: MemoryManagement;
   readonly #cache: PageCache;
   readonly #lru: MemoryManagement['lru'];
+  /** A page without one of these bits is marked accessed by a write. */
+  readonly #hot: number;
   readonly #io: PageIo;
   readonly #writeback: Writeback;
   readonly #limits: DirtyLimits;
@@ -75,6 +77,7 @@ export class FileWrite {
     this.#mm = mm;
     this.#cache = mm.cache;
     this.#lru = mm.lru;
+    this.#hot = mm.policy.countsWritesAndFaults ? HOT : 0;
     this.#io = io;
     this.#writeback = writeback;
     this.#limits = limits;
@@ -97,6 +100,7 @@ export class FileWrite {
     if (!changes.isOpen) return ~0;
     const { hearsEveryStore } = changes;
     const cache = this.#cache;
+    const hot = this.#hot;
     let done = 0;
     while (done < length) {
       const at = position + done;
@@ -112,7 +116,7 @@ export class FileWrite {
       assert(bytes > 0, 'file write 2: a step moves on');
       this.#memory.copyIn(pfn, inPage, src, offset + done, bytes);
       if ((flags & DIRTY) === 0 || hearsEveryStore) changes.markPageDirty(inode, pfn);
-      if ((flags & HOT) !== HOT) this.#lru.markAccessed(pfn);
+      if ((flags & hot) !== hot) this.#lru.markAccessed(pfn);
       this.#cpu.charge(this.#pageLookupNs + bytes * this.#copyNsPerByte);
       done += bytes;
     }
@@ -250,7 +254,7 @@ export class FileWrite {
       map.clear(pfn, PG.error);
       this.#changes.markPageDirty(inode, pfn);
       this.#io.locks.unlock(pfn);
-      lru.markAccessed(pfn);
+      if (this.#hot !== 0) lru.markAccessed(pfn);
       const end = index * PAGE_SIZE + inPage + bytes;
       if (end > inode.size) {
         inode.fields.size = end;

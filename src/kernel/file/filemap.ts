@@ -254,10 +254,10 @@ export class FileMap {
     }
     if (this.#mm.cache.find(inode.space, index) !== NO_PAGE) {
       file.mmapHit++;
-      return;
-    }
-    if (++file.mmapMiss > file.mmapHit + MMAP_LOTSAMISS) return;
-    yield* this.#io.readAhead(inode, Math.max(0, index - (max >>> 1)), max);
+      readahead.foundByFault(index, file);
+    } else if (++file.mmapMiss > file.mmapHit + MMAP_LOTSAMISS) return;
+    else readahead.around(index);
+    yield* this.#startReadahead(file);
   }
 
   /**

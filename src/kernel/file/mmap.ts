@@ -126,7 +126,10 @@ export class MemoryMaps {
     for (const vma of cut) {
       const from = Math.max(0, (address - vma.start) / PAGE_SIZE);
       const to = Math.min(vma.pages, (end - vma.start) / PAGE_SIZE);
-      for (let at = from; at < to; at++) this.#drop(vma, at);
+      for (let at = from; at < to; at++) {
+        this.#noteUse(vma, at);
+        this.#drop(vma, at);
+      }
       for (const [low, high] of [
         [0, from],
         [to, vma.pages],
@@ -321,8 +324,15 @@ export class MemoryMaps {
     yield* this.#files.readAround(file, index);
     const pfn = yield* this.#io.getPage(inode, index);
     if (index >= inode.pageCount) throw new ModelError('EIO', 'beyond the end of the file');
-    this.#mm.lru.markAccessed(pfn);
+    if (this.#mm.policy.countsWritesAndFaults) this.#mm.lru.markAccessed(pfn);
     return pfn;
+  }
+
+  /** Where a fault is no use of its page, the end of the mapping tells of one (zap_pte_range). */
+  #noteUse(vma: Vma, at: number): void {
+    const { policy, lru } = this.#mm;
+    if (policy.countsWritesAndFaults || !vma.testAndClearYoung(vma.firstIndex + at)) return;
+    lru.markAccessed(vma.page(at) as Pfn);
   }
 
   /**

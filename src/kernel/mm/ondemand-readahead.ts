@@ -70,6 +70,18 @@ export class OnDemandReadahead implements Readahead {
   /** A miss is what it is asked about. */
   noteMiss(): void {}
 
+  /** do_sync_mmap_readahead. The last quarter is read when the reader comes there. */
+  around(index: number): void {
+    const { max } = this;
+    this.#window(Math.max(0, index - (max >>> 1)), max, max >>> 2);
+    this.#queue(this.#start, max, this.#start + max - this.#asyncSize);
+  }
+
+  /** do_async_mmap_readahead. */
+  foundByFault(index: number, io: MarkedPages): void {
+    if (this.max > 0 && this.#batchCount === 0 && io.takeMark(index)) this.#decide(index, this.max, true, io);
+  }
+
   /** ondemand_readahead. */
   #decide(index: number, request: number, isMarked: boolean, io: MarkedPages): void {
     const { max } = this;

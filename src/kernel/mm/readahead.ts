@@ -65,6 +65,10 @@ export interface Readahead {
   access(offset: number, request: number, io: MarkedPages): number;
   /** A page that the reader is at was not there. */
   noteMiss(): void;
+  /** A program faults on an absent page of a mapping: queues the pages around it. */
+  around(index: number): void;
+  /** A program faults on a page of a mapping that is there. Queues the next window, if it is due. */
+  foundByFault(index: number, io: MarkedPages): void;
 }
 
 /** file_ra_state. Page numbers; -1 in prevPage stands for "nothing read yet". */
@@ -158,6 +162,13 @@ export class ReadaheadState implements Readahead {
     this.miss = true;
     this.inCache = false;
   }
+
+  around(index: number): void {
+    this.#queue(Math.max(0, index - (this.max >>> 1)), this.max);
+  }
+
+  /** Nothing is read ahead for it. */
+  foundByFault(): void {}
 
   #off(): void {
     this.miss = false;

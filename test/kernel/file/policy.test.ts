@@ -1,7 +1,9 @@
 // A guest with another policy. What is read stays the same, and its cache survives a reboot. With
 // linux-6 inodes with pages stay.
 import { describe, expect, it } from 'vitest';
-import { files, Machine, POLICIES, type PolicyName } from '../../../src/index.ts';
+import { PAGE_SIZE, type Pfn } from '../../../src/base/units.ts';
+import { files, MAP, Machine, O, POLICIES, type PolicyName, PROT } from '../../../src/index.ts';
+import { PG } from '../../../src/kernel/index.ts';
 
 const NAMES = Array.from({ length: 24 }, (_, n) => `f${n}`);
 const bytesOf = (name: string): Uint8Array =>
@@ -42,5 +44,36 @@ it('inodes that are not in use go with their pages when 2.6.12 drops its slab ca
     // The five files of 49 pages, and the directory.
     [6, 5 * 49 + 1],
     [0, 0],
+  ]);
+});
+
+it('a page that is written, or faulted on, is as old as before in linux-6; the end of a mapping makes it younger', () => {
+  const marks = (['linux-2.6.12', 'linux-6'] as const).map((policy) => {
+    const machine = boot(policy);
+    const { kernel } = [...machine.room.guests.values()][0]!;
+    const { map, cache } = kernel.mm;
+    const isReferenced = (fd: number): boolean => {
+      const { ino } = machine.sys.fstat(fd);
+      const pages = Array.from({ length: map.nrPages }, (_, pfn) => pfn as Pfn).filter(
+        (pfn) => cache.has(pfn) && cache.spaceOf(pfn).ino === ino && map.indexOf(pfn) === 0,
+      );
+      expect(pages.length).toBe(1);
+      return map.has(pages[0]!, PG.referenced) || map.has(pages[0]!, PG.active);
+    };
+    const written = machine.sys.open('/new', O.creat | O.wronly);
+    machine.sys.write(written, new Uint8Array(PAGE_SIZE), 0, PAGE_SIZE);
+    machine.sys.pwrite(written, new Uint8Array(8), 0, 8, 0);
+    const found = [isReferenced(written)];
+    const mapped = machine.sys.open('/f7', O.rdonly);
+    const at = machine.sys.mmap(PAGE_SIZE, PROT.read, MAP.shared, mapped, 0);
+    machine.sys.load(at, new Uint8Array(8), 0, 8);
+    found.push(isReferenced(mapped));
+    machine.sys.munmap(at, PAGE_SIZE);
+    found.push(isReferenced(mapped));
+    return found;
+  });
+  expect(marks).toEqual([
+    [true, true, true],
+    [false, false, true],
   ]);
 });

@@ -27,6 +27,11 @@ export interface PolicyRules {
    * (mm/readahead.ts, mm/ondemand-readahead.ts).
    */
   readonly readahead: 'windows' | 'on-demand';
+  /**
+   * Whether a write and a page fault are uses of a page, as a read is. Since Linux 4.7 a write is
+   * none. There a mapped page counts as used when its mapping ends, if the processor has used it.
+   */
+  readonly countsWritesAndFaults: boolean;
   /** Whether an inode goes, with its cached pages, when it has not been in use for long. */
   readonly prunesInodesWithPages: boolean;
 }
@@ -36,11 +41,13 @@ export const POLICY: Readonly<Record<PolicyName, PolicyRules>> = {
   'linux-2.6.12': {
     make: (map, batch) => new TwoListLru(map, batch),
     readahead: 'windows',
+    countsWritesAndFaults: true,
     prunesInodesWithPages: true,
   },
   'linux-6': {
     make: (map, batch) => new BalancedLists(map, batch),
     readahead: 'on-demand',
+    countsWritesAndFaults: false,
     prunesInodesWithPages: false,
   },
 };
