@@ -7,7 +7,7 @@
  */
 
 import { InputError } from '../base/index.ts';
-import { isObject, parseJson, type JsonObject } from './json.ts';
+import { isObject, parseJson, type JsonObject } from '../base/json.ts';
 
 /** The things of a list. */
 export interface Things {
@@ -26,7 +26,7 @@ export interface Known {
   readonly samples: readonly string[];
 }
 
-const COMMON = ['seed', 'profile', 'arch', 'disk', 'set'] as const;
+const COMMON = ['seed', 'profile', 'profileConstants', 'arch', 'disk', 'set'] as const;
 
 /** By the schema that the result names. */
 export const KNOWN: Readonly<Record<string, Known>> = {
@@ -47,6 +47,7 @@ export const KNOWN: Readonly<Record<string, Known>> = {
     ],
     things: {
       set: { by: ['constant'] },
+      profileConstants: { by: ['constant'] },
       strategies: { by: ['name'], isSection: true },
       runs: { by: ['phase', 'number'] },
       jobs: { by: ['name'] },
@@ -58,6 +59,7 @@ export const KNOWN: Readonly<Record<string, Known>> = {
     inputs: [...COMMON, 'files', 'bytes', 'limit', 'backend', 'fitted'],
     things: {
       set: { by: ['constant'] },
+      profileConstants: { by: ['constant'] },
       machines: { by: ['vms', 'memory'], isSection: true },
       strategies: { by: ['strategy'], isSection: true },
       guests: { by: ['name'] },
@@ -87,6 +89,7 @@ export const KNOWN: Readonly<Record<string, Known>> = {
     ],
     things: {
       set: { by: ['constant'] },
+      profileConstants: { by: ['constant'] },
       strategies: { by: ['name'], isSection: true },
       runs: { by: ['phase', 'number'] },
     },
@@ -101,6 +104,7 @@ export const KNOWN: Readonly<Record<string, Known>> = {
     ],
     things: {
       set: { by: ['constant'] },
+      profileConstants: { by: ['constant'] },
       strategies: { by: ['name'], isSection: true },
       parts: { by: ['name'] },
       topFiles: { by: ['file'] },
@@ -112,6 +116,7 @@ export const KNOWN: Readonly<Record<string, Known>> = {
     inputs: [...COMMON, 'fitted'],
     things: {
       set: { by: ['constant'] },
+      profileConstants: { by: ['constant'] },
       figures: { by: ['name'] },
       swings: { by: ['constant'] },
       machines: { by: ['vms', 'memory'], isSection: true },
