@@ -23,6 +23,13 @@ const line = (description: string, maxLength: number) => Type.String({ descripti
 const NOTE = line('One line: the source, the derivation, or why it is plausible.', TEXT_MAX.note);
 const MODEL = Type.Optional(line('What it is called.', TEXT_MAX.model));
 
+/** An object that has all of these fields, whatever else is said of them. */
+const having = (names: readonly string[], said: Readonly<Record<string, object>> = {}): object => ({
+  type: 'object',
+  required: names,
+  properties: { ...Object.fromEntries(names.map((name) => [name, true])), ...said },
+});
+
 const Constant = Type.Object(
   {
     value: Type.Number({ description: 'The number, in its unit, 0 or more.' }),
@@ -45,10 +52,7 @@ const Constant = Type.Object(
     title: 'constant',
     description: 'A cost or a size, and where it comes from.',
     additionalProperties: false,
-    anyOf: [
-      { required: ['range'] },
-      { properties: { provenance: { not: { const: 'assumed' } }, fitted: { const: false } } },
-    ],
+    anyOf: [having(['range']), { properties: { provenance: { not: { const: 'assumed' } }, fitted: { const: false } } }],
   },
 );
 
@@ -88,10 +92,9 @@ const Adapter = kind('nic', 'A network adapter.', { model: MODEL, constants: con
 
 const refer = (name: string, description: string) =>
   Type.Optional(Type.Unsafe({ $ref: `#/$defs/${name}`, description }));
-const all = (section: SectionName): object => ({ type: 'object', required: Object.keys(MEANINGS[section]) });
-const wholeDisk = (section: 'disk' | 'nvme'): object => ({
-  properties: { kind: { const: section }, constants: all(section) },
-});
+const all = (section: SectionName): object => having(Object.keys(MEANINGS[section]));
+const wholeDisk = (section: 'disk' | 'nvme'): object =>
+  having(['kind', 'model', 'constants'], { kind: { const: section }, constants: all(section) });
 
 const FIELDS = result(
   PROFILE_SCHEMA,
@@ -127,14 +130,11 @@ listed here is refused. [Describe your machine](../how-to/describe-your-machine.
 /** The definition, with what only a profile must have that extends none. */
 export const ProfileResult = {
   ...FIELDS,
-  if: { not: { required: ['extends'] } },
-  then: {
-    required: ['description', 'arch', 'guest', 'hypervisor', 'disk', 'nic'],
-    properties: {
-      guest: all('guest'),
-      hypervisor: all('hypervisor'),
-      disk: { type: 'object', required: ['model', 'constants'], anyOf: [wholeDisk('disk'), wholeDisk('nvme')] },
-      nic: { type: 'object', required: ['model', 'constants'], properties: { constants: all('nic') } },
-    },
-  },
+  if: { not: having(['extends']) },
+  then: having(['description', 'arch', 'guest', 'hypervisor', 'disk', 'nic'], {
+    guest: all('guest'),
+    hypervisor: all('hypervisor'),
+    disk: { anyOf: [wholeDisk('disk'), wholeDisk('nvme')] },
+    nic: having(['model', 'constants'], { constants: all('nic') }),
+  }),
 };

@@ -128,6 +128,7 @@ export const KNOWN: Readonly<Record<string, Known>> = {
     },
     samples: ['windows'],
   },
+  'stillwarm/profile@1': { inputs: ['name', 'extends', 'description'], things: {}, samples: [] },
   'stillwarm/check@1': {
     inputs: ['version', 'check', 'options', 'cases'],
     things: {

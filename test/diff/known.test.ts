@@ -57,6 +57,7 @@ describe.each(RESULTS)('what is known of a result of %s', (name, definition) => 
     expect(results).toEqual(
       {
         inspect: ['problemCount', 'map'],
+        profile: ['disk'],
         paper: ['study'],
         check: ['done', 'verdict'],
         curve: ['pageAccesses', 'distinctPages', 'sample'],

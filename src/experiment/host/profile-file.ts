@@ -12,7 +12,7 @@
  * How large a value may be is told by the profiles and drives that are known.
  */
 
-import { ArgumentError, checkKeys, checkObject, checkOneOf, shown } from '../../base/argument-error.ts';
+import { ArgumentError, checkObject, checkOneOf, shown } from '../../base/argument-error.ts';
 import { ARCHS } from '../../base/arch.ts';
 import { InputError } from '../../base/input-error.ts';
 import { isList, isObject, type Json, parseJson } from '../../base/json.ts';
@@ -141,7 +141,12 @@ function fieldsOf(key: string, value: unknown, known: readonly string[]): Readon
   checkObject(key, value);
   if (Array.isArray(value)) throw new ArgumentError(`${key}: expected an object, got a list`);
   const fields = { ...(value as object) };
-  checkKeys(key, fields, known);
+  const unknown = Object.keys(fields).find((each) => !known.includes(each));
+  if (unknown !== undefined) {
+    // A key of the user's may have line ends in it.
+    const name = /^\w{1,60}$/.test(unknown) ? unknown : shown(unknown);
+    throw new ArgumentError(`${key}: has no ${name}; there are ${known.join(', ')}`);
+  }
   return fields;
 }
 
