@@ -1,18 +1,18 @@
 /**
  * `stillwarm calibrate`: a profile of this host, as far as it can be measured.
  *
- * It reads clocks, which no model does, and never root's. Without `--scratch` nothing is written
- * besides two pipes of a moment. Whatever is not measured comes from the base, and is told.
+ * It reads clocks, which no model does, and never root's. Without `--scratch` nothing is written.
+ * Whatever is not measured comes from the base, and is told.
  */
 
 import { closeSync, openSync, readSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, release } from 'node:os';
 import { resolve } from 'node:path';
-import { printable, UserError } from '../../base/index.ts';
+import { ArgumentError, printable, UserError } from '../../base/index.ts';
 import { checkOutputs, kindOf, replaceFile } from '../../experiment/guest/output-file.ts';
 import type { ProgressListener } from '../../experiment/guest/progress.ts';
-import { PROFILE, profileText } from '../../experiment/host/profile-file.ts';
-import type { Profile } from '../../machine/profile.ts';
+import { PROFILE, profileFrom, profileText } from '../../experiment/host/profile-file.ts';
+import type { DiskSection, Profile } from '../../machine/profile.ts';
 import { SERVER_2026 } from '../../machine/profiles/server-2026.ts';
 import { parseCommand } from '../kit/args.ts';
 import { commandHelp } from '../kit/help.ts';
@@ -54,9 +54,15 @@ export function calibrate(argv: readonly string[], io: Io): number {
   const scratch = given.scratch === undefined ? undefined : resolve(io.cwd, given.scratch);
   if (scratch !== undefined) checkScratch({ directory: scratch, bytes: given['scratch-size'] });
 
+  const sheet = given['drive-sheet'];
+  if (sheet !== undefined && scratch !== undefined)
+    throw new UserError('--drive-sheet: the drive is measured by --scratch, or told by its data sheet, not both');
+
   const base = PROFILE[given.base];
+  // Figures that make no drive are told before anything is measured.
+  if (sheet !== undefined) checkSheet(base, sheet);
   const calibration = withProgress(io.stderr, (onProgress) => measured(base, given, scratch, onProgress));
-  const profile = profileOfHost(base, given.name, calibration, today(), hostText());
+  const profile = profileOfHost(base, given.name, calibration, { date: today(), host: hostText() }, sheet);
   const text = profileText(profile);
   if (out !== undefined) replaceFile(out, (part) => writeFileSync(part, text, { flag: 'wx' }));
   const found = renderFindings(calibration, base.name);
@@ -80,6 +86,7 @@ function measured(base: Profile, given: Given, scratch: string | undefined, onPr
   const remarks = remarksOfHost();
   if (cachedReadNs !== undefined)
     remarks.push(`a read of 4 KiB that is cached costs ${Math.round(cachedReadNs)} ns by these figures`);
+  if (given['drive-sheet'] !== undefined) return { findings, remarks };
   if (scratch === undefined)
     return {
       findings: [
@@ -164,6 +171,15 @@ function remarksOfHost(): string[] {
 function hostText(): string {
   const model = cpus()[0]?.model.trim().replaceAll(/\s+/g, ' ');
   return `${model === undefined || model === '' ? process.arch : model}, Linux ${release()}`;
+}
+
+function checkSheet(base: Profile, disk: DiskSection): void {
+  try {
+    profileFrom({ name: 'sheet', extends: base.name, disk });
+  } catch (error) {
+    if (error instanceof ArgumentError) throw new UserError(`--drive-sheet: ${error.message}`);
+    throw error;
+  }
 }
 
 const today = (): string => new Date().toISOString().slice(0, 10);

@@ -7,7 +7,6 @@
  */
 
 import { spawnSync } from 'node:child_process';
-import { UserError } from '../../base/index.ts';
 import { type Figure, figureOf } from './figures.ts';
 
 /** Longest run of a child, ms. */
@@ -26,7 +25,6 @@ export function timeOf(command: string, args: readonly string[]): number {
   });
   const ns = Number(process.hrtime.bigint() - begin);
   if (error === undefined && status === 0) return ns;
-  if (signal === 'SIGINT') throw new UserError('calibrate: interrupted');
   const told = String(stderr ?? '')
     .trim()
     .split('\n')
@@ -44,24 +42,16 @@ export interface Copy {
 export const commandOf = ({ from, blockBytes, blocks }: Copy): string =>
   `dd if=${from} of=/dev/null bs=${blockBytes} count=${blocks}`;
 
-const run = (copy: Copy): number =>
-  timeOf(
-    'dd',
-    commandOf(copy)
-      .split(' ')
-      .slice(1)
-      .map((word, n) => (n === 0 ? `if=${copy.from}` : word)),
-  );
+/** The time of a whole run, ns. @throws ChildFailed */
+export const timeOfRun = ({ from, blockBytes, blocks }: Copy): number =>
+  timeOf('dd', [`if=${from}`, 'of=/dev/null', `bs=${blockBytes}`, `count=${blocks}`]);
 
 /** The time of a block, ns: a read and a write. @throws ChildFailed */
 export function timeOfBlock(copy: Copy, rounds: number): Figure {
   return figureOf(
     Array.from({ length: rounds }, () => {
-      const one = run({ ...copy, blocks: 1 });
-      return (run(copy) - one) / (copy.blocks - 1);
+      const one = timeOfRun({ ...copy, blocks: 1 });
+      return (timeOfRun(copy) - one) / (copy.blocks - 1);
     }),
   );
 }
-
-/** The time of a whole run, ns. @throws ChildFailed */
-export const timesOfRun = (copy: Copy): number => run(copy);

@@ -2,9 +2,11 @@
 
 import { UserError } from '../../base/index.ts';
 import { PROFILE_NAME } from '../../experiment/host/profile-file.ts';
+import type { DiskSection } from '../../machine/profile.ts';
 import { PROFILES } from '../../experiment/host/profiles.ts';
 import { choice, integer, type CommandSpec, type Option, path } from '../kit/option-kinds.ts';
 import { HELP, JSON_OUT } from '../kit/shared-options.ts';
+import { parseSheet, SHEET_HELP } from './data-sheet.ts';
 import { oneLine, parseSize, sizeText } from '../kit/values.ts';
 
 const MIB = 1 << 20;
@@ -38,6 +40,14 @@ const NAME: Option<string> = {
   otherwise: { value: DEFAULT_NAME, text: DEFAULT_NAME },
 };
 
+const DRIVE_SHEET: Option<DiskSection | undefined> = {
+  value: 'NAME=NUMBER',
+  help: 'the drive by figures of its data sheet, comma-separated, instead of --scratch',
+  more: `A drive ${SHEET_HELP}. The unit is at the end of a name. What is left out is in proportion to a drive that is known, or that drive's, and its note says so`,
+  parse: parseSheet,
+  otherwise: { value: undefined, words: 'none' },
+};
+
 export const CALIBRATE = {
   name: 'calibrate',
   positionals: [],
@@ -57,6 +67,7 @@ export const CALIBRATE = {
       more: 'Without it nothing is written, and the drive is that of the base. The file has no name, so that nothing of it is left',
     },
     'scratch-size': SCRATCH_SIZE,
+    'drive-sheet': DRIVE_SHEET,
     out: path('FILE', 'write the profile to the new file FILE'),
     json: {
       ...JSON_OUT('profile-schema.md'),

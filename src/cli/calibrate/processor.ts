@@ -11,11 +11,10 @@
  */
 
 import { spawnSync } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, statSync } from 'node:fs';
-import { availableParallelism, tmpdir, totalmem } from 'node:os';
-import { join } from 'node:path';
+import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
+import { availableParallelism, totalmem } from 'node:os';
 import type { Profile } from '../../machine/profile.ts';
-import { ChildFailed, commandOf, timeOf, timeOfBlock, timesOfRun, type Copy } from './dd.ts';
+import { ChildFailed, commandOf, timeOf, timeOfBlock, timeOfRun, type Copy } from './dd.ts';
 import { type Figure, figureOf, type Finding, mapped } from './figures.ts';
 
 const PAGE = 4096;
@@ -128,9 +127,9 @@ function pageFault(base: Profile, rounds: number, clearNsPerByte: number): Findi
   const besides = PAGE * clearNsPerByte + pageAllocNs.value + pageFreeNs.value;
   const figure = figureOf(
     Array.from({ length: rounds }, () => {
-      const process = timesOfRun({ ...copy, blockBytes: PAGE });
-      const first = timesOfRun(copy) - process;
-      const second = timesOfRun({ ...copy, blocks: 2 }) - process - first;
+      const process = timeOfRun({ ...copy, blockBytes: PAGE });
+      const first = timeOfRun(copy) - process;
+      const second = timeOfRun({ ...copy, blocks: 2 }) - process - first;
       return (first - second) / pages - besides;
     }),
   );
@@ -149,29 +148,25 @@ function hugePages(): string | undefined {
   }
 }
 
-/** Two processes hand a byte to and fro. The pipes lose their names at once. */
+/** Two processes hand a byte to and fro, through pipes that have no names. */
 const TURNS = `
-mkfifo "$1/a" "$1/b" || exit 1
-exec 3<>"$1/a" 4<>"$1/b"
-rm -r "$1"
-dd bs=1 count="$2" <&3 >&4 2>/dev/null &
-printf x >&3
-dd bs=1 count="$2" <&4 >&3 2>/dev/null
-wait`;
+true | {
+  exec 3<&0 4>/proc/self/fd/0
+  true | {
+    exec 5<&0 6>/proc/self/fd/0
+    dd bs=1 count="$1" <&3 >&6 2>/dev/null &
+    printf x >&4
+    dd bs=1 count="$1" <&5 >&4 2>/dev/null
+    wait
+  }
+}`;
 
 function contextSwitch(rounds: number, syscallNs: number): Finding {
   const name = 'guest.contextSwitchNs';
   const { error } = spawnSync('taskset', ['--version'], { stdio: 'ignore' });
   if (error !== undefined) return { name, why: 'taskset is not installed, which keeps two processes on one processor' };
   const processor = /^Cpus_allowed_list:\s*(\d+)/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1] ?? '0';
-  const turns = (count: number): number => {
-    const directory = mkdtempSync(join(tmpdir(), 'stillwarm-'));
-    try {
-      return timeOf('taskset', ['-c', processor, 'sh', '-c', TURNS, 'sh', directory, String(count)]);
-    } finally {
-      rmSync(directory, { recursive: true, force: true });
-    }
-  };
+  const turns = (count: number): number => timeOf('taskset', ['-c', processor, 'sh', '-c', TURNS, 'sh', String(count)]);
   try {
     const figure = figureOf(
       Array.from({ length: rounds }, () => {

@@ -1,24 +1,24 @@
 /** What was found of a host as a profile. */
 
 import { profileFrom, boundsOfConstant, type SectionName } from '../../experiment/host/profile-file.ts';
-import { type Profile, unitOfConstant } from '../../machine/profile.ts';
+import { type DiskSection, type Profile, unitOfConstant } from '../../machine/profile.ts';
 import { SERVER_2026 } from '../../machine/profiles/server-2026.ts';
 import { type Calibration, isMeasured, type Measured } from './figures.ts';
 
 /**
  * A profile that is the base with what was measured.
- * @param date of the measurement
- * @param host what it is
+ * @param sheet the drive, where its data sheet was given
  */
 export function profileOfHost(
   base: Profile,
   name: string,
   calibration: Calibration,
-  date: string,
-  host: string,
+  about: { readonly date: string; readonly host: string },
+  sheet?: DiskSection,
 ): Profile {
   const measured = calibration.findings.filter(isMeasured);
-  const drive = measured.some((each) => each.name.startsWith('disk.')) ? driveWith(base, measured, date) : undefined;
+  const { date, host } = about;
+  const drive = measured.some((each) => each.name.startsWith('disk.')) ? driveWith(base, measured, date) : sheet;
   return profileFrom({
     name,
     extends: base.name,
