@@ -284,15 +284,17 @@ export interface Profile {
 }
 
 /**
- * A profile as a user writes it, which may be a part of one: what it leaves out is that of the
- * profile that it extends. A whole profile is one as well.
+ * A profile as a user writes it, whole or a part of one. What it leaves out is that of the profile
+ * that it extends.
  */
 export interface ProfileSource {
   /** Name and version of the format of a file. */
   readonly schema?: 'stillwarm/profile@1';
   /** A letter or digit, then up to 63 of those, `.`, `_`, `+` and `-`. */
   readonly name: string;
-  /** Name of the profile from which it takes what it leaves out; without it, nothing is left out. */
+  /**
+   * Name of the profile from which it takes what it leaves out; without it, nothing is left out.
+   */
   readonly extends?: string;
   /** What machine this is. */
   readonly description?: string;

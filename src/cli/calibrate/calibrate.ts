@@ -19,10 +19,12 @@ import { commandHelp } from '../kit/help.ts';
 import { writeNotices, type Io } from '../kit/io.ts';
 import type { ValuesOf } from '../kit/option-kinds.ts';
 import { withProgress } from '../kit/progress.ts';
+import { textOf } from '../kit/read-text.ts';
 import { sizeText } from '../kit/values.ts';
 import { ChildFailed } from './dd.ts';
 import { driveFindings } from './drive.ts';
 import { type Calibration, figureOf, type Finding, isMeasured } from './figures.ts';
+import { demeritRemark, readDriveLog } from './log-demerit.ts';
 import { CALIBRATE } from './options.ts';
 import { measureProcessor } from './processor.ts';
 import { profileOfHost } from './profile-of-host.ts';
@@ -32,6 +34,7 @@ import { renderFindings } from './text.ts';
 type Given = ValuesOf<typeof CALIBRATE.options>;
 
 const PAGE = 4096;
+const LOG_BYTES_MAX = 64 << 20;
 const NODE_CALLS = 20_000;
 
 /**
@@ -48,7 +51,9 @@ export function calibrate(argv: readonly string[], io: Io): number {
     throw new UserError('calibrate: it measures by dd and /proc of Linux: run it there');
   const out = given.out === undefined ? undefined : resolve(io.cwd, given.out);
   if (out !== undefined) {
-    checkOutputs([], [{ name: '--out', path: out }], io.hostStreams);
+    const log = given['drive-log'];
+    const inputs = log === undefined ? [] : [{ name: '--drive-log', path: resolve(io.cwd, log) }];
+    checkOutputs(inputs, [{ name: '--out', path: out }], io.hostStreams);
     if (kindOf(out) === 'file') throw new UserError(`--out: ${out} exists already; name another file`);
   }
   const scratch = given.scratch === undefined ? undefined : resolve(io.cwd, given.scratch);
@@ -61,7 +66,20 @@ export function calibrate(argv: readonly string[], io: Io): number {
   const base = PROFILE[given.base];
   // Figures that make no drive are told before anything is measured.
   if (sheet !== undefined) checkSheet(base, sheet);
-  const calibration = withProgress(io.stderr, (onProgress) => measured(base, given, scratch, onProgress));
+  const logName = given['drive-log'];
+  // Before the measurement, which lasts for seconds.
+  const ofLog =
+    logName === undefined
+      ? []
+      : [
+          demeritRemark(
+            logName,
+            readDriveLog(logName, textOf(logName, io, LOG_BYTES_MAX, 'a log')),
+            sheet ?? base.disk,
+          ),
+        ];
+  const measurement = withProgress(io.stderr, (onProgress) => measured(base, given, scratch, onProgress));
+  const calibration = { ...measurement, remarks: [...measurement.remarks, ...ofLog] };
   const profile = profileOfHost(base, given.name, calibration, { date: today(), host: hostText() }, sheet);
   const text = profileText(profile);
   if (out !== undefined) replaceFile(out, (part) => writeFileSync(part, text, { flag: 'wx' }));
@@ -80,7 +98,7 @@ export function calibrate(argv: readonly string[], io: Io): number {
 function measured(base: Profile, given: Given, scratch: string | undefined, onProgress: ProgressListener): Calibration {
   const { rounds } = given;
   onProgress({ phase: 'measuring the processor', done: 0, total: 1 });
-  // A file of some ten MiB that everybody may read, and that is in the page cache already.
+  // A file of some ten MiB that may be read by all, and that is in the page cache already.
   const file = process.execPath;
   const { findings, cachedReadNs } = asMistake(() => measureProcessor(base, rounds, file));
   const remarks = remarksOfHost();
@@ -184,7 +202,7 @@ function checkSheet(base: Profile, disk: DiskSection): void {
 
 const today = (): string => new Date().toISOString().slice(0, 10);
 
-/** dd is there, and may read what everybody may. */
+/** A dd that fails is for the user: it is not installed, or may not run. */
 function asMistake<T>(call: () => T): T {
   try {
     return call();

@@ -1,5 +1,5 @@
 /**
- * The time of dd, a child process whose loop is two system calls a block: node's own calls cost
+ * The time of dd, a child process whose loop is two system calls a block. Node's own calls cost
  * several times as much as the kernel's.
  *
  * What it takes to begin and end a process is subtracted: each round runs it with one block as

@@ -1,10 +1,9 @@
 /**
  * The drive of a profile from the times of a scratch file.
  *
- * The model charges a read alone as: the system call, the block layer, the latency of the drive, the
- * transfer at the drive's rate, an interrupt and a switch back to the reader. What was timed is the
- * sum. So the rate comes from the difference of long and short requests, and the latency is what
- * remains of a short one without all the others.
+ * The model charges a read alone in parts: system call, block layer, latency, transfer, interrupt,
+ * switch back to the reader. What was timed is the sum. So the rate comes from the difference of
+ * long and short requests. The latency is what remains of a short one without the other parts.
  */
 
 import type { NvmeConstant, Profile } from '../../machine/profile.ts';

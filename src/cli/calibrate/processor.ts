@@ -3,7 +3,8 @@
  *
  * - a block of one byte from /dev/zero is two system calls;
  * - a longer one clears so many bytes more;
- * - blocks of 512 bytes, 4 KiB and 64 KiB of a cached file tell what a byte, a page and a call cost;
+ * - blocks of 512 bytes, 4 KiB and 64 KiB of a cached file tell what a byte, a page and a call
+ *   cost;
  * - a buffer that is touched for the first time faults once a page;
  * - two processes on one processor that wait for each other switch once a byte.
  *
@@ -15,7 +16,7 @@ import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
 import type { Profile } from '../../machine/profile.ts';
 import { ChildFailed, commandOf, timeOf, timeOfBlock, timeOfRun, type Copy } from './dd.ts';
-import { type Figure, figureOf, type Finding, mapped } from './figures.ts';
+import { type Figure, figureOf, type Finding, isMeasured, mapped } from './figures.ts';
 
 const PAGE = 4096;
 /** Blocks of a run; each takes 20 to 100 ms. */
@@ -23,6 +24,8 @@ const CALLS = 200_000;
 const FILE_BYTES = 48 << 20;
 const FAULTING_BYTES = 64 << 20;
 const SWITCHES = 20_000;
+/** How many times the median the spread may be, and the median the least. */
+const MOST_SPREAD = 2;
 const HUGE_PAGES = '/sys/kernel/mm/transparent_hugepage/enabled';
 
 /** What was found, and the cost of reading a cached page of 4 KiB, ns, where that was measured. */
@@ -31,7 +34,7 @@ export interface ProcessorFindings {
   readonly cachedReadNs: number | undefined;
 }
 
-/** @param file one that everybody may read, of some MiB; it is read, and nothing is written */
+/** @param file of some MiB; it is read, and nothing is written */
 export function measureProcessor(base: Profile, rounds: number, file: string): ProcessorFindings {
   const zero = (blockBytes: number, blocks: number): Copy => ({ from: '/dev/zero', blockBytes, blocks });
   const calls = zero(1, CALLS);
@@ -40,12 +43,12 @@ export function measureProcessor(base: Profile, rounds: number, file: string): P
   const clearing = zero(65_536, 20_000);
   const clear = mapped(timeOfBlock(clearing, rounds), (ns) => (ns - block.median) / (65_536 - 1));
   const findings: Finding[] = [
-    {
-      name: 'guest.syscallNs',
-      ...syscall,
-      how: `half of a block of ${commandOf(calls)}; with dd's own loop and the checks of the file layer`,
-    },
-    positive('guest.clearNsPerByte', clear, `${commandOf(clearing)}, into a buffer that the processor caches`),
+    steady(
+      'guest.syscallNs',
+      syscall,
+      `half of a block of ${commandOf(calls)}; with dd's own loop and the checks of the file layer`,
+    ),
+    steady('guest.clearNsPerByte', clear, `${commandOf(clearing)}, into a buffer that the processor caches`),
   ];
   const file4K = measureFile(base, rounds, file);
   findings.push(...file4K.findings);
@@ -59,15 +62,17 @@ export function measureProcessor(base: Profile, rounds: number, file: string): P
 
 const exactly = (value: number): Figure => ({ median: value, low: value, high: value });
 
-function positive(name: Finding['name'], figure: Figure, how: string): Finding {
-  return figure.low > 0
-    ? { name, ...figure, how }
-    : { name, why: 'the times of the rounds differ by more than it costs' };
+/** The figure, where its rounds agree. Another program that runs meanwhile only adds time. */
+function steady(name: Finding['name'], figure: Figure, how: string): Finding {
+  const { median, low, high } = figure;
+  if (low <= 0) return { name, why: 'the times of the rounds differ by more than it costs' };
+  if (low >= median / MOST_SPREAD && high <= median * MOST_SPREAD) return { name, ...figure, how };
+  return { name, why: `its rounds differ by more than a factor of ${MOST_SPREAD}: is the host idle?` };
 }
 
 /**
- * A block of b bytes costs C + L + b k where b is at most a page, and C + n (L + 4096 k) where it is
- * n pages. C is the cost of the calls, L that of finding a page, k that of a byte.
+ * C is the cost of the calls, L that of finding a page, k that of a byte. A block of b bytes costs
+ * C + L + b k within a page. One of n pages costs C + n (L + 4096 k).
  */
 function measureFile(
   base: Profile,
@@ -85,21 +90,21 @@ function measureFile(
   const large = timeOfBlock(copy(65_536), rounds);
   const perPage = mapped(large, (ns) => (ns - page.median) / 15);
   const perByte = mapped(page, (ns) => (ns - small.median) / (PAGE - 512));
-  const lookup = Math.round(perPage.median - PAGE * perByte.median);
   const how = `${commandOf({ ...copy(PAGE), from: 'FILE' })} and with blocks of 512 B and 64 KiB, FILE cached`;
-  if (perByte.low > 0 && lookup > 0)
-    return {
-      findings: [
-        { name: names[0], ...perByte, how },
-        { name: names[1], ...mapped(perPage, (ns) => Math.max(0, ns - PAGE * perByte.median)), how },
-      ],
-      perPageNs: perPage.median,
-    };
+  const found = [
+    steady(names[0], perByte, how),
+    steady(
+      names[1],
+      mapped(perPage, (ns) => ns - PAGE * perByte.median),
+      how,
+    ),
+  ];
+  if (found.every(isMeasured)) return { findings: found, perPageNs: perPage.median };
   const known = base.guest.pageLookupNs.value;
   const copying = mapped(perPage, (ns) => (ns - known) / PAGE);
   return {
     findings: [
-      positive(names[0], copying, `${how}; less ${known} ns for finding a page`),
+      steady(names[0], copying, `${how}; less ${known} ns for finding a page`),
       { name: names[1], why: 'what it costs to find a page cannot be told from what it costs to copy it' },
     ],
     perPageNs: perPage.median > 0 ? perPage.median : undefined,
@@ -133,7 +138,7 @@ function pageFault(base: Profile, rounds: number, clearNsPerByte: number): Findi
       return (first - second) / pages - besides;
     }),
   );
-  return positive(
+  return steady(
     name,
     figure,
     `${commandOf(copy)} against count=2, a page; less clearing, allocating and freeing the page`,
@@ -174,7 +179,7 @@ function contextSwitch(rounds: number, syscallNs: number): Finding {
         return (turns(SWITCHES) - one) / (2 * (SWITCHES - 1)) - 2 * syscallNs;
       }),
     );
-    return positive(name, figure, 'two dd on one processor hand a byte to and fro; less two system calls a turn');
+    return steady(name, figure, 'two dd on one processor hand a byte to and fro; less two system calls a turn');
   } catch (error_) {
     if (!(error_ instanceof ChildFailed)) throw error_;
     return { name, why: error_.message };

@@ -34,7 +34,9 @@ export function profileOfHost(
   });
 }
 
-/** A flash drive: what was not measured of it is that of the base, or of the flash drive of ours. */
+/**
+ * A flash drive: what was not measured of it is that of the base, or of the flash drive of ours.
+ */
 function driveWith(base: Profile, measured: readonly Measured[], date: string): object {
   const own = sectionOf('nvme', measured, date);
   const model = 'the drive of the scratch file';

@@ -28,7 +28,10 @@ export interface ProfileFileName {
   readonly profileFile: string;
 }
 
-/** The name of a profile that is known, or of a file: what ends in .json or has a slash. @throws UserError */
+/**
+ * The name of a profile that is known, or of a file: what ends in .json or has a slash.
+ * @throws UserError
+ */
 export function parseProfileName(option: string, text: string): ProfileName | ProfileFileName {
   const known = PROFILES.find((name) => name === text);
   if (known !== undefined) return known;

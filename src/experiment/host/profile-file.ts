@@ -2,8 +2,8 @@
  * Profiles of a user: a file of JSON, or an object of a program, to a whole profile, and back.
  *
  * Contract:
- * 1. A profile that is taken is whole: each constant has a value within bounds, its unit, a
- *    provenance and a note, and a range where it was assumed or fitted.
+ * 1. A profile that is taken is whole. Each constant has a value within bounds, its unit, a
+ *    provenance and a note. One that was assumed or fitted has a range.
  * 2. Whatever is missing, unknown or out of range is refused in one line that names its key.
  * 3. What comes from the profile that a file extends says so in its note.
  * 4. A profile that was printed is read as the same one.
@@ -114,13 +114,7 @@ export function profileFrom(source: unknown): Profile {
     ),
     arch: archFrom(root['arch'] ?? base?.arch),
     guest: sectionFrom('guest', 'guest', root['guest'], base?.guest, extended),
-    hypervisor: sectionFrom(
-      'hypervisor',
-      'hypervisor',
-      root['hypervisor'],
-      base?.hypervisor,
-      extended,
-    ),
+    hypervisor: sectionFrom('hypervisor', 'hypervisor', root['hypervisor'], base?.hypervisor, extended),
     disk: diskFrom(root['disk'], base?.disk, extended),
     nic: nicFrom(root['nic'], base?.nic, extended),
   };

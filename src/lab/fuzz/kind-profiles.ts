@@ -1,4 +1,6 @@
-/** Files of profiles, damaged, as `--profile` reads them. What is read can be printed and run on. */
+/**
+ * Files of profiles, damaged, as `--profile` reads them. What is read can be printed and run on.
+ */
 
 import { InputError } from '../../base/input-error.ts';
 import { makeServiceTime } from '../../disk/drive/make-service-time.ts';

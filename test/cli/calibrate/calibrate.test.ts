@@ -1,5 +1,5 @@
-// `stillwarm calibrate` as a user runs it, on tiny files: what it prints and writes, what it refuses,
-// and what it leaves behind. No figure is held against anything: hosts differ.
+// `stillwarm calibrate` as a user runs it, on tiny files: what it prints and writes, what it
+// refuses, and what it leaves behind. No figure is held against anything: hosts differ.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {

@@ -181,8 +181,8 @@ describe('a data sheet', () => {
     expect(constants.get('disk.busMBps')).toMatchObject({ value: 516.4, provenance: 'derived' });
     expect(constants.get('disk.heads')!.note).toMatch(/^from pentium4-2006: /);
     const slower = constantsOf(profileWith('rpm=5400,seekMs=12,MBps=100,GB=500,innerMBps=55.5,heads=2'));
-    expect(slower.get('disk.busMBps' as never)).toMatchObject({ value: 150 });
-    expect(slower.get('disk.innerMBps' as never)).toMatchObject({ value: 55.5, provenance: 'data sheet' });
+    expect(slower.get('disk.busMBps')).toMatchObject({ value: 150 });
+    expect(slower.get('disk.innerMBps')).toMatchObject({ value: 55.5, provenance: 'data sheet' });
   });
 
   it('a data sheet of a flash drive gives its figures', () => {
