@@ -32,7 +32,9 @@ const having = (names: readonly string[], said: Readonly<Record<string, object>>
 
 const Constant = Type.Object(
   {
-    value: Type.Number({ description: 'The number, in the unit in which the name of the constant ends (Ns, Bytes), 0 or more.' }),
+    value: Type.Number({
+      description: 'The number, in the unit in which the name of the constant ends (Ns, Bytes), 0 or more.',
+    }),
     unit: text('Its unit, as the tables below say it; empty for a count.'),
     provenance: PROVENANCE,
     fitted: Type.Optional(

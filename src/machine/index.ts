@@ -6,6 +6,7 @@
 export { MachineMemory } from './memory.ts';
 export {
   type ArchSection,
+  CONSTANT_SOURCES,
   type Constant,
   type ConstantFigure,
   type ConstantName,

@@ -307,7 +307,12 @@ export interface ProfileSource {
   /** Its drive. A drive of another kind than that of the extended profile leaves nothing out. */
   readonly disk?: PartialDiskSection;
   /** Its network adapter. */
-  readonly nic?: { readonly model?: string; readonly constants?: Partial<Section<NicConstant>> };
+  readonly nic?: {
+    /** What it is called. */
+    readonly model?: string;
+    /** Its constants. */
+    readonly constants?: Partial<Section<NicConstant>>;
+  };
 }
 
 /** A drive, or what differs of it from that of the profile that is extended. */

@@ -122,8 +122,7 @@ describe('a profile that was printed', () => {
     expect(validate(JSON.parse(text))).toBe(true);
     for (const [at, { value }] of constantsOf(read)) {
       const [part, name] = at.split('.') as [keyof Profile, string];
-      const given =
-        part === 'disk' || part === 'nic' ? source[part].constants[name] : (source[part as 'guest'])[name];
+      const given = part === 'disk' || part === 'nic' ? source[part].constants[name] : source[part as 'guest'][name];
       expect((given as { value: number }).value).toBe(value);
     }
   });
