@@ -15,6 +15,9 @@ const PATIENCE_MS = 60_000;
 /** A child process that failed. */
 export class ChildFailed extends Error {}
 
+/** Runs a program to its end, and returns how long it took, ns. */
+export type Timer = (command: string, args: readonly string[]) => number;
+
 /** Runs a program to its end. Returns the time of the host that it took, ns. @throws ChildFailed */
 export function timeOf(command: string, args: readonly string[]): number {
   const begin = process.hrtime.bigint();
@@ -43,15 +46,15 @@ export const commandOf = ({ from, blockBytes, blocks }: Copy): string =>
   `dd if=${from} of=/dev/null bs=${blockBytes} count=${blocks}`;
 
 /** The time of a whole run, ns. @throws ChildFailed */
-export const timeOfRun = ({ from, blockBytes, blocks }: Copy): number =>
-  timeOf('dd', [`if=${from}`, 'of=/dev/null', `bs=${blockBytes}`, `count=${blocks}`]);
+export const timeOfRun = (time: Timer, { from, blockBytes, blocks }: Copy): number =>
+  time('dd', [`if=${from}`, 'of=/dev/null', `bs=${blockBytes}`, `count=${blocks}`]);
 
 /** The time of a block, ns: a read and a write. @throws ChildFailed */
-export function timeOfBlock(copy: Copy, rounds: number): Figure {
+export function timeOfBlock(time: Timer, copy: Copy, rounds: number): Figure {
   return figureOf(
     Array.from({ length: rounds }, () => {
-      const one = timeOfRun({ ...copy, blocks: 1 });
-      return (timeOfRun(copy) - one) / (copy.blocks - 1);
+      const one = timeOfRun(time, { ...copy, blocks: 1 });
+      return (timeOfRun(time, copy) - one) / (copy.blocks - 1);
     }),
   );
 }

@@ -15,7 +15,7 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
 import type { Profile } from '../../machine/profile.ts';
-import { ChildFailed, commandOf, timeOf, timeOfBlock, timeOfRun, type Copy } from './dd.ts';
+import { ChildFailed, commandOf, timeOf, timeOfBlock, timeOfRun, type Copy, type Timer } from './dd.ts';
 import { type Figure, figureOf, type Finding, isMeasured, mapped } from './figures.ts';
 
 const PAGE = 4096;
@@ -34,14 +34,17 @@ export interface ProcessorFindings {
   readonly cachedReadNs: number | undefined;
 }
 
-/** @param file of some MiB; it is read, and nothing is written */
-export function measureProcessor(base: Profile, rounds: number, file: string): ProcessorFindings {
+/**
+ * @param file of some MiB; it is read, and nothing is written
+ * @param time runs the programs; a test gives one of its own
+ */
+export function measureProcessor(base: Profile, rounds: number, file: string, time: Timer = timeOf): ProcessorFindings {
   const zero = (blockBytes: number, blocks: number): Copy => ({ from: '/dev/zero', blockBytes, blocks });
   const calls = zero(1, CALLS);
-  const block = timeOfBlock(calls, rounds);
+  const block = timeOfBlock(time, calls, rounds);
   const syscall = mapped(block, (ns) => ns / 2);
   const clearing = zero(65_536, 20_000);
-  const clear = mapped(timeOfBlock(clearing, rounds), (ns) => (ns - block.median) / (65_536 - 1));
+  const clear = mapped(timeOfBlock(time, clearing, rounds), (ns) => (ns - block.median) / (65_536 - 1));
   const findings: Finding[] = [
     steady(
       'guest.syscallNs',
@@ -50,10 +53,10 @@ export function measureProcessor(base: Profile, rounds: number, file: string): P
     ),
     steady('guest.clearNsPerByte', clear, `${commandOf(clearing)}, into a buffer that the processor caches`),
   ];
-  const file4K = measureFile(base, rounds, file);
+  const file4K = measureFile(base, rounds, file, time);
   findings.push(...file4K.findings);
-  findings.push(pageFault(base, rounds, clear.median));
-  findings.push(contextSwitch(rounds, syscall.median));
+  findings.push(pageFault(base, rounds, clear.median, time));
+  findings.push(contextSwitch(rounds, syscall.median, time));
   findings.push({ name: 'hypervisor.processors', ...exactly(availableParallelism()), how: 'processors of this host' });
   findings.push({ name: 'hypervisor.installedBytes', ...exactly(totalmem()), how: 'memory of this host' });
   const { perPageNs } = file4K;
@@ -78,6 +81,7 @@ function measureFile(
   base: Profile,
   rounds: number,
   file: string,
+  time: Timer,
 ): { readonly findings: readonly Finding[]; readonly perPageNs: number | undefined } {
   const names = ['guest.copyNsPerByte', 'guest.pageLookupNs'] as const;
   const bytes = Math.min(FILE_BYTES, Math.floor(statSync(file).size / 65_536) * 65_536);
@@ -85,9 +89,9 @@ function measureFile(
     return { findings: names.map((name) => ({ name, why: `${file} is too short` })), perPageNs: undefined };
   const copy = (blockBytes: number): Copy => ({ from: file, blockBytes, blocks: bytes / blockBytes });
   readWhole(file);
-  const small = timeOfBlock(copy(512), rounds);
-  const page = timeOfBlock(copy(PAGE), rounds);
-  const large = timeOfBlock(copy(65_536), rounds);
+  const small = timeOfBlock(time, copy(512), rounds);
+  const page = timeOfBlock(time, copy(PAGE), rounds);
+  const large = timeOfBlock(time, copy(65_536), rounds);
   const perPage = mapped(large, (ns) => (ns - page.median) / 15);
   const perByte = mapped(page, (ns) => (ns - small.median) / (PAGE - 512));
   const how = `${commandOf({ ...copy(PAGE), from: 'FILE' })} and with blocks of 512 B and 64 KiB, FILE cached`;
@@ -123,7 +127,7 @@ function readWhole(file: string): void {
 }
 
 /** A buffer of dd faults once a page in the first block, and not in the second. */
-function pageFault(base: Profile, rounds: number, clearNsPerByte: number): Finding {
+function pageFault(base: Profile, rounds: number, clearNsPerByte: number, time: Timer): Finding {
   const name = 'guest.pageFaultNs';
   if (hugePages() === 'always') return { name, why: `memory is given in huge pages: ${HUGE_PAGES} says always` };
   const copy: Copy = { from: '/dev/zero', blockBytes: FAULTING_BYTES, blocks: 1 };
@@ -132,9 +136,9 @@ function pageFault(base: Profile, rounds: number, clearNsPerByte: number): Findi
   const besides = PAGE * clearNsPerByte + pageAllocNs.value + pageFreeNs.value;
   const figure = figureOf(
     Array.from({ length: rounds }, () => {
-      const process = timeOfRun({ ...copy, blockBytes: PAGE });
-      const first = timeOfRun(copy) - process;
-      const second = timeOfRun({ ...copy, blocks: 2 }) - process - first;
+      const process = timeOfRun(time, { ...copy, blockBytes: PAGE });
+      const first = timeOfRun(time, copy) - process;
+      const second = timeOfRun(time, { ...copy, blocks: 2 }) - process - first;
       return (first - second) / pages - besides;
     }),
   );
@@ -166,12 +170,12 @@ true | {
   }
 }`;
 
-function contextSwitch(rounds: number, syscallNs: number): Finding {
+function contextSwitch(rounds: number, syscallNs: number, time: Timer): Finding {
   const name = 'guest.contextSwitchNs';
   const { error } = spawnSync('taskset', ['--version'], { stdio: 'ignore' });
   if (error !== undefined) return { name, why: 'taskset is not installed, which keeps two processes on one processor' };
   const processor = /^Cpus_allowed_list:\s*(\d+)/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1] ?? '0';
-  const turns = (count: number): number => timeOf('taskset', ['-c', processor, 'sh', '-c', TURNS, 'sh', String(count)]);
+  const turns = (count: number): number => time('taskset', ['-c', processor, 'sh', '-c', TURNS, 'sh', String(count)]);
   try {
     const figure = figureOf(
       Array.from({ length: rounds }, () => {

@@ -5,6 +5,8 @@ import { UserError } from '../../../src/base/index.ts';
 import { parseSheet } from '../../../src/cli/calibrate/data-sheet.ts';
 import { driveFindings } from '../../../src/cli/calibrate/drive.ts';
 import { type Figure, figureOf, type Finding, isMeasured } from '../../../src/cli/calibrate/figures.ts';
+import type { Timer } from '../../../src/cli/calibrate/dd.ts';
+import { measureProcessor } from '../../../src/cli/calibrate/processor.ts';
 import { profileOfHost } from '../../../src/cli/calibrate/profile-of-host.ts';
 import { renderFindings } from '../../../src/cli/calibrate/text.ts';
 import { parseProfile, profileFrom, profileText } from '../../../src/experiment/host/profile-file.ts';
@@ -40,6 +42,98 @@ describe('a figure of rounds', () => {
       expect(figureOf(rounds.toReversed())).toEqual({ median, low, high });
     },
   );
+});
+
+describe('a processor that is measured', () => {
+  /** A host whose programs take exactly what these costs make of them. */
+  interface Costs {
+    readonly syscall: number;
+    readonly clear: number;
+    readonly copy: number;
+    readonly lookup: number;
+    readonly fault: number;
+    readonly turn: number;
+  }
+  const STARTED_NS = 1_234_567;
+  const { pageAllocNs, pageFreeNs } = SERVER_2026.guest;
+
+  const timerOf =
+    ({ syscall, clear, copy, lookup, fault, turn }: Costs, disturbed: () => number = () => 1): Timer =>
+    (command, args) => {
+      if (command === 'taskset') return STARTED_NS + 2 * Number(args.at(-1)) * (turn + 2 * syscall);
+      const [from, , bytes, blocks] = args.map((word) => word.split('=')[1]!) as [string, string, number, number];
+      const pages = Math.ceil(bytes / 4096);
+      const block = from === '/dev/zero' ? bytes * clear : pages * lookup + bytes * copy;
+      const first = bytes > 1 << 20 ? pages * (fault + 4096 * clear + pageAllocNs.value + pageFreeNs.value) : 0;
+      return STARTED_NS + first + blocks * (2 * syscall + block) * disturbed();
+    };
+  const measure = (time: Timer, rounds = 3) => measureProcessor(SERVER_2026, rounds, process.execPath, time);
+
+  property(
+    'the costs that are found are those of the host whose programs take these times',
+    fc.record({
+      ...{
+        syscall: fc.double({ min: 20, max: 2000, noNaN: true }),
+        clear: fc.double({ min: 0.01, max: 1, noNaN: true }),
+      },
+      ...{ copy: fc.double({ min: 0.02, max: 2, noNaN: true }), lookup: fc.double({ min: 5, max: 500, noNaN: true }) },
+      ...{
+        fault: fc.double({ min: 50, max: 5000, noNaN: true }),
+        turn: fc.double({ min: 100, max: 9000, noNaN: true }),
+      },
+    }),
+    (costs) => {
+      const { findings, cachedReadNs } = measure(timerOf(costs), 1);
+      const { syscall, clear, copy, lookup, fault, turn } = costs;
+      const expected = { syscallNs: syscall, clearNsPerByte: clear, copyNsPerByte: copy, pageLookupNs: lookup };
+      for (const [name, value] of Object.entries(expected))
+        expect([name, valueOf(findings, `guest.${name}`)! / value]).toEqual([name, expect.closeTo(1, 1)]);
+      // The clearing of one byte counts to the calls.
+      expect(valueOf(findings, 'guest.syscallNs')).toBeCloseTo(syscall + clear / 2, 3);
+      expect(valueOf(findings, 'guest.copyNsPerByte')).toBeCloseTo(copy, 6);
+      expect(valueOf(findings, 'guest.pageLookupNs')).toBeCloseTo(lookup, 1);
+      expect(valueOf(findings, 'guest.contextSwitchNs')).toBeCloseTo(turn - clear, 2);
+      const faults = findings.find(({ name }) => name === 'guest.pageFaultNs')!;
+      if (isMeasured(faults)) expect(faults.median).toBeCloseTo(fault, 0);
+      else expect(faults.why).toContain('huge pages');
+      expect(cachedReadNs).toBeCloseTo(syscall + clear / 2 + lookup + 4096 * copy, 1);
+    },
+    { numRuns: 10 },
+  );
+
+  it('a cost whose rounds differ by more than a factor of two is not measured', () => {
+    const costs = { syscall: 100, clear: 0.02, copy: 0.1, lookup: 50, fault: 1000, turn: 1000 };
+    for (const [least, isSteady] of [
+      [0.6, true],
+      [0.3, false],
+    ] as const) {
+      let n = 0;
+      // Of each three rounds, which have two runs, the first is quicker.
+      const { findings } = measure(timerOf(costs, () => (n++ % 6 < 2 ? least : 1)));
+      expect(isMeasured(findings.find(({ name }) => name === 'guest.syscallNs')!)).toBe(isSteady);
+    }
+    const slower = measure(
+      timerOf(
+        costs,
+        (
+          (n) => () =>
+            n++ % 6 < 2 ? 3 : 1
+        )(0),
+      ),
+    ).findings;
+    expect(slower.find(({ name }) => name === 'guest.syscallNs')).toEqual({
+      name: 'guest.syscallNs',
+      why: 'its rounds differ by more than a factor of 2: is the host idle?',
+    });
+  });
+
+  it('a page that costs less to find than can be told has the cost of the base, and the copy the rest', () => {
+    const costs = { syscall: 100, clear: 0.02, copy: 0.1, lookup: 0, fault: 1000, turn: 1000 };
+    const { findings } = measure(timerOf(costs));
+    expect(findings.find(({ name }) => name === 'guest.pageLookupNs')).toHaveProperty('why');
+    const known = SERVER_2026.guest.pageLookupNs.value;
+    expect(valueOf(findings, 'guest.copyNsPerByte')).toBeCloseTo((4096 * 0.1 - known) / 4096, 6);
+  });
 });
 
 describe('a drive that is measured', () => {

@@ -2,6 +2,7 @@
 // line that names the file and the key, and by the published schema.
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import fc from 'fast-check';
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { InputError } from '../../../src/base/index.ts';
 import { ProfileResult } from '../../../src/cli/profile-result.ts';
@@ -237,6 +238,7 @@ describe('a profile with one damage', () => {
       'disk.constants: it is missing; give it, or name a profile in extends that has it',
     ],
     [['nic'], undefined, 'nic: it is missing; give it, or name a profile in extends that has it'],
+    [['guest', 'syscallNs', 'range'], [1, 2], 'guest.syscallNs.range: 120 does not lie within 1 to 2'],
     [['nic', 'model'], '', 'nic.model: expected a line of text'],
     [['guest', 'sysCallNs'], 1, 'guest: has no sysCallNs; there are syscallNs, pageLookupNs, '],
     [['guest', '__proto__'], 1, 'guest: has no __proto__; there are syscallNs, '],
@@ -313,6 +315,14 @@ describe('a profile that extends another', () => {
     );
     expect(() => profileFrom({ ...PROFILE['server-2026'], name: 'constructor' })).not.toThrow();
   });
+});
+
+it('the profile that the page docs/how-to/describe-your-machine.md shows is read', () => {
+  const page = readFileSync(new URL('../../../docs/how-to/describe-your-machine.md', import.meta.url), 'utf8');
+  const [, text] = /```json\n([^]*?)```/.exec(page)!;
+  const { name, guest } = parseProfile('page', text!);
+  expect([name, guest.syscallNs.value, guest.bootServicesNs.value]).toEqual(['my-server', 90, 12e9]);
+  expect(validate(JSON.parse(text!))).toBe(true);
 });
 
 describe('a profile that a program gives', () => {
