@@ -99,6 +99,28 @@ describe('calibrate', { timeout: TIMEOUT_MS }, () => {
     expect(parseProfile('x', out).disk).toMatchObject({ kind: 'disk', constants: { rpm: { value: 7200 } } });
   });
 
+  it('calibrate holds a drive against a log of requests, and prints the demerit', () => {
+    const own = join(dir, 'log');
+    mkdirSync(own);
+    writeFileSync(join(own, 'one.log'), 'R Miss 1000 8 12000 0\nR Miss 5000000 8 12000 100\n');
+    const line = `${QUICK} --base pentium4-2006 --drive-log one.log`;
+    const { status, out } = cli.bash(own, line);
+    expect(status).toBe(0);
+    expect(out).toMatch(/ against one\.log: demerit \d+\.\d % of the mean response, 12\.00 ms, of 2 requests\n/);
+    for (const [log, told] of [
+      ['R Miss 1000', 'one.log, line 1: expected '],
+      ['', 'one.log: it has no request'],
+      ['R Miss 500000000 8 12000 0', 'one.log: a request ends at byte 256000004096, beyond the drive of 160000000000'],
+    ]) {
+      writeFileSync(join(own, 'one.log'), `${log}\n`);
+      const io = captureIo(own);
+      expect(main(line.split(' ').slice(1), io)).toBe(2);
+      expect(io.stderr.text.startsWith(`stillwarm: ${told}`)).toBe(true);
+      expect(io.stderr.text).toMatch(/^[^\n]+\n$/);
+    }
+    expect(readdirSync(own)).toEqual(['one.log']);
+  });
+
   it.each([
     ['--out there.json', 'there.json exists already; name another file'],
     ['--out none/there.json', 'none does not exist'],
