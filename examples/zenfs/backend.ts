@@ -1,6 +1,6 @@
 /**
  * A backend of ZenFS whose files lie in a guest. What a program writes through `fs` of ZenFS is in
- * the guest's page cache and on its disk. It survives reboots and crashes as that does. 80 lines
+ * the guest's page cache and on its disk. It survives reboots and crashes as that does. 68 lines
  * of code.
  *
  * ZenFS calls a backend with paths, and nothing stays open between two calls. So a program does not
@@ -90,29 +90,13 @@ export class GuestFS extends Sync(FileSystem) {
     this.sys.withOpen(path, O.wronly, (fd) => this.sys.pwriteAll(fd, buffer, 0, buffer.length, offset));
   }
 
-  override readdirSync(path: string): string[] {
-    return this.sys.names(path);
-  }
-
-  override renameSync(from: string, to: string): void {
-    this.sys.rename(from, to);
-  }
-
-  override linkSync(existing: string, path: string): void {
-    this.sys.link(existing, path);
-  }
-
-  override unlinkSync(path: string): void {
-    this.sys.unlink(path);
-  }
-
-  override rmdirSync(path: string): void {
-    this.sys.rmdir(path);
-  }
-
-  override syncSync(): void {
-    this.sys.sync();
-  }
+  // What is one call.
+  override readdirSync = (path: string): string[] => this.sys.names(path);
+  override renameSync = (from: string, to: string): void => this.sys.rename(from, to);
+  override linkSync = (existing: string, path: string): void => this.sys.link(existing, path);
+  override unlinkSync = (path: string): void => this.sys.unlink(path);
+  override rmdirSync = (path: string): void => this.sys.rmdir(path);
+  override syncSync = (): void => this.sys.sync();
 }
 
 /** For `configure` of ZenFS: `{ mounts: { '/': { backend: Guest, machine } } }`. */

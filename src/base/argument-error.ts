@@ -50,8 +50,12 @@ export function checkObject(argument: string, value: unknown, ...members: readon
   for (const member of members) if (!(member in value)) throw new ArgumentError(`${argument}: has no ${member}`);
 }
 
-/** @throws ArgumentError unless every key of `value` is one of `known`: a typo is not left out */
+/**
+ * @throws ArgumentError unless `value` is an object, each key of which is one of `known`: a typo is
+ * not left out
+ */
 export function checkKeys(argument: string, value: object, known: readonly string[]): void {
+  checkObject(argument, value);
   for (const key of Object.keys(value))
     if (!known.includes(key)) throw new ArgumentError(`${argument}: has no ${key}; there are ${known.join(', ')}`);
 }
@@ -97,5 +101,6 @@ export function checkRange(argument: string, at: number, length: number, size: n
 export function shown(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value).slice(0, 40);
   if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object';
+  if (typeof value === 'bigint') return `${value}n`;
   return typeof value === 'function' ? 'a function' : String(value);
 }

@@ -34,7 +34,7 @@ export interface OutcomeOf {
   readonly 'vmm-reboot': VmmExperimentOutcome;
   readonly web: WebOutcome;
   readonly predict: PredictOutcome;
-  readonly curve: readonly number[];
+  readonly curve: readonly (readonly number[])[];
   readonly restore: RestoreOutcome;
   readonly paper: readonly PaperPart[];
   readonly check: readonly PartResult[];

@@ -15,6 +15,7 @@ import {
 } from '../experiment/guest/options.ts';
 import { DOMAIN0_CACHE_MIN } from '../domain0/cached-file.ts';
 import { BACKENDS } from '../experiment/host/backend.ts';
+import { DEFAULT_POLICY, POLICIES } from '../kernel/mm/policy/policies.ts';
 import { DISKS, PROFILES, type ProfileName } from '../experiment/host/profiles.ts';
 import { STRATEGIES } from '../experiment/host/strategies.ts';
 import { STRATEGIES_OF_TRACES, type Pace, type RebootAt } from '../experiment/predict/options.ts';
@@ -39,6 +40,7 @@ import {
   flag,
   integer,
   number,
+  oneOf,
   type Option,
   type Options,
   path,
@@ -122,6 +124,11 @@ const ARCH_OF_PROFILE = {
   more: '`pentium4-2006` has `x86_32`, `server-2026` has `x86_64`. A machine of `x86_32` has at most 16 GiB: see [numbers of frames](table-layout.md)',
   otherwise: { value: undefined, words: 'that of the profile' },
 };
+const KERNEL_POLICY = {
+  ...oneOf("what the guest's kernel replaces and reads ahead, and how", POLICIES),
+  more: '[policies.md](policies.md) describes them',
+  otherwise: { value: undefined, words: DEFAULT_POLICY },
+};
 const MEMORY_RANGE = `whole pages of 4096 bytes, ${sizeText(MEMORY_MIN)} to ${sizeText(MEMORY_MAX)}, on x86_32 to ${sizeText(guestMemoryMax('x86_32'))}`;
 const memory = (help: string, more?: string): Option<number> => ({
   value: 'SIZE',
@@ -203,6 +210,7 @@ export const REBOOT = {
     profile: PROFILE,
     set: SET,
     arch: ARCH_OF_PROFILE,
+    policy: KERNEL_POLICY,
     strategy: strategyOfGuest(
       'conventional, files read ahead after boot',
       `${STRATEGIES_OF_READERS.join(', ')}; with --crash --workload log: ${STRATEGIES_OF_CRASHES.join(', ')}`,
@@ -318,6 +326,7 @@ export const WEB = {
     profile: PROFILE,
     set: SET,
     arch: ARCH_OF_PROFILE,
+    policy: KERNEL_POLICY,
     strategy: strategyOfGuest(
       'conventional, the files that were served are read ahead after boot',
       `${STRATEGIES_OF_WEB.join(', ')}; with --crash also ${STRATEGIES_OF_WEB_CRASHES.at(-1)}`,
@@ -436,6 +445,7 @@ export const PREDICT = {
     profile: PROFILE,
     set: SET,
     arch: ARCH_OF_PROFILE,
+    policy: KERNEL_POLICY,
     strategy: {
       ...strategyOfGuest(
         'conventional, the files that were read before are read ahead after boot',

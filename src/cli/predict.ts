@@ -117,7 +117,7 @@ function run(io: ProgramIo, given: Given, report: Report | undefined, options: P
 }
 
 function optionsOf(given: Asked, path: string, trace: TraceRecording, format: string): PredictOptions {
-  const { memory, disk, profile, arch, seed, backend, rate } = given;
+  const { memory, disk, profile, arch, policy, seed, backend, rate } = given;
   if (rate?.pace === 'recorded' && !trace.hasTimes)
     throw new UserError('--rate: the trace tells no times: only asfast is possible');
   const rebootAt = given['reboot-at'];
@@ -132,7 +132,7 @@ function optionsOf(given: Asked, path: string, trace: TraceRecording, format: st
       `--memory ${sizeText(memory)}: the guest would fill ${counted(bytes, 'byte')} of this machine's memory, of which ${grouped(free)} are free: ask for less`,
     );
   return {
-    ...{ path, trace, format, memory, disk, profile, arch, seed, backend, rebootAt },
+    ...{ path, trace, format, memory, disk, profile, arch, policy, seed, backend, rebootAt },
     ...(given.set && { constants: given.set }),
     domain0Cache: given['domain0-cache'],
     withoutBootFiles: given['bare-boot'],

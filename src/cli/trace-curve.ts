@@ -50,7 +50,7 @@ async function exact(name: string, options: Given, io: ProgramIo): Promise<Found
   const summary = await readFrom(name, options, io, sink);
   const accesses = sink.recorded;
   checkAccesses(accesses.pages.length);
-  const job = { accesses, sizes: options.sizes ?? halvings(accesses.distinct) };
+  const job = { accesses, sizes: options.sizes ?? halvings(accesses.distinct), policies: options.policy };
   const misses = withProgress(
     io.stderr,
     (onProgress) => io.onThreads?.('curve', job, onProgress, options.jobs) ?? runInOrder(CURVE_RUNS, job, onProgress),
@@ -72,8 +72,8 @@ async function sampled(name: string, options: Given, io: ProgramIo): Promise<Fou
 /** What `--json` prints: docs/reference/curve-schema.md. */
 export function exactResult(
   format: CurveResult['format'],
-  { accesses, sizes }: CurveOptions,
-  misses: readonly number[],
+  { accesses, sizes, policies }: CurveOptions,
+  misses: readonly (readonly number[])[],
 ): CurveResult {
   const { pages, distinct } = accesses;
   return {
@@ -81,9 +81,11 @@ export function exactResult(
     format,
     pageAccesses: pages.length,
     distinctPages: distinct,
-    policy: 'two-list',
     sample: null,
-    points: sizes.map((size, n) => pointOf(size, misses[n]!, pages.length, null)),
+    curves: policies.map((policy, n) => ({
+      policy,
+      points: sizes.map((size, at) => pointOf(size, misses[n]![at]!, pages.length, null)),
+    })),
   };
 }
 
@@ -99,12 +101,16 @@ export function sampledResult(
     format,
     pageAccesses: accesses,
     distinctPages: distinct,
-    policy: 'lru',
     sample: { rate, pages: sampledPages, accesses: sampledAccesses },
-    points: sizes.map((size) => {
-      const { misses, error } = sample.estimate(size);
-      return pointOf(size, Math.round(misses), accesses, error / accesses);
-    }),
+    curves: [
+      {
+        policy: 'lru',
+        points: sizes.map((size) => {
+          const { misses, error } = sample.estimate(size);
+          return pointOf(size, Math.round(misses), accesses, error / accesses);
+        }),
+      },
+    ],
   };
 }
 
@@ -118,7 +124,7 @@ const pointOf = (
   misses: number,
   accesses: number,
   missRatioError: number | null,
-): CurveResult['points'][number] => ({
+): CurveResult['curves'][number]['points'][number] => ({
   ...{ pages, bytes: pages * PAGE_SIZE, misses, missRatio: misses / accesses, missRatioError },
 });
 
@@ -126,18 +132,28 @@ export const sizeOf = (pages: number): string => prettyBytes(pages * PAGE_SIZE, 
 
 const ratio = (value: number): string => `${(100 * value).toFixed(2)} %`;
 
-function renderCurve({ pageAccesses, distinctPages, sample, points }: CurveResult): string {
+function renderCurve({ pageAccesses, distinctPages, sample, curves }: CurveResult): string {
   const different = `${grouped(distinctPages)} different ones (${sizeOf(distinctPages)})`;
   const how =
     sample === null
       ? [
           `${grouped(pageAccesses)} page accesses to ${different}`,
-          'Each size is a replay on the page cache of Linux 2.6.12, and exact. Nothing is read ahead.',
+          curves.length === 1
+            ? `Each size is a replay on the page cache of ${curves[0]!.policy}, and exact. Nothing is read ahead.`
+            : 'Each miss ratio is a replay on the page cache, and exact. Nothing is read ahead.',
         ]
       : [
           `${grouped(pageAccesses)} page accesses to about ${different}`,
           `Estimated for an LRU from ${grouped(sample.pages)} pages, ${significantPercent(sample.rate)} of all, with ${grouped(sample.accesses)} accesses. Nothing is read ahead.`,
         ];
+  if (curves.length > 1) {
+    const rows = curves[0]!.points.map(({ pages }, at) => [
+      ...[sizeOf(pages), pages],
+      ...curves.map(({ points }) => ratio(points[at]!.missRatio)),
+    ]);
+    return `${[...how, renderTable(['page cache', 'pages', ...curves.map(({ policy }) => policy)], rows)].join('\n')}\n`;
+  }
+  const { points } = curves[0]!;
   const columns = ['page cache', 'pages', 'misses', 'miss ratio', ...(sample === null ? [] : ['off by up to'])];
   const rows = points.map(({ pages, misses, missRatio, missRatioError }) => [
     sizeOf(pages),

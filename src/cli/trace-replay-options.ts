@@ -4,10 +4,11 @@ import { PAGE_SIZE } from '../base/units.ts';
 import { UserError } from '../base/user-error.ts';
 import { RESTORE_ORDERS, type RestoreRate } from '../experiment/accesses/restore.ts';
 import type { Sample } from '../experiment/accesses/stack-distances.ts';
+import { DEFAULT_POLICY, POLICIES, type PolicyName } from '../kernel/mm/policy/policies.ts';
 import type { RebootAt } from '../experiment/predict/options.ts';
 import { integer, several, type CommandSpec, type Option } from './kit/option-kinds.ts';
 import { HELP, JOBS_MAX, JSON_OUT } from './kit/shared-options.ts';
-import { oneLine, parsePercent, parseRebootAt, parseSize } from './kit/values.ts';
+import { oneLine, parseList, parsePercent, parseRebootAt, parseSize } from './kit/values.ts';
 import { READING } from './trace-options.ts';
 
 /** Sizes and shares of one command at most. */
@@ -20,6 +21,9 @@ const SAMPLE_MAX = 2 ** 24;
 const RATE_MAX = 1e6;
 /** Per cent of the pages that are tried. */
 const PERCENTS = [1, 5, 10, 25, 50, 100];
+
+/** Every policy. */
+const ALL = 'all';
 
 const JOBS = {
   ...integer('N', 'replays at the same time, each in a thread of its own', [1, JOBS_MAX], {
@@ -77,6 +81,19 @@ export const TRACE_CURVE = {
       parse: (option, text) => ascending(option, text, parsePages),
       otherwise: { value: undefined, words: 'all pages of the trace, a half of them, a quarter, and so on ten times' },
     } satisfies Option<readonly number[] | undefined>,
+    policy: {
+      ...several(
+        'which pages leave, each with a curve of its own',
+        POLICIES,
+        {},
+        {
+          value: [DEFAULT_POLICY] as const,
+          words: DEFAULT_POLICY,
+        },
+      ),
+      parse: (option, text) => (text === ALL ? POLICIES : parseList(option, text, POLICIES)),
+      more: '`all` names them all. [policies.md](policies.md) describes them. A sample is always that of an LRU',
+    } satisfies Option<readonly PolicyName[]>,
     sample: {
       value: 'RATE|N',
       help: 'a quick look: follow only a share of the pages, such as 0.01, or so many of them, such as 8192',

@@ -3,9 +3,13 @@
 import { Type } from 'typebox';
 import { count, kind, many, object, oneOf, orNull, result, type Described } from '../experiment/guest/schema.ts';
 import { RESTORE_ORDERS } from '../experiment/accesses/restore.ts';
+import { POLICIES } from '../kernel/mm/policy/policies.ts';
 import { FORMAT_NAMES } from '../trace/index.ts';
 
 const share = (description: string) => Type.Number({ description, minimum: 0, maximum: 1 });
+
+/** A sample knows an LRU alone. */
+const CURVE_POLICIES = [...new Set([...POLICIES, 'lru' as const])];
 
 const TRACE_FIELDS = {
   format: oneOf('Format of the trace.', FORMAT_NAMES),
@@ -23,6 +27,11 @@ const CurvePoint = kind('point', 'One size of the page cache.', {
   ),
 });
 
+const Curve = kind('curve', 'One policy.', {
+  policy: oneOf('Which pages leave. A sample estimates lru.', CURVE_POLICIES),
+  points: many('By size.', CurvePoint, { minItems: 1 }),
+});
+
 const Sampled = object('The sample.', {
   rate: share('Share of the pages that it has in the end.'),
   pages: count('Pages in it in the end.'),
@@ -36,14 +45,10 @@ export const CurveResult = result(
   {
     ...TRACE_FIELDS,
     distinctPages: count('Different pages; an estimate where they are sampled.'),
-    policy: oneOf('Which pages leave: by the two lists of Linux 2.6.12, or those used least recently.', [
-      'two-list',
-      'lru',
-    ] as const),
     sample: orNull('The sample of the pages; null: all were replayed.', Sampled),
-    points: many('By size.', CurvePoint, { minItems: 1 }),
+    curves: many('By policy.', Curve, { minItems: 1 }),
   },
-  [CurvePoint],
+  [Curve, CurvePoint],
 );
 export type CurveResult = Described<typeof CurveResult>;
 

@@ -92,7 +92,7 @@ function optionsOf(given: ValuesOf<typeof WEB.options>, path: string | undefined
     refuse('limit', limit, '--sizes says how much there is');
   }
   const disk = sizes === undefined ? diskOf(path, io.cwd) : { path: `--sizes ${nameOf(sizes)}` };
-  const { memory, disk: drive, arch, seed, connections, timeout, workers, before, after } = given;
+  const { memory, disk: drive, arch, policy, seed, connections, timeout, workers, before, after } = given;
   return {
     ...disk,
     ...(given.set && { constants: given.set }),
@@ -100,7 +100,7 @@ function optionsOf(given: ValuesOf<typeof WEB.options>, path: string | undefined
     domain0Cache: given['domain0-cache'],
     withoutBootFiles: given['bare-boot'],
     profile: profileIn(given.profile, io),
-    ...{ memory, disk: drive, arch, seed, connections, timeout, workers, before, after },
+    ...{ memory, disk: drive, arch, policy, seed, connections, timeout, workers, before, after },
     ...{ sizes, strategies, crash, loop, order, sending, prefetchRate },
     limit: sizes === undefined ? (limit ?? WEB_LIMIT) : undefined,
     rate: rate ?? 100,

@@ -33,6 +33,7 @@ export const KNOWN: Readonly<Record<string, Known>> = {
   'stillwarm/reboot@1': {
     inputs: [
       ...COMMON,
+      'policy',
       'workload',
       'fio',
       'crash',
@@ -71,6 +72,7 @@ export const KNOWN: Readonly<Record<string, Known>> = {
     inputs: [
       ...COMMON,
       ...[
+        'policy',
         'memory',
         'backend',
         'domain0Cache',
@@ -98,7 +100,18 @@ export const KNOWN: Readonly<Record<string, Known>> = {
   'stillwarm/predict@1': {
     inputs: [
       ...COMMON,
-      ...['memory', 'backend', 'domain0Cache', 'format', 'operations', 'byKind', 'leftOut', 'threads', 'files'],
+      ...[
+        'policy',
+        'memory',
+        'backend',
+        'domain0Cache',
+        'format',
+        'operations',
+        'byKind',
+        'leftOut',
+        'threads',
+        'files',
+      ],
       ...['distinctPages', 'bytesRead', 'bytesWritten', 'hasTimes', 'spanNs', 'pace', 'speed', 'rebootAt'],
       ...['prefetchRate', 'fitted'],
     ],
@@ -159,7 +172,11 @@ export const KNOWN: Readonly<Record<string, Known>> = {
     things: { problems: { by: ['line'] }, leftOut: { by: ['what'] }, largest: { by: ['number'] } },
     samples: [],
   },
-  'stillwarm/curve@1': { inputs: ['format', 'policy'], things: { points: { by: ['pages'] } }, samples: [] },
+  'stillwarm/curve@1': {
+    inputs: ['format'],
+    things: { curves: { by: ['policy'], isSection: true }, points: { by: ['pages'] } },
+    samples: [],
+  },
   'stillwarm/restore@1': {
     inputs: ['format', 'cachePages', 'rebootAt', 'pagesPerAccess', 'bytesPerSecond'],
     things: { sweep: { by: ['order', 'percent'] } },

@@ -6,6 +6,7 @@
 
 import { GuestPanic } from '../base/errno.ts';
 import type { NamingPolicy } from './fs/ext2/iget.ts';
+import { DEFAULT_POLICY, POLICIES, type PolicyName } from './mm/policy/policies.ts';
 import { KERNEL_RULES, type KernelRules } from './rules.ts';
 
 /** What the command line says. */
@@ -22,11 +23,15 @@ export interface CommandLine {
    * default: forever.
    */
   readonly expireSeconds: number;
+  /** `policy=NAME`: which pages are replaced and read ahead, and how; as in 2.6.12 by default. */
+  readonly policy: PolicyName;
   /** `without=NAME[,NAME]`: rules that the crash lab takes away; none by default. */
   readonly rules: KernelRules;
 }
 
-const DEFAULTS: Readonly<Record<string, string>> = { cachemap: 'off', rio: 'off', cachemap_expire: '0', without: '' };
+const DEFAULTS: Readonly<Record<string, string>> = {
+  ...{ cachemap: 'off', rio: 'off', cachemap_expire: '0', policy: DEFAULT_POLICY, without: '' },
+};
 const NAMING: ReadonlyMap<string, NamingPolicy> = new Map([
   ['off', { files: false, metadata: false }],
   ['files', { files: true, metadata: false }],
@@ -47,18 +52,20 @@ export function parseCommandLine(text: string): CommandLine {
       throw refused(word, `no option is called that; there are ${Object.keys(DEFAULTS).join(', ')}`);
     values[key] = value;
   }
-  const { cachemap, rio, cachemap_expire: expire, without } = values;
+  const { cachemap, rio, cachemap_expire: expire, policy: wanted, without } = values;
   const naming = NAMING.get(cachemap!);
   if (naming === undefined) throw refused(`cachemap=${cachemap!}`, `not one of ${[...NAMING.keys()].join(', ')}`);
   const registersDirtyPages = RIO.get(rio!);
   if (registersDirtyPages === undefined) throw refused(`rio=${rio!}`, `not one of ${[...RIO.keys()].join(', ')}`);
   if (!/^[0-9]{1,6}$/.test(expire!))
     throw refused(`cachemap_expire=${expire!}`, 'not a number of seconds below 1000000');
+  const policy = POLICIES.find((name) => name === wanted);
+  if (policy === undefined) throw refused(`policy=${wanted!}`, `not one of ${POLICIES.join(', ')}`);
   const off = without === '' ? [] : without!.split(',');
   const names = Object.keys(KERNEL_RULES);
   if (off.some((name) => !names.includes(name))) throw refused(`without=${without!}`, `not of ${names.join(', ')}`);
   const rules = { ...KERNEL_RULES, ...Object.fromEntries(off.map((name) => [name, false])) };
-  return { naming, registersDirtyPages, expireSeconds: Number(expire), rules };
+  return { naming, registersDirtyPages, expireSeconds: Number(expire), policy, rules };
 }
 
 function refused(word: string, why: string): GuestPanic {

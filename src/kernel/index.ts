@@ -16,9 +16,17 @@ export { MAP, MS, PROT } from './file/mmap.ts';
 export { type PageAllocator, watermarks, type Watermarks } from './mm/page-alloc.ts';
 export type { AddressSpace, PageCache } from './mm/page-cache.ts';
 export type { MappedRange, NameTable, PageWatcher, PageWriter } from './mm/page-users.ts';
-export { RA_CACHE_HIT_LIMIT, RA_MAX, RA_MIN, ReadaheadState, type ReadaheadIo } from './mm/readahead.ts';
+export {
+  type Readahead,
+  RA_CACHE_HIT_LIMIT,
+  RA_MAX,
+  RA_MIN,
+  ReadaheadState,
+  type ReadaheadIo,
+} from './mm/readahead.ts';
 export { SEEK } from './syscall/read-write.ts';
 export type { ListeningSocket, NetworkRequest } from './net/socket.ts';
+export { POLICIES, type PolicyName } from './mm/policy/policies.ts';
 export type { MappedPages, ReplacementPolicy } from './mm/policy/policy.ts';
 export {
   FADV,

@@ -135,7 +135,7 @@ export class Kernel {
     const options = parseCommandLine(parameters.cmdLine);
     const env = options.registersDirtyPages ? new FileCacheEnvironment(environment) : environment;
     const log = new KernelLog(env.cpu);
-    const memory = bootMemory(env, parameters, options.rules, onReuse);
+    const memory = bootMemory(env, parameters, options, onReuse);
     const devices = yield* bootDevices(env, costs, log, memory, parameters);
     const cache = bootCache(env, costs, log, memory, devices, options);
     yield costs.bootKernelNs;

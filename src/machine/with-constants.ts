@@ -5,7 +5,7 @@
  * drive or an adapter may refuse more when it is made.
  */
 
-import { checkKeys, checkObject } from '../base/argument-error.ts';
+import { checkKeys } from '../base/argument-error.ts';
 import { boundsOf, checkValue } from './constant-bounds.ts';
 import { type ConstantName, constantsOf, type DiskSection, type LooseConstant, type Profile } from './profile.ts';
 
@@ -16,7 +16,6 @@ import { type ConstantName, constantsOf, type DiskSection, type LooseConstant, t
  */
 export function withConstants(profile: Profile, changes: Readonly<Partial<Record<ConstantName, number>>>): Profile {
   const known = constantsOf(profile);
-  checkObject('changes', changes);
   checkKeys('changes', changes, [...known.keys()]);
   const changed = new Map<string, LooseConstant>();
   for (const [name, value] of Object.entries(changes) as [ConstantName, number][]) {

@@ -12,7 +12,7 @@
  * Longer than other files: tasks, wait queues and the event queue use each other's private state.
  */
 
-import { ArgumentError, checkFunction, checkInteger, checkText, shown } from '../base/argument-error.ts';
+import { ArgumentError, checkArgument, checkFunction, checkInteger, checkText, shown } from '../base/argument-error.ts';
 import { InvariantViolation } from '../base/assert.ts';
 import { Ns } from '../base/units.ts';
 import { Digest } from './digest.ts';
@@ -54,7 +54,7 @@ export class WaitQueue {
    * @throws ArgumentError for what is neither text nor a function
    */
   constructor(what: string | (() => string)) {
-    if (typeof what !== 'string') checkFunction('what', what);
+    checkArgument(typeof what === 'string' || typeof what === 'function', 'what', 'expected text or a function');
     this.#what = what;
   }
 

@@ -1,5 +1,6 @@
 // `stillwarm trace curve` and `stillwarm trace restore`: what they print and refuse, on one core
 // and on several.
+import { POLICIES } from '../../src/kernel/mm/policy/policies.ts';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -38,9 +39,11 @@ describe('trace curve', () => {
     const validate = new Ajv2020({ strict: true }).compile(CurveResult);
     validate(result);
     expect(validate.errors).toBeNull();
-    expect(result).toMatchObject({ pageAccesses: 3000, distinctPages: 400, policy: 'two-list', sample: null });
-    expect(result.points.map(({ pages }) => pages)).toEqual([64, 256, 512]);
-    expect(result.points.at(-1)).toMatchObject({
+    expect(result).toMatchObject({ pageAccesses: 3000, distinctPages: 400, sample: null });
+    expect(result.curves.map(({ policy }) => policy)).toEqual(['linux-2.6.12']);
+    const { points } = result.curves[0]!;
+    expect(points.map(({ pages }) => pages)).toEqual([64, 256, 512]);
+    expect(points.at(-1)).toMatchObject({
       bytes: 2 ** 21,
       misses: 400,
       missRatio: 400 / 3000,
@@ -59,11 +62,25 @@ describe('trace curve', () => {
     expect(out).toMatch(/│ page cache │ pages │ misses │ miss ratio │ off by up to │/);
     const all = JSON.parse((await ran('trace curve a.spc --sample 1 --sizes 2MiB --json')).out) as CurveResult;
     expect(all.sample).toEqual({ rate: 1, pages: 400, accesses: 3000 });
-    expect(all.points).toMatchObject([{ misses: 400, missRatioError: 0 }]);
+    expect(all.curves).toMatchObject([{ policy: 'lru', points: [{ misses: 400, missRatioError: 0 }] }]);
+  });
+
+  it('several policies are one table of miss ratios, and `all` names each', async () => {
+    const line = 'trace curve a.lis --format numbers-pages --sizes 256KiB,2MiB';
+    const two = await ran(`${line} --policy linux-6,linux-2.6.12`);
+    expect(two.out).toMatch(/│ page cache │ pages │ +linux-6 │ linux-2.6.12 │\n/);
+    expect(two.out).toMatch(/│ 2 MiB +│ +512 │ 13.33 % +│ 13.33 % +│/);
+    const all = JSON.parse((await ran(`${line} --policy all --json`)).out) as CurveResult;
+    expect(all.curves.map(({ policy }) => policy)).toEqual([...POLICIES]);
+    for (const policy of POLICIES) {
+      const alone = JSON.parse((await ran(`${line} --policy ${policy} --json`)).out) as CurveResult;
+      expect(alone.curves).toEqual(all.curves.filter((each) => each.policy === policy));
+    }
   });
 
   it.each([
     ['curve open.strace', /^stillwarm: TRACE: it reads and writes no page\n$/],
+    ['curve a.spc --policy fifo', /^stillwarm: --policy: fifo is none of linux-2.6.12, /],
     ['curve a.spc --sizes 1000', /^stillwarm: --sizes: 1000 is not a multiple of 4096 bytes up to 1TiB\n$/],
     ['curve a.spc --sizes 1MiB,1024KiB', /^stillwarm: --sizes: \S+ has one of them twice\n$/],
     [

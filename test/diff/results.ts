@@ -86,6 +86,7 @@ const NAMES: Readonly<Record<string, (thing: Readonly<Record<string, string>>) =
   problems: (thing) => `${thing['line']}`,
   leftOut: (thing) => thing['what'],
   largest: (thing) => `${thing['number']}`,
+  curves: ({ policy }) => policy!,
   points: (thing) => `${thing['pages']}`,
   sweep: (thing) => `${thing['order']}, ${thing['percent']}`,
 };
@@ -118,6 +119,7 @@ const KEYS: Readonly<Record<string, readonly string[]>> = {
   problems: ['line'],
   leftOut: ['what'],
   largest: ['number'],
+  curves: ['policy'],
   points: ['pages'],
   sweep: ['order', 'percent'],
 };

@@ -2,6 +2,7 @@
 // e2fsck is asked at many instants. The cache of the drive is lost, kept in part, or whole.
 import { expect } from 'vitest';
 import { Ns, PAGE_SIZE } from '../../src/base/index.ts';
+import { byChance } from '../../src/disk/drive/write-cache.ts';
 import { Disk, image } from '../../src/doors/machine/disk.ts';
 import { Testbed } from '../../src/experiment/host/testbed.ts';
 import { OracleExt2 } from '../../src/experiment/judge/oracle-ext2.ts';
@@ -76,7 +77,7 @@ itWithE2fsprogs(
       const from = begin + atMs * 1_000_000;
       simulation.run(() => durable.size === FILES / 3 || (simulation.now >= from && files.nrDirty >= dirty));
       if (files.nrDirty > 0) ahead++;
-      const left = new Disk(drive.afterPowerLoss(survival, simulation.random.stream(`look at ${atMs}`)));
+      const left = new Disk(drive.afterPowerLoss(byChance(simulation.random.stream(`look at ${atMs}`), survival)));
       const oracle = new OracleExt2(image(disks.replayed(left)).contents);
       const found = new Map(oracle.listFiles().map((each) => [each.path, each]));
       for (const file of durable) {

@@ -6,6 +6,7 @@ import { STRATEGIES, type StrategyName } from '../../src/index.ts';
 import { itWithE2fsprogs } from '../support/e2fsprogs.ts';
 import { CrashedDisks } from '../support/fsck-after-crash.ts';
 import { casesOf } from '../support/product.ts';
+import { expectInPage } from './judged-programs.ts';
 
 interface Case {
   readonly step: number;
@@ -22,11 +23,11 @@ itWithE2fsprogs(
   async (judge) => {
     const whole = await crashCommit({ step: NEVER });
     expect(whole).toEqual({ steps: whole.steps, acknowledged: 3, found: 3, problems: [] });
-    console.log(`steps: git on ext3: one commit has ${whole.steps} steps`);
     // The ends take turns at each step, and the strategies from step to step.
     const all = Array.from({ length: whole.steps + 1 }, (_, step) => step).flatMap((step) =>
       ENDS.map((end): Case => ({ step, end, strategy: STRATEGIES[step % STRATEGIES.length]! })),
     );
+    expectInPage('git, a commit of two files, ext3', `${whole.steps} steps`, all.length);
     const cases = casesOf('git, stopped at every step', '', all, { sample: 4 });
     const disks = new CrashedDisks(judge);
     for (const [n, { step, strategy, end }] of cases.entries()) {

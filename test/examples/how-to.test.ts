@@ -70,24 +70,36 @@ test('the how-to of properties names every law, and no other', () => {
   expect(named).toEqual(Object.keys(LAWS));
 });
 
-test('the 30 lines take SQLite through crashes: all 1,000 of them with STILLWARM_RUNS=200', {
-  timeout: TIMEOUT_MS * Math.max(1, runsFactor()),
-}, async () => {
-  const text = readFileSync('docs/how-to/crash-test-your-storage-code.md', 'utf8');
-  const [program, ...more] = blocksOf(text.split(SQLITE)[1]!);
-  expect(more).toEqual([]);
-  expect(program!.trimEnd().split('\n').length).toBeLessThanOrEqual(30);
-  const every = Math.max(1, Math.round(200 / runsFactor()));
-  const source = program!
-    .replace("'stillwarm'", `'${sourceOf('stillwarm')}'`)
-    .replace("'./vfs.ts'", `'${resolve('examples/sqlite/vfs.ts')}'`)
-    .replace('event < 1000; event++', `event < 1000; event += ${every}`)
-    .replace('for (', 'export let machines = 0;\n$&')
-    .replace('use(machine);', '$&\n  machines++;');
-  expect(source).toContain(`event += ${every}`);
-  mkdirSync(DIR, { recursive: true });
-  const file = resolve(DIR, 'sqlite.ts');
-  writeFileSync(file, source);
-  // The program itself says nothing.
-  expect(await import(file)).toMatchObject({ machines: Math.ceil(1000 / every) });
-});
+test.each([
+  ['crashes', '', /At (\d+) of them/],
+  ['losses of power', 'machine.losePower({ keep: 0.5 });', /the same, at (\d+) of them/],
+])(
+  'the 30 lines take SQLite through %s: all 1,000 of them with STILLWARM_RUNS=200',
+  {
+    timeout: TIMEOUT_MS * Math.max(1, runsFactor()),
+  },
+  async (what, before, told) => {
+    const text = readFileSync('docs/how-to/crash-test-your-storage-code.md', 'utf8');
+    const [program, ...more] = blocksOf(text.split(SQLITE)[1]!);
+    expect(more).toEqual([]);
+    expect(program!.trimEnd().split('\n').length).toBeLessThanOrEqual(30);
+    const every = Math.max(1, Math.round(200 / runsFactor()));
+    const source = program!
+      .replace("'stillwarm'", `'${sourceOf('stillwarm')}'`)
+      .replace("'./vfs.ts'", `'${resolve('examples/sqlite/vfs.ts')}'`)
+      .replace('event < 1000; event++', `event < 1000; event += ${every}`)
+      .replace('for (', 'export let [machines, ahead] = [0, 0];\n$&')
+      .replace('use(machine);', '$&\n  machines++;')
+      .replace('machine.reboot();', `${before}$&`)
+      .replace('if (found <', 'if (found > acknowledged) ahead++;\n  $&');
+    expect(source).toContain(`event += ${every}`);
+    mkdirSync(DIR, { recursive: true });
+    const file = resolve(DIR, `sqlite ${what}.ts`);
+    writeFileSync(file, source);
+    // The program itself says nothing.
+    const { machines, ahead } = (await import(file)) as { readonly machines: number; readonly ahead: number };
+    expect(machines).toBe(Math.ceil(1000 / every));
+    expect(source).toContain('ahead++');
+    if (every === 1) expect(ahead).toBe(Number(told.exec(text)![1]));
+  },
+);

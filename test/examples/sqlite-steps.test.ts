@@ -9,6 +9,7 @@ import { guestMomentsOf } from '../../src/lab/crash/trace.ts';
 import { itWithE2fsprogs } from '../support/e2fsprogs.ts';
 import { CrashedDisks } from '../support/fsck-after-crash.ts';
 import { casesOf } from '../support/product.ts';
+import { expectInPage } from './judged-programs.ts';
 
 const sqlite3 = await sqlite3InitModule();
 // Each statement that fails is a warning otherwise.
@@ -89,10 +90,11 @@ function casesOfJournal(fs: FileSystem, test: CrashTest): Case[] {
   // Nothing can be repaired between two hypervisors.
   const hypervisor =
     fs === 'ext3' ? all.map((step): Case => ({ step, strategy: strategyOf(step), end: { hypervisor: true } })) : [];
-  console.log(
-    `steps: SQLite, journal ${test.journal}, ${fs}: one transaction has ${steps} steps, ${ofGuest.length} of a guest`,
-  );
-  return [...guest, ...power, ...hypervisor];
+  const cases = [...guest, ...power, ...hypervisor];
+  const journal = test.journal === 'wal' ? 'WAL with a checkpoint' : 'rollback journal';
+  const moments = `${ofGuest.length} moments${fs === 'ext3' ? ' of the guest' : ''}`;
+  expectInPage(`SQLite, ${journal}, ${fs}`, `${steps} steps, ${moments}`, cases.length);
+  return cases;
 }
 
 for (const journal of JOURNALS)

@@ -11,7 +11,13 @@ const OFF = { files: false, metadata: false };
 
 describe('command line', () => {
   it('the command line takes every value of every key', () => {
-    const defaults = { naming: OFF, registersDirtyPages: false, expireSeconds: 0, rules: KERNEL_RULES };
+    const defaults = {
+      naming: OFF,
+      registersDirtyPages: false,
+      expireSeconds: 0,
+      policy: 'linux-2.6.12',
+      rules: KERNEL_RULES,
+    };
     for (const text of ['', ' ', '   ', 'cachemap=off', 'rio=off', 'cachemap_expire=0', ' rio=off  cachemap=off '])
       expect(parseCommandLine(text), text).toEqual(defaults);
     expect(parseCommandLine('cachemap=files').naming).toEqual({ files: true, metadata: false });
@@ -20,6 +26,7 @@ describe('command line', () => {
       expect(parseCommandLine(`without=${rule}`).rules).toEqual({ ...KERNEL_RULES, [rule]: false });
     const two = { firstChange: false, flushBeforeReuse: false };
     expect(parseCommandLine('without=firstChange,flushBeforeReuse').rules).toEqual({ ...KERNEL_RULES, ...two });
+    expect(parseCommandLine('policy=linux-6').policy).toBe('linux-6');
     expect(parseCommandLine('rio=on').registersDirtyPages).toBe(true);
     expect(parseCommandLine('cachemap_expire=999999').expireSeconds).toBe(999_999);
     expect(parseCommandLine('cachemap=all rio=on cachemap=off')).toEqual({ ...defaults, registersDirtyPages: true });
@@ -32,6 +39,7 @@ describe('command line', () => {
     ...['\ufeffcachemap=all', 'cachemap=all\tquiet', 'cachemap=all\nrio=on', 'cachemap=all,rio=on'],
     // Values that there are not.
     ...['cachemap=', 'cachemap=some', 'cachemap==all', 'rio=', 'rio=yes', 'rio=on ; '],
+    ...['policy=', 'policy=lru-6', 'policy=toString'],
     ...['without=none', 'without=firstChange,', 'without=toString'],
     ...['cachemap_expire=', 'cachemap_expire=-1', 'cachemap_expire=1.5', 'cachemap_expire=1000000'],
   ])('the command line %j is refused', (text) => {

@@ -9,6 +9,8 @@ import type { CheckEntry } from './entry.ts';
 import { CHECK_CRASH } from './options.ts';
 import type { ValuesOf } from '../kit/option-kinds.ts';
 
+const AND = new Intl.ListFormat('en-GB', { type: 'conjunction' });
+
 export const CRASH_ENTRY: CheckEntry = {
   spec: CHECK_CRASH,
   unit: { one: 'case' },
@@ -48,6 +50,14 @@ function coverage({ counts }: Findings): string | undefined {
   const valueOf = (wanted: string): number => counts.find(({ name }) => name === wanted)?.value ?? 0;
   const steps = valueOf('steps counted');
   const cuts = valueOf('cuts counted');
-  const ofCuts = cuts === 0 ? '' : ` and ${grouped(valueOf('cuts covered'))} of ${counted(cuts, 'cut')}`;
-  return steps === 0 ? undefined : `${grouped(valueOf('steps covered'))} of ${counted(steps, 'step')}${ofCuts}`;
+  const subsets = valueOf('subsets counted');
+  if (steps === 0) return undefined;
+  const shares = [
+    `${grouped(valueOf('steps covered'))} of ${counted(steps, 'step')}`,
+    ...(cuts === 0 ? [] : [`${grouped(valueOf('cuts covered'))} of ${counted(cuts, 'cut')}`]),
+    ...(subsets === 0
+      ? []
+      : [`${grouped(valueOf('subsets covered'))} of ${counted(subsets, 'subset')} of unsaved blocks`]),
+  ];
+  return AND.format(shares);
 }

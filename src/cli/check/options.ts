@@ -147,7 +147,7 @@ export const CHECK_CRASH = {
     crash: {
       value: 'HOW',
       help: 'crash at every moment: every; or at N of them, chosen by the seed: sample:N',
-      more: 'With these, a copy is cut at one line of 64 bytes, which the seed chooses; with every-line, every moment is played and every such cut',
+      more: 'With these, a copy is cut at one line of 64 bytes, which the seed chooses; with every-line, every moment is played and every such cut. Both play every subset of the blocks that a loss of power may lose',
       parse: parseCrash,
       otherwise: { value: { sample: 600 }, text: 'sample:600' },
     } satisfies Option<CrashAt>,
@@ -161,8 +161,8 @@ export const CHECK_CRASH = {
     seed: SEED,
     at: {
       value: 'STEPS',
-      help: 'play only the case that stops at these steps, STEP or STEP:LINES, comma-separated, as a line that replays it says',
-      more: 'The first is a step of the program, the others are steps of the recovery from the one before. LINES of 64 bytes of a copy are stored before it stops. It needs one `--kind`',
+      help: 'play only the case that stops at these steps, STEP, STEP:LINES or STEP=SUBSET, comma-separated, as a line that replays it says',
+      more: 'The first is a step of the program, the others are steps of the recovery from the one before. LINES of 64 bytes of a copy are stored before it stops. The SUBSET of this number survives a loss of power. It needs one `--kind`',
       parse: parseMoments,
       otherwise: { value: undefined, words: 'all cases' },
     } satisfies Option<string | undefined>,

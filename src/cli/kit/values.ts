@@ -198,10 +198,12 @@ export function parseCrash(option: string, text: string): CrashAt {
   throw new UserError(`${option}: ${oneLine(text)} is neither every, every-line nor a sample such as sample:600`);
 }
 
-/** Up to three steps, each with lines perhaps: 345:12,7. @throws UserError */
+/** Up to three steps: 345:12,7 with lines, 401=33 with a subset. @throws UserError */
 export function parseMoments(option: string, text: string): string {
-  if (/^\d{1,15}(:\d{1,2})?(,\d{1,15}(:\d{1,2})?){0,2}$/.test(text)) return text;
-  throw new UserError(`${option}: ${oneLine(text)} is not one to three of STEP or STEP:LINES such as 345:12,7`);
+  if (/^\d{1,15}(:\d{1,2}|=\d{1,9})?(,\d{1,15}(:\d{1,2})?){0,2}$/.test(text)) return text;
+  throw new UserError(
+    `${option}: ${oneLine(text)} is not one to three of STEP or STEP:LINES such as 345:12,7, nor STEP=SUBSET first`,
+  );
 }
 
 /** A word of the user's as part of a one-line message. */

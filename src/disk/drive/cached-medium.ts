@@ -11,7 +11,6 @@
 
 import { type Ns, SECTOR_SIZE, SECTORS_PER_PAGE } from '../../base/units.ts';
 import type { MachineMemory } from '../../machine/memory.ts';
-import type { RandomStream } from '../../sim/index.ts';
 import {
   type BackingStore,
   checkIdentity,
@@ -23,7 +22,7 @@ import {
 import { checkTransfer, type ImageStore, type ReadableImage } from '../image/image-store.ts';
 import { OverlayImage } from '../image/overlay-image.ts';
 import type { BlockRequest } from './block-device.ts';
-import type { WriteCache } from './write-cache.ts';
+import type { Survival, WriteCache } from './write-cache.ts';
 
 export class CachedMedium {
   readonly store: BackingStore;
@@ -105,17 +104,12 @@ export class CachedMedium {
    * A write that a loss of power interrupted: each sector reached the medium, or `image`, or did
    * not.
    */
-  tear(
-    { sector, segments }: BlockRequest,
-    memory: MachineMemory,
-    random: RandomStream,
-    survival: number,
-    image = this.#image,
-  ): void {
+  tear({ sector, segments }: BlockRequest, memory: MachineMemory, survives: Survival, image = this.#image): void {
     let at = sector;
     for (const { mfn, offset, length } of segments)
       for (let done = 0; done < length; done += SECTOR_SIZE, at++)
-        if (random.fraction() < survival) image.write(at * SECTOR_SIZE, memory.frame(mfn), offset + done, SECTOR_SIZE);
+        if (survives(Math.floor(at / SECTORS_PER_PAGE), true))
+          image.write(at * SECTOR_SIZE, memory.frame(mfn), offset + done, SECTOR_SIZE);
   }
 
   /** Writes out granules of the cache. */
@@ -123,11 +117,11 @@ export class CachedMedium {
     for (let i = 0; i < length; i++) this.cache.destage(first + i, this.#image, this.#destaged);
   }
 
-  /** Loses power: a random part of the cached sectors has reached the medium. */
-  powerLoss(random: RandomStream, survival: number): void {
+  /** Loses power: what survives of the cached sectors has reached the medium. */
+  powerLoss(survives: Survival): void {
     // Bytes that a read would have found until now may be gone.
     for (const granule of this.cache.granules()) noteChange(this.store, granule);
-    this.cache.lose(random, survival, this.#image);
+    this.cache.lose(survives, this.#image);
   }
 
   /** Replaces whole sectors in this instant, as a person at the drive would. */
@@ -147,9 +141,9 @@ export class CachedMedium {
    * The medium as a loss of power would leave it, without interrupted writes. It is a layer over
    * this medium, and holds until the next write.
    */
-  afterPowerLoss(random: RandomStream, survival: number): ImageStore {
+  afterPowerLoss(survives: Survival): ImageStore {
     const image = this.layer();
-    this.cache.survive(random, survival, image);
+    this.cache.survive(survives, image);
     return image;
   }
 }

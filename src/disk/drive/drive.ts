@@ -36,7 +36,7 @@
 
 import { checkArgument, checkInteger, checkObject, checkOneOf } from '../../base/argument-error.ts';
 import { assert } from '../../base/assert.ts';
-import { Ns, SECTOR_SIZE } from '../../base/units.ts';
+import { Ns, SECTOR_SIZE, SECTORS_PER_PAGE } from '../../base/units.ts';
 import type { MachineMemory } from '../../machine/memory.ts';
 import type { RandomStream, Simulation, StepObserver } from '../../sim/index.ts';
 import type { BackingStore, Writer } from '../image/backing-store.ts';
@@ -48,7 +48,7 @@ import { Destaging } from './destage.ts';
 import { DrivePort } from './drive-port.ts';
 import { RequestQueue } from './elevator.ts';
 import type { ServiceTimeModel } from './service-time.ts';
-import { WriteCache } from './write-cache.ts';
+import { byChance, type Survival, WriteCache } from './write-cache.ts';
 
 /** What a drive is like. */
 export interface DriveOptions {
@@ -187,6 +187,14 @@ export class Drive implements BlockDevice {
     return this.#cache.granules();
   }
 
+  /** @internal Blocks of 4 KiB that the writes in service change, in their order. */
+  get blocksInService(): readonly number[] {
+    const blocks = new Set<number>();
+    for (const { request, sectors } of this.#interrupted())
+      for (let at = request.sector; at < request.sector + sectors; at++) blocks.add(Math.floor(at / SECTORS_PER_PAGE));
+    return [...blocks];
+  }
+
   /** What the drive has done so far. */
   get counters(): DriveCounters {
     return {
@@ -247,18 +255,17 @@ export class Drive implements BlockDevice {
     checkObject('random', random, 'fraction');
     const share = survival ?? random.fraction();
     checkArgument(share >= 0 && share <= 1, 'survival', 'expected 0 to 1');
-    this.#medium.powerLoss(random, share);
-    this.#abort(share, random);
+    const survives = byChance(random, share);
+    this.#medium.powerLoss(survives);
+    this.#abort(survives);
   }
 
   /**
    * @internal The medium as `powerLoss` would leave it now. It is a layer over this drive's
    * medium, and holds until the drive goes on.
    */
-  afterPowerLoss(survival: number, random: RandomStream): ImageStore {
-    checkArgument(survival >= 0 && survival <= 1, 'survival', 'expected 0 to 1');
-    checkObject('random', random, 'fraction');
-    return this.#torn(this.#medium.afterPowerLoss(random, survival), survival, random);
+  afterPowerLoss(survives: Survival): ImageStore {
+    return this.#torn(this.#medium.afterPowerLoss(survives), survives);
   }
 
   /**
@@ -267,12 +274,13 @@ export class Drive implements BlockDevice {
    */
   afterReset(random: RandomStream): { readonly image: ImageStore; readonly cache: WriteCache } {
     checkObject('random', random, 'fraction');
-    return { image: this.#torn(this.#medium.layer(), random.fraction(), random), cache: this.#cache.clone() };
+    const survives = byChance(random, random.fraction());
+    return { image: this.#torn(this.#medium.layer(), survives), cache: this.#cache.clone() };
   }
 
   /** An image, with what has reached it of the writes in service. */
-  #torn(image: ImageStore, survival: number, random: RandomStream): ImageStore {
-    for (const { request, memory } of this.#interrupted()) this.#medium.tear(request, memory, random, survival, image);
+  #torn(image: ImageStore, survives: Survival): ImageStore {
+    for (const { request, memory } of this.#interrupted()) this.#medium.tear(request, memory, survives, image);
     return image;
   }
 
@@ -286,9 +294,9 @@ export class Drive implements BlockDevice {
   }
 
   /** Writes in service that a loss of power tears. */
-  #interrupted(): { request: BlockRequest; memory: MachineMemory }[] {
-    return this.#channels.flatMap(({ request, memory, failed, abandoned }) =>
-      request?.op === 'write' && !failed && !abandoned ? [{ request, memory }] : [],
+  #interrupted(): { request: BlockRequest; memory: MachineMemory; sectors: number }[] {
+    return this.#channels.flatMap(({ request, memory, sectors, failed, abandoned }) =>
+      request?.op === 'write' && !failed && !abandoned ? [{ request, memory, sectors }] : [],
     );
   }
 
@@ -301,18 +309,18 @@ export class Drive implements BlockDevice {
    * @internal
    */
   reset(random = this.#random, memory = this.#memory): void {
-    const survival = random.fraction();
+    const survives = byChance(random, random.fraction());
     this.#queue.dropOf(memory);
     for (const channel of this.#channels) {
       const { request } = channel;
       if (request === undefined || channel.memory !== memory || channel.abandoned) continue;
       channel.abandoned = true;
-      if (request.op === 'write' && !channel.failed) this.#medium.tear(request, memory, random, survival);
+      if (request.op === 'write' && !channel.failed) this.#medium.tear(request, memory, survives);
     }
   }
 
-  #abort(survival: number, random: RandomStream): void {
-    for (const { request, memory } of this.#interrupted()) this.#medium.tear(request, memory, random, survival);
+  #abort(survives: Survival): void {
+    for (const { request, memory } of this.#interrupted()) this.#medium.tear(request, memory, survives);
     if (this.#busyChannels > 0) this.#busyNs += this.#simulation.now - this.#busySince;
     // Events of the old channels still arrive, and find their channel free.
     for (const channel of this.#channels) channel.state = 'free';

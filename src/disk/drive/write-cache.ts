@@ -17,6 +17,20 @@ import type { RandomStream } from '../../sim/random.ts';
 import type { Writer } from '../image/backing-store.ts';
 import type { ImageStore } from '../image/image-store.ts';
 
+/**
+ * Whether a sector has reached the medium when power is lost. It is asked of each sector that may
+ * be lost, in their order: of the cache's granules, and then of the writes in service.
+ * @param block the block of 4 KiB that the sector is in
+ * @param isInService whether a write in service has it; otherwise the cache has
+ */
+export type Survival = (block: number, isInService: boolean) => boolean;
+
+/** Each sector has survived with probability `survival`, 0 to 1, independently of the others. */
+export const byChance =
+  (random: RandomStream, survival: number): Survival =>
+  () =>
+    random.fraction() < survival;
+
 const granuleOf = (sector: number): number => Math.floor(sector / SECTORS_PER_PAGE);
 
 export class WriteCache {
@@ -166,21 +180,18 @@ export class WriteCache {
     this.#release(granule, slot);
   }
 
-  /**
-   * Loses everything, as without power. Each sector has reached the medium with probability
-   * `survival`, independently of the others.
-   */
-  lose(random: RandomStream, survival: number, image: ImageStore): void {
-    this.survive(random, survival, image);
+  /** Loses everything, as without power. What has survived is on the medium. */
+  lose(survives: Survival, image: ImageStore): void {
+    this.survive(survives, image);
     for (const granule of this.granules()) this.#release(granule, this.#slotOf.get(granule)!);
   }
 
   /** Writes to an image what would survive a loss of power. The cache stays as it is. */
-  survive(random: RandomStream, survival: number, image: ImageStore): void {
+  survive(survives: Survival, image: ImageStore): void {
     for (const granule of this.granules()) {
       const slot = this.#slotOf.get(granule)!;
       let survivors = 0;
-      for (let at = 0; at < SECTORS_PER_PAGE; at++) if (random.fraction() < survival) survivors |= 1 << at;
+      for (let at = 0; at < SECTORS_PER_PAGE; at++) if (survives(granule, false)) survivors |= 1 << at;
       this.#write(granule, slot, this.#masks[slot]! & survivors, image);
     }
   }

@@ -11,7 +11,7 @@
  * a guest that was made from bytes is one that was rebooted.
  */
 
-import { checkArgument, checkFunction, checkInteger, checkObject } from '../../base/argument-error.ts';
+import { checkArgument, checkFunction, checkInteger, checkKeys, checkObject } from '../../base/argument-error.ts';
 import { Machine } from './machine.ts';
 import { checkShare, type MachineOptions } from './options.ts';
 import { GuestCrash, type Program } from './program-run.ts';
@@ -110,8 +110,9 @@ function prepare({ prepare }: CrashPlan, machine: Machine): void {
   checkArgument(!isPromise, 'plan.prepare', 'it returns a promise, and nothing waits for one');
 }
 
-function checkPlan(plan: CrashPlan): { readonly from: number; readonly every: number } {
-  checkObject('plan', plan);
+/** @internal @throws ArgumentError for what is missing, unknown or out of range */
+export function checkPlan(plan: CrashPlan): { readonly from: number; readonly every: number } {
+  checkKeys('plan', plan, ['machine', 'prepare', 'program', 'from', 'every']);
   const { machine, prepare, program, from = 0, every = 1 } = plan;
   checkObject('plan.machine', machine, 'disk');
   checkFunction('plan.prepare', prepare, true);

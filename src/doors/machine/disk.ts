@@ -1,6 +1,7 @@
 /**
- * What a machine's disk holds at first: bytes in, bytes out. A disk is never written to. Each
- * machine keeps its changes in a layer of its own, so that one disk serves any number of machines.
+ * What a machine's disk holds at first: bytes in, bytes out. A disk that was made here is never
+ * written to. Each machine keeps its changes in a layer of its own, so that one disk serves any
+ * number of machines. The disk that a machine answers with shows that layer, and changes with it.
  */
 
 import {
@@ -74,7 +75,6 @@ export class Disk {
  * @throws ArgumentError for a name that cannot be; InputError for sizes that cannot be
  */
 export function files(content: FileTree, options: Ext2Options = {}): Disk {
-  checkObject('options', options);
   checkKeys('options', options, FILES_OPTIONS);
   const root: Draft = new Map();
   draw(root, content, 'content', 0);

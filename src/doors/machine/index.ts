@@ -17,7 +17,19 @@ export {
   type VmmStrategyName,
 } from '../../experiment/host/strategies.ts';
 export type { Difference } from '../../experiment/judge/verifier.ts';
-export { FADV, MAP, MS, O, PROT, SEEK, type KernelStats, type Stat, type Syscalls } from '../../kernel/index.ts';
+export {
+  FADV,
+  MAP,
+  MS,
+  O,
+  POLICIES,
+  type PolicyName,
+  PROT,
+  SEEK,
+  type KernelStats,
+  type Stat,
+  type Syscalls,
+} from '../../kernel/index.ts';
 export type { HypercallStats, Protections } from '../../xen/index.ts';
 export { NOTHING, type Process, type StepKind, type Wait, WaitQueue } from '../../sim/index.ts';
 export type { BlockingSyscalls } from './blocking-calls.ts';

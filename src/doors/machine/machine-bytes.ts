@@ -9,7 +9,7 @@
  */
 
 import { type Ns, PAGE_SIZE } from '../../base/units.ts';
-import type { WriteCache } from '../../disk/drive/write-cache.ts';
+import { byChance, type Survival, type WriteCache } from '../../disk/drive/write-cache.ts';
 import type { ImageStore } from '../../disk/image/image-store.ts';
 import type { VmmMachine } from '../../experiment/host/machine-room.ts';
 import { MachineMemory } from '../../machine/memory.ts';
@@ -40,6 +40,8 @@ export interface RemainsOptions {
   readonly memory?: MachineMemory | undefined;
   /** As `chanceOf` has it. */
   readonly moment?: string | undefined;
+  /** Which sectors survive a loss of power, in place of a share by chance. */
+  readonly survives?: Survival | undefined;
 }
 
 /** Takes what would be left of a machine that stands still. */
@@ -56,10 +58,11 @@ export class Remains {
    * What a loss of power would leave now. What was taken before is valid no more.
    * @param keep share of the sectors in the drive's volatile cache that reach the medium, 0 to 1
    */
-  ofPowerLoss(keep: number, { memory = this.#otherMemory(), moment }: RemainsOptions = {}): MachineBytes {
+  ofPowerLoss(keep: number, options: RemainsOptions = {}): MachineBytes {
+    const { memory = this.#otherMemory(), moment, survives } = options;
     const { drive, simulation } = this.#room;
     memory.clearAll();
-    const image = drive.afterPowerLoss(keep, chanceOf(this.#room, 'power loss', moment));
+    const image = drive.afterPowerLoss(survives ?? byChance(chanceOf(this.#room, 'power loss', moment), keep));
     return { memory, image, now: simulation.now };
   }
 

@@ -12,7 +12,7 @@
  * Longer than other files: each call of a user is a method here, and all of them ask the one state.
  */
 
-import { ArgumentError, checkArgument, checkObject } from '../../base/argument-error.ts';
+import { ArgumentError, checkArgument, checkKeys } from '../../base/argument-error.ts';
 import { GuestPanic } from '../../base/errno.ts';
 import type { Ns } from '../../base/units.ts';
 import type { ImageStore } from '../../disk/image/image-store.ts';
@@ -26,7 +26,7 @@ import { blockingCalls, type BlockingSyscalls } from './blocking-calls.ts';
 import { CacheJudge } from './cache-judge.ts';
 import { Disk } from './disk.ts';
 import { chanceOf, Remains, type RemainsOptions } from './machine-bytes.ts';
-import { cmdLineOf, DEFAULTS, makeRoom, type RoomParts } from './make-room.ts';
+import { DEFAULTS, guestCmdLine, makeRoom, type RoomParts } from './make-room.ts';
 import {
   checkCrashPoint,
   checkOptions,
@@ -155,7 +155,10 @@ export class Machine {
     };
   }
 
-  /** The disk as a read would find it now: the medium, and what is newer in the drive's cache. */
+  /**
+   * The disk as a read would find it now: the medium, and what is newer in the drive's cache. It
+   * changes as the machine goes on. `image(machine.disk.read())` is a copy, for another machine.
+   */
   get disk(): Disk {
     if (this.#busy === IS_PAST) this.#mustBeIdle();
     return new Disk(this.#contents());
@@ -178,8 +181,9 @@ export class Machine {
   /**
    * Runs programs in the guest, all at once, until all have ended. Returns what the program
    * returns, or a list of what they return.
-   * @throws what a program throws; the others end where they stand. GuestCrash where `crashAt`
-   * said. ArgumentError for a program that waits for what never happens or yields what is no wait
+   * @throws what the first program that fails has thrown, when the others have ended or cannot end.
+   * GuestCrash where `crashAt` said. ArgumentError for a program that waits for what never
+   * happens or yields what is no wait
    */
   run<T>(program: Program<T>): T;
   /**
@@ -228,7 +232,7 @@ export class Machine {
    * @throws ArgumentError for a share out of range, or a machine that is off or busy
    */
   losePower(options: { readonly keep?: number } = {}): void {
-    checkObject('options', options);
+    checkKeys('options', options, ['keep']);
     const { keep } = options;
     this.#mustBeIdle();
     checkArgument(this.#state !== 'off', 'state', 'the machine is off');
@@ -328,7 +332,7 @@ export class Machine {
     };
     this.#sys = undefined;
     this.#guest = undefined;
-    const cmdLine = cmdLineOf(strategy, this.#guestWithout);
+    const cmdLine = guestCmdLine(strategy, this.#options, this.#guestWithout);
     this.#room.configure(NAME, cmdLine);
     this.#busy = REBOOTS;
     if (this.#countsReboots) this.#end.begin();

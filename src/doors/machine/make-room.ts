@@ -1,12 +1,15 @@
 /** The parts of a machine with one guest, from a user's options. */
 
+import { counted } from '../../base/counted.ts';
+import { InputError } from '../../base/input-error.ts';
+import { SECTOR_SIZE } from '../../base/units.ts';
 import { MemoryImage } from '../../disk/image/memory-image.ts';
 import { JoinedImage } from '../../disk/image/joined-image.ts';
 import { OverlayImage } from '../../disk/image/overlay-image.ts';
 import { machineMemoryFor } from '../../experiment/host/host.ts';
 import { VmmMachine, type VmmMachineOptions } from '../../experiment/host/machine-room.ts';
 import { archOf, profileOf } from '../../experiment/host/profiles.ts';
-import { STRATEGY, type StrategyName } from '../../experiment/host/strategies.ts';
+import { cmdLineOf, type KernelOptions, type StrategyName } from '../../experiment/host/strategies.ts';
 import { KERNEL_RULES, type KernelRules } from '../../kernel/rules.ts';
 import { MachineMemory } from '../../machine/memory.ts';
 import { SteppedMemory } from '../../machine/stepped-memory.ts';
@@ -38,14 +41,18 @@ export interface RoomParts {
 }
 
 /** The command line of a guest. */
-export function cmdLineOf(strategy: StrategyName, without: readonly GuestRule[] = []): string {
-  const { cmdLine } = STRATEGY[strategy];
+export function guestCmdLine(
+  strategy: StrategyName,
+  options: KernelOptions,
+  without: readonly GuestRule[] = [],
+): string {
+  const cmdLine = cmdLineOf(strategy, options);
   return without.length === 0 ? cmdLine : `${cmdLine} without=${without.join(',')}`;
 }
 
 /**
  * A machine, and the partition of the guest on its drive: domain 0's save file lies behind it.
- * @throws UserError when the memory is too small
+ * @throws UserError when the memory is too small; InputError for a disk of less than a sector
  */
 export function makeRoom(
   options: MachineOptions,
@@ -54,6 +61,7 @@ export function makeRoom(
 ): { readonly room: VmmMachine; readonly partition: { readonly start: number; readonly bytes: number } } {
   const { disk, strategy = DEFAULTS.strategy, seed = 1, memory = DEFAULTS.memory } = options;
   const { profile = 'server-2026', drive = 'profile', arch, protections } = options;
+  if (disk.size < SECTOR_SIZE) throw new InputError(`${counted(disk.size, 'byte is', 'bytes are')} too few`);
   const saveArea = new MemoryImage(saveFileBytes(memory, archOf({ arch, profile })));
   const media = new JoinedImage([new OverlayImage(disk.contents), saveArea]);
   const [partition, savePlace] = media.places;
@@ -71,7 +79,7 @@ export function makeRoom(
         : new SteppedMemory(machineMemoryFor(memory), steps, bytes),
     steps,
     guestMemory: memory,
-    cmdLine: cmdLineOf(strategy, guestWithout),
+    cmdLine: guestCmdLine(strategy, options, guestWithout),
     ...(protections && { protections }),
     ...(left && { left }),
     onReuse,

@@ -1,5 +1,6 @@
 /** What a machine is made of, and how it is rebooted. */
 
+import { POLICIES, type PolicyName } from '../../kernel/index.ts';
 import {
   checkArgument,
   checkFunction,
@@ -41,9 +42,14 @@ export interface MachineOptions {
   readonly arch?: Arch;
   /** Service times of the drive; the profile's by default. */
   readonly drive?: DiskName;
+  /** What the guests' kernels replace and read ahead; as Linux 2.6.12 by default. */
+  readonly policy?: PolicyName;
   /** Protections to switch off, or checksums to switch on. */
   readonly protections?: Partial<Protections>;
-  /** Events after which a run ends with an ArgumentError; 100 million by default. */
+  /**
+   * Events after which a run ends with an ArgumentError; 100 million by default. A call that was
+   * under way keeps what it has locked, until a reboot.
+   */
   readonly eventLimit?: number;
   /**
    * Whether steps are counted, for `crashAt({ step })`. Everything then takes several times as
@@ -84,7 +90,7 @@ export interface MachineReboot {
 
 const OPTIONS = Object.keys({
   ...{ disk: 1, strategy: 1, seed: 1, memory: 1, profile: 1, arch: 1, drive: 1, protections: 1, eventLimit: 1 },
-  steps: 1,
+  ...{ policy: 1, steps: 1 },
 } satisfies Record<keyof MachineOptions, 1>);
 const REBOOT = Object.keys({ crash: 1, strategy: 1, hypervisor: 1, betweenGuests: 1 } satisfies Record<
   keyof MachineReboot,
@@ -93,9 +99,8 @@ const REBOOT = Object.keys({ crash: 1, strategy: 1, hypervisor: 1, betweenGuests
 
 /** @internal @throws ArgumentError for what is missing, unknown or out of range */
 export function checkOptions(options: MachineOptions): void {
-  checkObject('options', options);
   checkKeys('options', options, OPTIONS);
-  const { disk, strategy, seed, memory, profile, arch, drive, protections, eventLimit, steps } = options;
+  const { disk, strategy, seed, memory, profile, arch, drive, policy, protections, eventLimit, steps } = options;
   checkArgument(disk instanceof Disk, 'disk', 'expected a Disk: files({ name: text }), image(bytes), directory(path)');
   if (strategy !== undefined) checkOneOf('strategy', strategy, STRATEGIES);
   if (seed !== undefined) checkInteger('seed', seed, Number.MIN_SAFE_INTEGER);
@@ -106,8 +111,8 @@ export function checkOptions(options: MachineOptions): void {
     checkArgument(memory % PAGE_SIZE === 0, 'memory', `${memory} bytes are not whole pages`);
   }
   if (drive !== undefined) checkOneOf('drive', drive, DISKS);
+  if (policy !== undefined) checkOneOf('policy', policy, POLICIES);
   if (protections !== undefined) {
-    checkObject('protections', protections);
     checkKeys('protections', protections, Object.keys(DEFAULT_PROTECTIONS));
     for (const [name, isOn] of Object.entries(protections)) checkOneOf(`protections.${name}`, isOn, [false, true]);
   }
@@ -140,7 +145,6 @@ export function checkShare(argument: string, share: number): void {
 
 /** @internal @throws ArgumentError for what is unknown, or does not go together */
 export function checkReboot(options: MachineReboot): void {
-  checkObject('options', options);
   checkKeys('options', options, REBOOT);
   const { crash, strategy, hypervisor, betweenGuests } = options;
   if (crash !== undefined) checkOneOf('crash', crash, [false, true]);

@@ -77,9 +77,12 @@ export class ProgramRun {
     this.#tasks = processes.map((process, i) => guest.domain.environment.spawn(name, this.#follow(process, i)));
   }
 
-  /** Whether every program has ended, or one has failed. */
+  /**
+   * Whether every program has ended. When one has failed, the others go on: a process that stops in
+   * a system call would keep the kernel's locks. What cannot end then is over, too.
+   */
   get isOver(): boolean {
-    return this.#left === 0 || this.#failure !== undefined;
+    return this.#left === 0;
   }
 
   /**
@@ -88,8 +91,15 @@ export class ProgramRun {
    * stopped in it
    */
   step(): void {
-    if (this.#events++ === this.#limit) throw this.#refusal(`no end after ${this.#limit} events (eventLimit)`);
-    if (!this.#simulation.step()) throw this.#refusal('a wait for what never happens');
+    const isLate = this.#events++ === this.#limit;
+    if (isLate || !this.#simulation.step()) {
+      if (this.#failure === undefined)
+        throw this.#refusal(
+          isLate ? `no end after ${this.#limit} events (eventLimit)` : 'a wait for what never happens',
+        );
+      this.#left = 0;
+      return;
+    }
     const { domain, kernel } = this.#guest;
     if (domain.shutdownReason !== undefined) throw new GuestPanic(kernel.panic ?? 'the guest has stopped');
   }
@@ -121,7 +131,7 @@ export class ProgramRun {
       }
       this.#values[i] = step.value;
     } catch (error) {
-      this.#failure = { error };
+      this.#failure ??= { error };
     }
     this.#left--;
   }

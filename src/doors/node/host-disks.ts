@@ -1,7 +1,7 @@
 /** Disks from directories and image files of the host, and disks saved as files. */
 
 import { closeSync, openSync, writeSync } from 'node:fs';
-import { ArgumentError, checkArgument, checkInteger, checkObject, checkOneOf } from '../../base/argument-error.ts';
+import { ArgumentError, checkArgument, checkInteger, checkKeys, checkOneOf } from '../../base/argument-error.ts';
 import { InputError } from '../../base/input-error.ts';
 import { UserError } from '../../base/user-error.ts';
 import { kindOf, replaceFile } from '../../experiment/guest/output-file.ts';
@@ -25,7 +25,7 @@ export interface DirectoryOptions {
  */
 export function directory(path: string, options: DirectoryOptions = {}): Disk {
   checkPath(path);
-  checkObject('options', options);
+  checkKeys('options', options, ['limit', 'withoutHidden']);
   const { limit, withoutHidden } = options;
   if (limit !== undefined) checkInteger('limit', limit, 1);
   if (withoutHidden !== undefined) checkOneOf('withoutHidden', withoutHidden, [false, true]);

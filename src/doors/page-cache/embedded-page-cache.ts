@@ -18,14 +18,22 @@
  * Longer than other files: each call that an embedder makes is a method here.
  */
 
-import { ArgumentError, checkArgument, checkFunction, checkInteger, checkObject } from '../../base/argument-error.ts';
+import {
+  ArgumentError,
+  checkArgument,
+  checkFunction,
+  checkInteger,
+  checkKeys,
+  checkObject,
+  checkOneOf,
+} from '../../base/argument-error.ts';
 import type { Ino, PageIndex, Pfn } from '../../base/units.ts';
 import { MAX_PAGES, NO_PAGE, PG, type MemMap } from '../../kernel/mm/mem-map.ts';
 import { MemoryManagement, NO_NAMES } from '../../kernel/mm/mm.ts';
 import { AddressSpace, type PageCache } from '../../kernel/mm/page-cache.ts';
 import { unmapRange } from '../../kernel/mm/rmap.ts';
 import { SWAP_CLUSTER_MAX, type ReplacementPolicy } from '../../kernel/mm/policy/policy.ts';
-import { TwoListLru } from '../../kernel/mm/policy/two-list.ts';
+import { DEFAULT_POLICY, POLICIES, POLICY, type PolicyName } from '../../kernel/mm/policy/policies.ts';
 import { CallGuard } from './call-guard.ts';
 import type { DropCause, EmbeddedPageCacheOptions, PageCacheCounts, PageMappings } from './options.ts';
 
@@ -39,6 +47,8 @@ export class EmbeddedPageCache {
   readonly maxCapacity: number;
   /** @internal */
   readonly memory: MemoryManagement;
+  /** What chooses the pages that leave. */
+  readonly policy: PolicyName;
   readonly #map: MemMap;
   readonly #cache: PageCache;
   readonly #lru: ReplacementPolicy;
@@ -47,6 +57,7 @@ export class EmbeddedPageCache {
   /** Open files by their number. */
   readonly #files = new Map<number, AddressSpace>();
   readonly #dropped = { reclaimed: 0, shrunk: 0, truncated: 0, invalidated: 0, failed: 0 };
+  readonly #batch: number;
   #capacity: number;
   #hits = 0;
   #misses = 0;
@@ -55,22 +66,21 @@ export class EmbeddedPageCache {
 
   /** @throws ArgumentError which names the option that is out of range or of another kind */
   constructor(options: EmbeddedPageCacheOptions) {
-    checkObject('options', options, 'capacity');
-    const { capacity, maxCapacity = capacity, batch = 1, names = NO_NAMES, pageOut, mappings } = options;
+    checkKeys('options', options, ['capacity', 'maxCapacity', 'policy', 'batch', 'names', 'pageOut', 'mappings']);
+    const { capacity, maxCapacity = capacity, policy = DEFAULT_POLICY, batch = 1 } = options;
+    const { names = NO_NAMES, pageOut, mappings } = options;
     checkInteger('capacity', capacity, 1, MAX_PAGES);
     checkInteger('maxCapacity', maxCapacity, capacity, MAX_PAGES);
+    checkOneOf('policy', policy, POLICIES);
     checkInteger('batch', batch, 1, SWAP_CLUSTER_MAX);
     checkObject('names', names, 'insert', 'erase', 'flush');
     checkFunction('pageOut', pageOut, true);
     if (mappings !== undefined) checkObject('mappings', mappings, 'testAndClearYoung', 'unmap');
     this.#capacity = capacity;
+    this.policy = policy;
+    this.#batch = batch;
     this.maxCapacity = maxCapacity;
-    this.memory = new MemoryManagement(
-      maxCapacity,
-      this.#guard.namesOf(names),
-      undefined,
-      (map) => new TwoListLru(map, batch),
-    );
+    this.memory = new MemoryManagement(maxCapacity, this.#guard.namesOf(names), undefined, POLICY[policy], batch);
     this.memory.freeAll();
     this.#map = this.memory.map;
     this.#cache = this.memory.cache;
@@ -412,7 +422,8 @@ export class EmbeddedPageCache {
     const before = this.#cache.nrPages;
     this.#guard.pass(() => {
       for (let looks = LOOKS; looks > 0 && this.#cache.nrPages > limit; looks--)
-        if (this.memory.reclaim.tryToFreePages(this.#cache.nrPages - limit) > 0) looks = LOOKS + 1;
+        if (this.memory.reclaim.tryToFreePages(Math.max(this.#batch, this.#cache.nrPages - limit)) > 0)
+          looks = LOOKS + 1;
     });
     this.#dropped[cause] += before - this.#cache.nrPages;
   }

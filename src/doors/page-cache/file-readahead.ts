@@ -8,9 +8,9 @@
  * that is neither cached nor asked for a second time counts as one that was dropped too early.
  */
 
-import { checkArgument, checkFunction, checkInteger, checkObject } from '../../base/argument-error.ts';
+import { checkArgument, checkFunction, checkInteger, checkKeys } from '../../base/argument-error.ts';
 import type { AddressSpace } from '../../kernel/mm/page-cache.ts';
-import { RA_MAX, ReadaheadState, type ReadaheadIo } from '../../kernel/mm/readahead.ts';
+import { type MarkedPages, NO_MARK, RA_MAX, type Readahead } from '../../kernel/mm/readahead.ts';
 import { EmbeddedPageCache } from './embedded-page-cache.ts';
 
 const NONE: readonly number[] = Object.freeze([]);
@@ -27,8 +27,10 @@ export interface FileReadaheadOptions {
 export class FileReadahead {
   readonly #cache: EmbeddedPageCache;
   readonly #file: AddressSpace;
-  readonly #state = new ReadaheadState();
-  readonly #io: ReadaheadIo;
+  readonly #state: Readahead;
+  readonly #io: MarkedPages;
+  /** Pages that carry the mark of a window. */
+  readonly #marks = new Set<number>();
   /** The answer to the question that was asked last. */
   readonly #pages = new Set<number>();
   /** Pages of the file, as the question says. */
@@ -38,14 +40,19 @@ export class FileReadahead {
   constructor(cache: EmbeddedPageCache, file: AddressSpace, options: FileReadaheadOptions = {}) {
     checkArgument(cache instanceof EmbeddedPageCache, 'cache', 'expected an EmbeddedPageCache');
     checkArgument(cache.isOpen(file), 'file', 'expected an open file of the cache');
-    checkObject('options', options);
+    checkKeys('options', options, ['maxPages', 'isCongested']);
     const { maxPages = RA_MAX, isCongested = () => false } = options;
     checkInteger('maxPages', maxPages, 0, 65536);
     checkFunction('isCongested', isCongested);
     this.#cache = cache;
     this.#file = file;
+    this.#state = cache.memory.newReadahead();
     this.#state.max = maxPages;
-    this.#io = { absent: (start, count) => this.#absentPages(start, count), isCongested };
+    this.#io = {
+      absent: (start, count) => this.#absentPages(start, count),
+      isCongested,
+      takeMark: (at) => this.#marks.delete(at),
+    };
   }
 
   /**
@@ -69,7 +76,7 @@ export class FileReadahead {
       if (at === asksAt) {
         asksAt = state.access(at, end - at, this.#io);
         while (state.hasBatch) {
-          this.#addWindow(state.batchStart, state.batchCount);
+          this.#addWindow(state.batchStart, state.batchCount, state.batchMark);
           state.takeBatch();
         }
       }
@@ -80,15 +87,20 @@ export class FileReadahead {
     return pages.size === 0 ? NONE : [...pages].sort((a, b) => a - b);
   }
 
-  #addWindow(start: number, count: number): void {
+  #addWindow(start: number, count: number, mark: number): void {
     const end = Math.min(start + count, this.#filePages);
-    for (let at = start; at < end; at++) if (!this.#isThere(at)) this.#pages.add(at);
+    for (let at = start; at < end; at++) {
+      if (this.#isThere(at)) continue;
+      this.#pages.add(at);
+      if (at === mark) this.#marks.add(at);
+      else if (mark !== NO_MARK) this.#marks.delete(at);
+    }
   }
 
   #absentPages(start: number, count: number): number {
     const end = Math.min(start + count, this.#filePages);
     let absent = 0;
-    for (let at = start; at < end; at++) if (!this.#isThere(at)) absent++;
+    for (let at = start; at < end; at++) if (!this.#isThere(at) && !this.#pages.has(at)) absent++;
     return absent;
   }
 

@@ -1,6 +1,13 @@
 /** What a caller gives a table and gets from it, and the checks of its arguments. */
 
-import { checkArgument, checkFunction, checkInteger, checkObject, checkOneOf } from '../../base/argument-error.ts';
+import {
+  checkArgument,
+  checkFunction,
+  checkInteger,
+  checkKeys,
+  checkObject,
+  checkOneOf,
+} from '../../base/argument-error.ts';
 import { PAGE_SIZE } from '../../base/units.ts';
 import type { ProvenanceName } from '../../xen/frames/provenance.ts';
 import { DEFAULT_PROTECTIONS, type Protections } from '../../xen/protections.ts';
@@ -103,7 +110,7 @@ export function noRefusals(): Record<RefusalReason, number> {
 
 /** @throws ArgumentError unless the options, except their frames, are what they should be */
 export function checkProtections(options: TableOptions): TableProtections {
-  checkObject('options', options);
+  checkKeys('options', options, ['frames', 'bytesOf', 'protections']);
   const { bytesOf, protections = {} } = options;
   checkFunction('bytesOf', bytesOf, true);
   checkObject('protections', protections);

@@ -1,7 +1,14 @@
 /** Arbitraries of what a machine is made of, and of what happens to it. */
 
 import fc from 'fast-check';
-import { checkInteger, checkListOf, checkObject, checkOneOf } from '../../base/argument-error.ts';
+import {
+  checkArgument,
+  checkInteger,
+  checkKeys,
+  checkListOf,
+  checkObject,
+  checkOneOf,
+} from '../../base/argument-error.ts';
 import {
   type FileTree,
   type MachineReboot,
@@ -64,7 +71,7 @@ const fileName = fc.stringMatching(/^[a-z][a-z0-9._-]{0,11}$/);
  * @throws ArgumentError for an option out of range
  */
 export function trees(options: TreeOptions = {}): fc.Arbitrary<FileTree> {
-  checkObject('options', options);
+  checkKeys('options', options, ['maxNames', 'maxBytes']);
   const { maxNames = 5, maxBytes = 20_000 } = options;
   checkInteger('options.maxNames', maxNames, 1);
   checkInteger('options.maxBytes', maxBytes);
@@ -85,10 +92,11 @@ export function trees(options: TreeOptions = {}): fc.Arbitrary<FileTree> {
  * @throws ArgumentError for an option that is unknown
  */
 export function reboots(options: RebootChoice = {}): fc.Arbitrary<MachineReboot> {
-  checkObject('options', options);
+  checkKeys('options', options, ['crash', 'strategies', 'hypervisors']);
   const { crash, strategies = STRATEGIES, hypervisors = VMM_STRATEGIES } = options;
   checkOneOf('options.crash', crash, [undefined, false, true]);
   checkListOf('options.strategies', strategies, STRATEGIES);
+  checkArgument(strategies.length > 0, 'options.strategies', 'expected one or more');
   checkListOf('options.hypervisors', hypervisors, VMM_STRATEGIES);
   const strategy = fc.constantFrom(...strategies);
   const crashes = crash === undefined ? fc.boolean() : fc.constant(crash);
@@ -106,10 +114,11 @@ export function reboots(options: RebootChoice = {}): fc.Arbitrary<MachineReboot>
  * @throws ArgumentError for an option that is unknown or out of range
  */
 export function faults(options: FaultOptions = {}): fc.Arbitrary<Fault> {
-  checkObject('options', options);
+  checkKeys('options', options, ['maxEvent', 'kinds']);
   const { maxEvent = 1000, kinds = FAULT_KINDS } = options;
   checkInteger('options.maxEvent', maxEvent);
   checkListOf('options.kinds', kinds, FAULT_KINDS);
+  checkArgument(kinds.length > 0, 'options.kinds', 'expected one or more');
   const event = fc.nat(maxEvent);
   const of: Record<Fault['kind'], fc.Arbitrary<Fault>> = {
     crash: fc.record({ kind: fc.constant('crash' as const), event }),

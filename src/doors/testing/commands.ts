@@ -3,7 +3,7 @@
  */
 
 import fc from 'fast-check';
-import { checkInteger, checkObject } from '../../base/argument-error.ts';
+import { checkInteger, checkKeys, checkObject } from '../../base/argument-error.ts';
 import { GuestCrash, type Machine, type MachineReboot } from '../machine/index.ts';
 import { type Fault, faults, reboots } from './arbitraries.ts';
 import { replayOf } from './check.ts';
@@ -129,7 +129,7 @@ function runUntil(machine: Machine, call: FileCall, event: number): boolean {
  * @throws ArgumentError for options that are no arbitraries or out of range
  */
 export function guestCommands(options: CommandOptions = {}): fc.Arbitrary<Iterable<GuestCommand>> {
-  checkObject('options', options);
+  checkKeys('options', options, ['calls', 'reboots', 'faults', 'maxCommands', 'replay']);
   const { calls = crucialCall, reboots: ways = reboots(), faults: all = faults({ maxEvent: 200 }) } = options;
   const { maxCommands = 30, replay } = options;
   for (const [name, arbitrary] of Object.entries({ calls, reboots: ways, faults: all }))

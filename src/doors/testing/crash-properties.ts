@@ -4,7 +4,7 @@
  */
 
 import fc from 'fast-check';
-import { checkFunction, checkObject } from '../../base/argument-error.ts';
+import { checkFunction, checkKeys, checkObject } from '../../base/argument-error.ts';
 import {
   crashes,
   type CrashPlan,
@@ -13,6 +13,7 @@ import {
   type MachineReboot,
   powerLosses,
 } from '../machine/index.ts';
+import { checkPlan } from '../machine/crash-points.ts';
 import { checkFault, type Fault, faults, reboots } from './arbitraries.ts';
 import { checkOracle } from './oracle.ts';
 
@@ -80,7 +81,7 @@ export function countEvents(plan: CrashPlan): number {
  */
 export function* everyFault(plan: CrashPlan, options: EveryFaultOptions = {}): Generator<Survivor, void, void> {
   checkPlan(plan);
-  checkObject('options', options);
+  checkKeys('options', options, ['reboot', 'keep']);
   const { reboot = {}, keep: shares = [0.5] } = options;
   for (const { event, machine } of crashes(plan)) {
     machine.reboot(reboot);
@@ -104,7 +105,7 @@ export function crashProperty(
 ): fc.IPropertyWithHooks<[Fault, MachineReboot]> {
   checkPlan(plan);
   checkFunction('check', check);
-  checkObject('options', options);
+  checkKeys('options', options, ['kinds', 'reboots']);
   const { reboots: ways = reboots(), ...rest } = options;
   checkObject('options.reboots', ways, 'generate');
   const fault = faults({ ...rest, maxEvent: countEvents(plan) });
@@ -115,10 +116,4 @@ export function crashProperty(
     checkOracle(machine);
     return answer !== false;
   });
-}
-
-function checkPlan(plan: CrashPlan): void {
-  checkObject('plan', plan, 'machine', 'program');
-  checkObject('plan.machine', plan.machine, 'disk');
-  checkFunction('plan.program', plan.program);
 }

@@ -3,7 +3,7 @@
  */
 
 import fc from 'fast-check';
-import { checkInteger, checkObject } from '../../base/argument-error.ts';
+import { checkInteger, checkKeys } from '../../base/argument-error.ts';
 
 /** One call. Paths are absolute; a program's directory stands before them. Sizes are in bytes. */
 export type FileCall =
@@ -144,7 +144,7 @@ export const fileCall: fc.Arbitrary<FileCall> = fc.oneof(
  * @throws ArgumentError for a number of calls that is out of range
  */
 export function programs(options: ProgramOptions = {}): fc.Arbitrary<FileCall[]> {
-  checkObject('options', options);
+  checkKeys('options', options, ['minCalls', 'maxCalls']);
   const { minCalls = 1, maxCalls = 30 } = options;
   checkInteger('options.minCalls', minCalls);
   checkInteger('options.maxCalls', maxCalls, minCalls);

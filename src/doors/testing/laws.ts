@@ -4,7 +4,7 @@
  */
 
 import fc from 'fast-check';
-import { checkObject } from '../../base/argument-error.ts';
+import { checkKeys, checkObject } from '../../base/argument-error.ts';
 import { compareBytes } from '../../base/bytes.ts';
 import { Machine, type MachineOptions, type MachineReboot, type Program } from '../machine/index.ts';
 import { faults, reboots } from './arbitraries.ts';
@@ -39,7 +39,7 @@ interface Parts {
 }
 
 function partsOf(input: LawInput): Parts {
-  checkObject('input', input, 'machine');
+  checkKeys('input', input, ['machine', 'programs', 'reboots']);
   checkObject('input.machine', input.machine, 'disk');
   const { machine, programs: program = randomPrograms(), reboots: ways = reboots() } = input;
   checkObject('input.programs', program, 'generate');

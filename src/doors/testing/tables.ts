@@ -1,7 +1,7 @@
 /** Properties of a cache-mapping table of the user's own. */
 
 import fc from 'fast-check';
-import { checkFunction, checkInteger, checkObject, checkOneOf } from '../../base/argument-error.ts';
+import { checkFunction, checkInteger, checkKeys, checkObject, checkOneOf } from '../../base/argument-error.ts';
 import { TABLE_FRAMES, type TableMaker, type TableStep, TableWorld } from './table-world.ts';
 
 /** Of `tableSteps` and `tableProperty`. */
@@ -35,7 +35,7 @@ const step: fc.Arbitrary<TableStep> = fc.record({
  * @throws ArgumentError for an option out of range
  */
 export function tableSteps(options: TablePropertyOptions = {}): fc.Arbitrary<TableStep[]> {
-  checkObject('options', options);
+  checkKeys('options', options, ['overlapping', 'maxSteps']);
   const { overlapping = true, maxSteps = 40 } = options;
   checkOneOf('options.overlapping', overlapping, [true, false]);
   checkInteger('options.maxSteps', maxSteps, 1);

@@ -1,8 +1,9 @@
 /**
- * A miss-ratio curve: the misses of one stream of accesses at several sizes of the cache, a run
+ * Miss-ratio curves: the misses of one stream of accesses, by policy and size of the cache, a run
  * each (../guest/runs.ts).
  */
 
+import type { PolicyName } from '../../doors/page-cache/index.ts';
 import type { OpenRuns, RunListener, Runs } from '../guest/runs.ts';
 import type { RecordedAccesses } from './page-accesses.ts';
 import { PageReplay, REPLAY_PAGE_BYTES } from './page-replay.ts';
@@ -16,6 +17,8 @@ export interface CurveOptions {
   readonly accesses: RecordedAccesses;
   /** Pages of each cache, at least 1. */
   readonly sizes: readonly number[];
+  /** Which pages leave: one curve each. */
+  readonly policies: readonly PolicyName[];
 }
 
 /** All of `distinct` pages, a half of them, a quarter, and so on; ascending, without equal ones. */
@@ -51,14 +54,20 @@ export function playAll(
   }
 }
 
-/** The misses at each size. */
-export const CURVE_RUNS: Runs<CurveOptions, number, readonly number[]> = {
-  bytesOf: ({ accesses, sizes }) => sizes.map((size) => usedSize(size, accesses) * REPLAY_PAGE_BYTES),
-  open: ({ accesses, sizes }) =>
+/** The misses at each size, by policy. */
+export const CURVE_RUNS: Runs<CurveOptions, number, readonly (readonly number[])[]> = {
+  bytesOf: (options) => runsOf(options).map(({ size }) => usedSize(size, options.accesses) * REPLAY_PAGE_BYTES),
+  open: (options) =>
     withoutDisk((index, onRun) => {
-      const replay = new PageReplay(usedSize(sizes[index]!, accesses));
-      playAll(replay, accesses, 0, `${sizes[index]!} pages`, onRun);
+      const { accesses } = options;
+      const { policy, size } = runsOf(options)[index]!;
+      const replay = new PageReplay(usedSize(size, accesses), policy);
+      playAll(replay, accesses, 0, `${policy}, ${size} pages`, onRun);
       return replay.misses;
     }),
-  merge: (_options, _disk, misses) => misses,
+  merge: ({ policies, sizes }, _disk, misses) =>
+    policies.map((_, n) => misses.slice(n * sizes.length, (n + 1) * sizes.length)),
 };
+
+const runsOf = ({ policies, sizes }: CurveOptions): { readonly policy: PolicyName; readonly size: number }[] =>
+  policies.flatMap((policy) => sizes.map((size) => ({ policy, size })));

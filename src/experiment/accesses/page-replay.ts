@@ -1,10 +1,11 @@
 /**
- * Accesses by page on the page cache of Linux 2.6.12 (doors/page-cache), without bytes and time. A
+ * Accesses by page on the page cache of a kernel (doors/page-cache), without bytes and time. A
  * page that is missing is there at once. Nothing is read ahead.
  */
 
 import type { Pfn } from '../../base/units.ts';
 import { EmbeddedPageCache } from '../../doors/page-cache/embedded-page-cache.ts';
+import type { PolicyName } from '../../doors/page-cache/index.ts';
 import { PG } from '../../kernel/mm/mem-map.ts';
 import type { AddressSpace } from '../../kernel/mm/page-cache.ts';
 
@@ -24,9 +25,12 @@ export class PageReplay {
   readonly #cache: EmbeddedPageCache;
   readonly #file: AddressSpace;
 
-  /** @param capacity pages, at least 1 */
-  constructor(capacity: number) {
-    this.#cache = new EmbeddedPageCache({ capacity });
+  /**
+   * @param capacity pages, at least 1
+   * @param policy which pages leave; by default as in Linux 2.6.12
+   */
+  constructor(capacity: number, policy?: PolicyName) {
+    this.#cache = new EmbeddedPageCache({ capacity, ...(policy && { policy }) });
     this.#file = this.#cache.open(0);
   }
 

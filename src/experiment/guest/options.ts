@@ -7,6 +7,7 @@ import type { CostName } from '../../machine/profile.ts';
 import { type BackendOptions, checkBackend } from '../host/backend.ts';
 import { checkConstants, DISKS, type Constants, type DiskName, type ProfileChoice } from '../host/profiles.ts';
 import type { StrategyName } from '../host/strategies.ts';
+import { POLICIES, type PolicyName } from '../../kernel/index.ts';
 import type { FioText } from './fio-plan.ts';
 
 /**
@@ -64,6 +65,8 @@ export interface RebootOptions extends BackendOptions {
   /** With the workload `fio`: its job file. */
   readonly fio?: FioText | undefined;
   readonly seed: number;
+  /** What the guests' kernels replace and read ahead; as Linux 2.6.12 by default. */
+  readonly policy?: PolicyName | undefined;
   /**
    * At most this many bytes are read in one run, and of a directory only the first files are used;
    * undefined: no limit.
@@ -94,7 +97,16 @@ export interface RebootOptions extends BackendOptions {
 export function checkCommonOptions(
   options: Pick<
     RebootOptions,
-    'path' | 'withoutHidden' | 'withoutBootFiles' | 'memory' | 'disk' | 'profile' | 'constants' | 'arch' | 'seed'
+    | 'path'
+    | 'withoutHidden'
+    | 'withoutBootFiles'
+    | 'memory'
+    | 'disk'
+    | 'profile'
+    | 'constants'
+    | 'arch'
+    | 'seed'
+    | 'policy'
   > &
     BackendOptions,
 ): void {
@@ -107,6 +119,7 @@ export function checkCommonOptions(
   checkConstants(options);
   if (options.arch !== undefined) checkOneOf('arch', options.arch, ARCHS);
   checkInteger('seed', options.seed, Number.MIN_SAFE_INTEGER);
+  if (options.policy !== undefined) checkOneOf('policy', options.policy, POLICIES);
   checkBackend(options);
 }
 

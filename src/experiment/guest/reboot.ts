@@ -171,6 +171,7 @@ function merge(options: RebootOptions, disk: DiskSummary, outcomes: readonly Str
       digest: digest.hex,
       ...profileInResult(options),
       arch: archOf(options),
+      ...(options.policy && { policy: options.policy }),
       disk: options.disk,
       workload: options.workload,
       ...(options.fio && { fio: options.fio.file }),

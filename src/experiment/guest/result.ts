@@ -1,5 +1,6 @@
 /** What `stillwarm reboot` answers: the definition of the object that `--json` prints. */
 
+import { POLICIES } from '../../kernel/index.ts';
 import { Type } from 'typebox';
 import { ARCHS } from '../../base/arch.ts';
 import type { ReasonName } from '../../xen/public/reason.ts';
@@ -31,6 +32,13 @@ export const Setting = kind('setting', 'A constant that was given another value.
 });
 
 /** What the results of all experiments begin with. */
+/** Of experiments whose guests may have another policy. */
+export const POLICY_OF_GUESTS = {
+  policy: Type.Optional(
+    oneOf("What the guests' kernels replaced and read ahead; not there: as Linux 2.6.12 does.", POLICIES),
+  ),
+};
+
 export const COMMON = {
   seed: Type.Integer({ description: 'Seed of everything random.', minimum: 0, maximum: 0xffff_ffff }),
   digest: Type.String({
@@ -204,6 +212,7 @@ Histories of pages that differ from the disk are no part of the object. They are
 status is 1.`,
   {
     ...COMMON,
+    ...POLICY_OF_GUESTS,
     workload: oneOf(
       'How the files are read, and whether a log is written; fio: by the jobs of a job file.',
       ALL_WORKLOADS,

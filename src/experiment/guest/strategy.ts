@@ -29,7 +29,7 @@ import type { RebootOptions } from './options.ts';
 import type { StrategyName } from '../host/strategies.ts';
 import type { Mismatch, RunResult, StrategyResult } from './result.ts';
 import { Testbed, type Guest } from '../host/testbed.ts';
-import { STRATEGY } from '../host/strategies.ts';
+import { cmdLineOf, STRATEGY } from '../host/strategies.ts';
 import { Timeline } from './timeline.ts';
 import type { FioWork } from './fio-plan.ts';
 import { FioWorkload } from './fio-run.ts';
@@ -200,8 +200,8 @@ class StrategyRun {
   *#main(): Process<StrategyResult> {
     const { options } = this.#input;
     const strategy = STRATEGY[this.#name];
-    const cmdLine =
-      options.expire === undefined ? strategy.cmdLine : `${strategy.cmdLine} cachemap_expire=${options.expire}`;
+    const asked = cmdLineOf(this.#name, options);
+    const cmdLine = options.expire === undefined ? asked : `${asked} cachemap_expire=${options.expire}`;
     const { simulation } = this.testbed;
     const before = yield* this.testbed.start(cmdLine);
     if (this.#fio !== undefined) yield* this.#fio.layOut(before.kernel.syscalls);

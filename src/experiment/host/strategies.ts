@@ -1,5 +1,7 @@
 /** What happens to a guest's cache when the guest, or the hypervisor under it, is rebooted. */
 
+import type { PolicyName } from '../../kernel/index.ts';
+
 /** Names of the strategies of a reboot of a guest. */
 export const STRATEGIES = ['cold', 'prefetch', 'warm-cache', 'warm-cache+metadata', 'rio', 'rio+warm-cache'] as const;
 /**
@@ -30,6 +32,18 @@ export const STRATEGY: Readonly<Record<StrategyName, Strategy>> = {
   rio: { ...CONVENTIONAL, cmdLine: 'cachemap=off rio=on', writeDirty: true },
   'rio+warm-cache': { ...CONVENTIONAL, cmdLine: 'cachemap=files rio=on', preserve: true, writeDirty: true },
 };
+
+/** What a guest's command line says besides the strategy. */
+export interface KernelOptions {
+  /** What the kernel replaces and reads ahead; as Linux 2.6.12 by default. */
+  readonly policy?: PolicyName | undefined;
+}
+
+/** The command line of a guest. */
+export function cmdLineOf(strategy: StrategyName, { policy }: KernelOptions = {}): string {
+  const { cmdLine } = STRATEGY[strategy];
+  return policy === undefined ? cmdLine : `${cmdLine} policy=${policy}`;
+}
 
 /** Names of the strategies of a reboot of the hypervisor. */
 export const VMM_STRATEGIES = [

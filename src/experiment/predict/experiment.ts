@@ -132,6 +132,7 @@ function merge(options: PredictOptions, disk: DiskSummary, parts: readonly Predi
       digest: digest.hex,
       ...profileInResult(options),
       arch: archOf(options),
+      ...(options.policy && { policy: options.policy }),
       disk: options.disk,
       set: settingsOf(options),
       memory: options.memory,

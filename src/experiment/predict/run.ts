@@ -18,7 +18,7 @@ import type { DiskSource } from '../guest/disk-source.ts';
 import type { RunListener } from '../guest/runs.ts';
 import { domain0CacheOf } from '../host/backend.ts';
 import { profileOf } from '../host/profiles.ts';
-import { STRATEGY, type StrategyName } from '../host/strategies.ts';
+import { cmdLineOf, STRATEGY, type StrategyName } from '../host/strategies.ts';
 import { Testbed, type Guest } from '../host/testbed.ts';
 import { OracleExt2 } from '../judge/oracle-ext2.ts';
 import { meanBeginOf, recoveryOfRequests } from '../judge/recovery.ts';
@@ -113,7 +113,8 @@ export class PredictRun {
   *#main(): Process<PredictRunResult> {
     const { trace, pace, speed, rebootAt } = this.#input.options;
     const { simulation } = this.#testbed;
-    const { preserve, writeDirty, cmdLine, prefetch } = STRATEGY[this.#name];
+    const { preserve, writeDirty, prefetch } = STRATEGY[this.#name];
+    const cmdLine = cmdLineOf(this.#name, this.#input.options);
     const firstAfter = rebootOperation(trace, rebootAt);
     const before = yield* this.#testbed.start(cmdLine);
     const beginNs = simulation.now;

@@ -129,6 +129,7 @@ function merge(options: WebOptions, disk: DiskSummary, parts: readonly WebPart[]
       digest: digest.hex,
       ...profileInResult(options),
       arch: archOf(options),
+      ...(options.policy && { policy: options.policy }),
       disk: options.disk,
       set: settingsOf(options),
       memory: options.memory,

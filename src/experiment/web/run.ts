@@ -20,7 +20,7 @@ import type { DiskSource } from '../guest/disk-source.ts';
 import type { RunListener } from '../guest/runs.ts';
 import { domain0CacheOf } from '../host/backend.ts';
 import { profileOf } from '../host/profiles.ts';
-import { STRATEGY, type StrategyName } from '../host/strategies.ts';
+import { cmdLineOf, STRATEGY, type StrategyName } from '../host/strategies.ts';
 import { Testbed, type Guest } from '../host/testbed.ts';
 import { WebHost, type HttpAnswer } from '../host/web-host.ts';
 import { OracleExt2, type OracleFile } from '../judge/oracle-ext2.ts';
@@ -160,20 +160,20 @@ export class WebRun {
   }
 
   *#boot(): Process<Server> {
-    return yield* this.#serve(yield* this.#testbed.start(STRATEGY[this.#name].cmdLine));
+    return yield* this.#serve(yield* this.#testbed.start(cmdLineOf(this.#name, this.#input.options)));
   }
 
   /** The server stops, the guest is rebooted, and the server starts again. */
   *#reboot({ guest, apache, workers }: Server): Process<Server> {
     const { options, files } = this.#input;
-    const { preserve, writeDirty, cmdLine, prefetch } = STRATEGY[this.#name];
+    const { preserve, writeDirty, prefetch } = STRATEGY[this.#name];
     this.#onProgress(`${this.#name}: reboot`, 0.5);
     for (const worker of options.crash ? [] : workers) worker.kill();
     if (!options.crash) apache.close();
     const next = yield* this.#testbed.reboot(guest, options.crash, {
       preserve,
       writeDirty,
-      cmdLine,
+      cmdLine: cmdLineOf(this.#name, options),
       module: prefetch ? prefetchList(files.map(({ path }) => path)) : undefined,
       betweenGuests: () => this.#verifier.oracle.invalidate(),
     });

@@ -10,10 +10,11 @@ import { PAGE_SIZE, pagesOf, Pfn } from '../../base/units.ts';
 import { NR_GRANT_FRAMES, type GuestEnvironment } from '../../xen/public/index.ts';
 import { NameBatch } from '../cache/name-batch.ts';
 import { PreservedPages, Unclaimed, type ReuseObserver } from '../cache/preserved-pages.ts';
+import type { CommandLine } from '../command-line.ts';
 import { NO_PAGE, PG } from '../mm/mem-map.ts';
 import { MemoryManagement } from '../mm/mm.ts';
+import { POLICY } from '../mm/policy/policies.ts';
 import type { NameTable } from '../mm/page-users.ts';
-import type { KernelRules } from '../rules.ts';
 import type { BootParameters } from './start-info.ts';
 
 /** mem_map and the page cache's buckets, in bytes a page: taken from memory at boot. */
@@ -33,12 +34,13 @@ export interface BootMemory {
 export function bootMemory(
   env: GuestEnvironment,
   parameters: BootParameters,
-  rules: KernelRules,
+  { policy, rules }: Pick<CommandLine, 'policy' | 'rules'>,
   onReuse: ReuseObserver | undefined,
 ): BootMemory {
   const names = new NameBatch(env.hypercalls);
   const unclaimed = new Unclaimed(names);
-  const mm = new MemoryManagement(parameters.nrPages, rules.flushBeforeReuse ? names : lazily(names), unclaimed);
+  const told = rules.flushBeforeReuse ? names : lazily(names);
+  const mm = new MemoryManagement(parameters.nrPages, told, unclaimed, POLICY[policy]);
   setAside(env, mm, parameters);
   mm.freeAll();
   const preserved = new PreservedPages(env.hypercalls, mm, names, unclaimed, onReuse);

@@ -12,11 +12,11 @@ import { NOTHING, type CpuClock, type Process } from '../../sim/index.ts';
 import { BlkifOp, type GuestEnvironment, type GuestMemory } from '../../xen/public/index.ts';
 import type { KernelCosts } from '../costs.ts';
 import type { Inode } from '../fs/inode.ts';
-import { NO_PAGE, PG } from '../mm/mem-map.ts';
+import { type MemMap, NO_PAGE, PG } from '../mm/mem-map.ts';
 import type { MemoryManagement } from '../mm/mm.ts';
 import type { PageCache } from '../mm/page-cache.ts';
 import type { PageIo } from '../cache/page-io.ts';
-import { RA_MAX, ReadaheadState, type ReadaheadIo } from '../mm/readahead.ts';
+import { NO_MARK, RA_MAX, type MarkedPages, type Readahead } from '../mm/readahead.ts';
 
 /** Flags of open, with Linux's values. */
 export const O = {
@@ -54,11 +54,12 @@ const UPTODATE = PG.uptodate;
 const MMAP_LOTSAMISS = 100;
 
 /** An open file, made by `FileMap.open`. It answers what readahead asks about its pages. */
-export class OpenFile implements ReadaheadIo {
+export class OpenFile implements MarkedPages {
   readonly inode: Inode;
   readonly #cache: PageCache;
+  readonly #map: MemMap;
   readonly #io: PageIo;
-  readonly readahead = new ReadaheadState();
+  readonly readahead: Readahead;
   /** Faults in a mapping of it that found their page, and that did not. */
   mmapHit = 0;
   mmapMiss = 0;
@@ -84,9 +85,11 @@ export class OpenFile implements ReadaheadIo {
   /** Whether it has bytes that a program may read and write. */
   readonly isRegular: boolean;
 
-  constructor(cache: PageCache, io: PageIo, inode: Inode, flags: number) {
-    this.#cache = cache;
+  constructor(mm: MemoryManagement, io: PageIo, inode: Inode, flags: number) {
+    this.#cache = mm.cache;
+    this.#map = mm.map;
     this.#io = io;
+    this.readahead = mm.newReadahead();
     this.inode = inode;
     const access = flags & ACCESS_MODE;
     this.isReadable = access === O.rdonly || access === O.rdwr;
@@ -108,6 +111,13 @@ export class OpenFile implements ReadaheadIo {
 
   isCongested(): boolean {
     return this.#io.queue.isCongested(BlkifOp.read);
+  }
+
+  takeMark(index: number): boolean {
+    const pfn = this.#cache.find(this.inode.space, index);
+    if (!this.#map.has(pfn, PG.readahead)) return false;
+    this.#map.clear(pfn, PG.readahead);
+    return true;
   }
 }
 
@@ -135,7 +145,7 @@ export class FileMap {
   }
 
   open(inode: Inode, flags: number): OpenFile {
-    return new OpenFile(this.#mm.cache, this.#io, inode, flags);
+    return new OpenFile(this.#mm, this.#io, inode, flags);
   }
 
   /**
@@ -312,10 +322,15 @@ export class FileMap {
   }
 
   *#startReadahead(file: OpenFile): Process {
+    const { cache, map } = this.#mm;
+    const { space } = file.inode;
     while (file.readahead.hasBatch) {
-      const { batchStart, batchCount } = file.readahead;
+      const { batchStart, batchCount, batchMark } = file.readahead;
       file.readahead.takeBatch();
+      const isMarked = batchMark !== NO_MARK && cache.find(space, batchMark) === NO_PAGE;
       yield* this.#io.readAhead(file.inode, batchStart, batchCount);
+      const pfn = isMarked ? cache.find(space, batchMark) : NO_PAGE;
+      if (pfn !== NO_PAGE) map.set(pfn, PG.readahead);
     }
   }
 }

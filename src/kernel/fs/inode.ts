@@ -291,7 +291,7 @@ export class InodeCache<T extends Inode = Inode> implements Shrinker {
     yield* this.#inodes.values();
   }
 
-  /** prune_icache. */
+  /** prune_icache. Since Linux 5.15 an inode stays while it has pages. */
   scan(count: number): void {
     for (let i = 0; i < count; i++) {
       const [ino] = this.#inodes.rkeys();
@@ -300,6 +300,7 @@ export class InodeCache<T extends Inode = Inode> implements Shrinker {
       const inode = this.#inodes.get(ino)!;
       if (inode.references > 0 || inode.isInodeDirty || inode.space.error !== undefined) continue;
       if (inode.hasUnwritten) continue;
+      if (inode.space.nrPages > 0 && !this.#mm.policy.prunesInodesWithPages) continue;
       this.#mm.invalidate(inode.space);
       if (inode.space.nrPages > 0) continue;
       this.delete(inode);

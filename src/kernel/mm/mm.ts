@@ -5,14 +5,16 @@
  * them when its disk has filled them, and asks `cache.find` on each access.
  */
 
-import { checkArgument, checkFunction, checkList, checkObject } from '../../base/argument-error.ts';
+import { checkArgument, checkList, checkObject } from '../../base/argument-error.ts';
 import type { Pfn } from '../../base/units.ts';
 import { MemMap, NO_PAGE, PG } from './mem-map.ts';
 import { PageAllocator } from './page-alloc.ts';
 import { checkSpace, PageCache, type AddressSpace } from './page-cache.ts';
 import type { NameTable } from './page-users.ts';
 import type { ReplacementPolicy } from './policy/policy.ts';
-import { TwoListLru } from './policy/two-list.ts';
+import { OnDemandReadahead } from './ondemand-readahead.ts';
+import { DEFAULT_POLICY, POLICY, type PolicyRules } from './policy/policies.ts';
+import { type Readahead, ReadaheadState } from './readahead.ts';
 import { Reclaim, type UnclaimedPages } from './vmscan.ts';
 
 const NOTHING_UNCLAIMED: UnclaimedPages = { release: () => undefined };
@@ -26,6 +28,8 @@ export class MemoryManagement {
   readonly map: MemMap;
   /** Free pages. */
   readonly allocator: PageAllocator;
+  /** What the policy's name stands for. */
+  readonly policy: PolicyRules;
   /** The replacement policy. */
   readonly lru: ReplacementPolicy;
   /** The page cache. */
@@ -38,21 +42,24 @@ export class MemoryManagement {
   /**
    * @param nrPages pages of memory; none is free yet, see `freeAll`
    * @param names called for every page named and evicted
-   * @param policyOf makes the replacement policy; by default the two lists of 2.6.12
+   * @param policy what is replaced and read ahead; by default as in 2.6.12
+   * @param batch pages that reclaim takes at a time, 1 to 32; by default 32
    * @throws ArgumentError unless `nrPages` is a number of pages that `MemMap` can hold
    */
   constructor(
     nrPages: number,
     names: NameTable = NO_NAMES,
     unclaimed: UnclaimedPages = NOTHING_UNCLAIMED,
-    policyOf: (map: MemMap) => ReplacementPolicy = (map) => new TwoListLru(map),
+    policy: PolicyRules = POLICY[DEFAULT_POLICY],
+    batch?: number,
   ) {
     checkObject('names', names, 'insert', 'erase', 'flush');
     checkObject('unclaimed', unclaimed, 'release');
-    checkFunction('policyOf', policyOf);
+    checkObject('policy', policy, 'make');
     this.map = new MemMap(nrPages);
     this.allocator = new PageAllocator(this.map);
-    this.lru = policyOf(this.map);
+    this.policy = policy;
+    this.lru = policy.make(this.map, batch);
     this.cache = new PageCache(this.map, this.lru, names);
     this.reclaim = new Reclaim(this.map, this.lru, this.cache, this.allocator, names, unclaimed);
     this.#names = names;
@@ -67,6 +74,11 @@ export class MemoryManagement {
     this.#isFreed = true;
     for (let pfn = this.map.nrPages - 1; pfn >= 0; pfn--)
       if (this.map.flagsOf(pfn as Pfn) === 0) this.allocator.free(pfn as Pfn);
+  }
+
+  /** A readahead machine for a file that is opened. */
+  newReadahead(): Readahead {
+    return this.policy.readahead === 'windows' ? new ReadaheadState() : new OnDemandReadahead();
   }
 
   /**

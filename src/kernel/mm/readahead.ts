@@ -32,8 +32,43 @@ export interface ReadaheadIo {
   isCongested(): boolean;
 }
 
+/** The same, with the marks that on-demand readahead sets. */
+export interface MarkedPages extends ReadaheadIo {
+  /** Whether the page, which is in the cache, carries the mark of a window; then no more. */
+  takeMark(index: number): boolean;
+}
+
+/** Of a window without a marked page. */
+export const NO_MARK = -1;
+
+/** A readahead machine: one state an open file. */
+export interface Readahead {
+  /** ra_pages: pages of the largest window; 0: nothing is read ahead. */
+  max: number;
+  /** Whether there are windows to be read. */
+  readonly hasBatch: boolean;
+  /** Index of the first page of the next window to be read. */
+  readonly batchStart: number;
+  /** Pages of the next window to be read. */
+  readonly batchCount: number;
+  /** The page of it that gets the mark if it was absent; NO_MARK for none. */
+  readonly batchMark: number;
+  /**
+   * Forgets the next window: it is being read.
+   * @throws ArgumentError when there is none
+   */
+  takeBatch(): void;
+  /**
+   * The reader is at page `offset` and wants `request` pages (>= 1) from there. Queues windows.
+   * Returns the page at which to call again.
+   */
+  access(offset: number, request: number, io: MarkedPages): number;
+  /** A page that the reader is at was not there. */
+  noteMiss(): void;
+}
+
 /** file_ra_state. Page numbers; -1 in prevPage stands for "nothing read yet". */
-export class ReadaheadState {
+export class ReadaheadState implements Readahead {
   /** First page of the current window. */
   start = 0;
   /** Pages of the current window; 0: none. */
@@ -59,25 +94,22 @@ export class ReadaheadState {
   #secondStart = 0;
   #secondCount = 0;
 
-  /** Whether there are windows to be read. */
   get hasBatch(): boolean {
     return this.#batches > 0;
   }
 
-  /** Index of the first page of the next window to be read. */
   get batchStart(): number {
     return this.#firstStart;
   }
 
-  /** Pages of the next window to be read. */
   get batchCount(): number {
     return this.#firstCount;
   }
 
-  /**
-   * Forgets the next window: it is being read.
-   * @throws ArgumentError when there is none
-   */
+  get batchMark(): number {
+    return NO_MARK;
+  }
+
   takeBatch(): void {
     checkArgument(this.#batches > 0, 'takeBatch', 'no window is to be read');
     this.#batches--;

@@ -3,6 +3,7 @@
  */
 
 import { type RandomStream, RandomStreams } from '../../sim/index.ts';
+import { subsetsOf } from './lost-blocks.ts';
 import type { CrashKind, CrashOptions, Moment } from './options.ts';
 import type { Trace } from './trace.ts';
 
@@ -30,6 +31,12 @@ export function cutsOf({ kinds }: CrashOptions, trace: Trace): number {
   return allPoints(kinds, trace).reduce((sum, { lines }) => sum + lines, 0);
 }
 
+/** How many subsets of the drive's blocks a loss of power can leave. */
+export function subsetsCounted({ kinds }: CrashOptions, { losable }: Trace): number {
+  if (!kinds.includes('power')) return 0;
+  return losable.reduce((sum, blocks) => sum + (blocks === 0 ? 0 : subsetsOf(blocks)), 0);
+}
+
 /** Of a point with `lines`, it is the number of lines before the last one. */
 function allPoints(kinds: readonly CrashKind[], trace: Trace): readonly Point[] {
   return kinds.flatMap((kind) => (kind === 'guest' ? guestPoints(trace) : machinePoints(trace, kind)));
@@ -54,10 +61,12 @@ function sampleOf(points: readonly Point[], size: number, { isTurn }: Trace, ran
     .map((place) => points[place]!);
 }
 
-function machinePoints({ steps, lines }: Trace, kind: CrashKind): Point[] {
+function machinePoints({ steps, lines, losable }: Trace, kind: CrashKind): Point[] {
   const points: Point[] = [];
   for (let step = 0; step <= steps; step++) {
     points.push({ kind, step, lines: 0, covers: 1 });
+    const subsets = kind === 'power' && losable[step]! > 0 ? subsetsOf(losable[step]!) : 0;
+    for (let kept = 0; kept < subsets; kept++) points.push({ kind, step, lines: 0, kept, covers: 0 });
     // Memory is lost with the power, and so is the difference.
     if (kind === 'hypervisor' && lines[step]! > 1) points.push({ kind, step, lines: lines[step]! - 1, covers: 0 });
   }

@@ -2,7 +2,7 @@
 
 import { checkArgument, checkInteger, checkObject } from '../../base/argument-error.ts';
 import type { Part, PartResult } from '../part.ts';
-import { cutsOf, type Point, pointsOf } from './cases.ts';
+import { cutsOf, type Point, pointsOf, subsetsCounted } from './cases.ts';
 import { type CrashOptions, crashOptions } from './options.ts';
 import { type Case, Player } from './play.ts';
 import { Subject, type UserWorkloads } from './subject.ts';
@@ -73,6 +73,7 @@ export const crashCheck = {
     const counted = {
       'steps counted': isFirst ? options.kinds.length * (trace.steps + 1) : 0,
       'cuts counted': isFirst ? cutsOf(options, trace) : 0,
+      'subsets counted': isFirst ? subsetsCounted(options, trace) : 0,
     };
     return {
       part,

@@ -29,10 +29,16 @@ export type Guard = keyof Protections | GuestRule;
 /** All that can be switched off. */
 export const GUARDS = [...Object.keys(DEFAULT_PROTECTIONS), ...GUEST_RULES] as readonly Guard[];
 
-/** A step before which something stops. Of a copy, so many lines of 64 bytes are stored first. */
+/** A step before which something stops. */
 export interface Moment {
   readonly step: number;
+  /** Of a copy, so many lines of 64 bytes are stored first. */
   readonly lines: number;
+  /**
+   * Number of the subset of blocks that survives a loss of power (lost-blocks.ts). By default a
+   * part of the sectors survives, by the seed.
+   */
+  readonly kept?: number;
 }
 
 /** What decides the cases of the check. */
@@ -46,8 +52,9 @@ export interface CrashOptions {
   /** All by default. */
   readonly kinds: readonly CrashKind[];
   /**
-   * `every`, by default: every moment, and one cut of each copy by the seed. `every-line`: every
-   * moment, and each copy cut at every line of the CPU cache. Or so many of `every`, by the seed.
+   * `every`, by default: every moment, and one cut of each copy by the seed. Each subset of the
+   * blocks that a loss of power may lose is played, too. `every-line`: the same, and each copy cut
+   * at every line of the CPU cache. Or so many of `every`, by the seed.
    */
   readonly crash: 'every' | 'every-line' | { readonly sample: number };
   /** Of the machine, of the sample and of everything that is chosen. 1 by default. */
@@ -69,7 +76,6 @@ const KEYS = Object.keys({
  * @throws ArgumentError for options that are missing, unknown or of another kind
  */
 export function crashOptions(options: Readonly<Record<string, unknown>>): CrashOptions {
-  checkObject('options', options);
   checkKeys('options', options, KEYS);
   const { workload, fs = 'ext3', strategy = 'warm-cache+metadata', kinds = CRASH_KINDS } = options;
   const { crash = 'every', seed = 1, depth = 1, at, without = [] } = options;
@@ -88,12 +94,24 @@ export function crashOptions(options: Readonly<Record<string, unknown>>): CrashO
   checkListOf('without', without, GUARDS);
   const moments = at === undefined ? undefined : momentsOf(at);
   checkArgument(moments === undefined || kinds.length === 1, 'kinds', 'with `at`, expected one');
+  const [first, ...later] = moments ?? [];
+  const isOfPower = first?.kept === undefined || (kinds[0] === 'power' && first.lines === 0);
+  checkArgument(
+    isOfPower && later.every(({ kept }) => kept === undefined),
+    'at',
+    'a subset is that of a first loss of power',
+  );
   return { workload, fs, strategy, kinds, crash, seed, depth, at: moments, without } as CrashOptions;
 }
 
-/** Moments as a replay line has them: `STEP`, or `STEP:LINES` of a copy, with commas between. */
+/**
+ * Moments as a replay line has them: `STEP`, `STEP:LINES` of a copy, or `STEP=SUBSET` where
+ * these blocks survive, with commas between.
+ */
 export function shownMoments(moments: readonly Moment[]): string {
-  return moments.map(({ step, lines }) => (lines === 0 ? String(step) : `${step}:${lines}`)).join(',');
+  const shown = ({ step, lines, kept }: Moment): string =>
+    String(step) + (lines === 0 ? '' : `:${lines}`) + (kept === undefined ? '' : `=${kept}`);
+  return moments.map(shown).join(',');
 }
 
 /** The same from text, or from a list of steps. */
@@ -101,9 +119,10 @@ function momentsOf(at: unknown): readonly Moment[] {
   const parts = Array.isArray(at) ? at.map(String) : typeof at === 'string' ? at.split(',') : [];
   if (parts.length < 1 || parts.length > 3) throw new ArgumentError('at: expected STEP[,STEP[,STEP]]');
   return parts.map((part) => {
-    const [, step, lines = '0'] = /^(\d{1,15})(?::(\d{1,2}))?$/.exec(part) ?? [];
-    if (step === undefined) throw new ArgumentError(`at: ${JSON.stringify(part)} is neither STEP nor STEP:LINES`);
-    return { step: Number(step), lines: Number(lines) };
+    const [, step, lines = '0', kept] = /^(\d{1,15})(?::(\d{1,2}))?(?:=(\d{1,9}))?$/.exec(part) ?? [];
+    if (step === undefined)
+      throw new ArgumentError(`at: ${JSON.stringify(part)} is neither STEP, STEP:LINES nor STEP=SUBSET`);
+    return { step: Number(step), lines: Number(lines), ...(kept !== undefined && { kept: Number(kept) }) };
   });
 }
 

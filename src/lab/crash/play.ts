@@ -16,12 +16,14 @@ import type { MachineParts } from '../../doors/machine/machine.ts';
 import { chanceOf } from '../../doors/machine/machine-bytes.ts';
 import { domainNow } from '../../doors/machine/reboots.ts';
 import { linesOf, type Step } from '../../doors/machine/steps.ts';
+import { byChance, type Survival } from '../../disk/drive/write-cache.ts';
 import { type RandomStream, RandomStreams } from '../../sim/index.ts';
 import type { Violation } from '../part.ts';
 import type { Point } from './cases.ts';
 import type { Course } from './course.ts';
 import { inWords } from './history.ts';
 import { type Broken, type Expected, judge, LAWS, lineOf, type Nameless } from './laws.ts';
+import { survivalOf } from './lost-blocks.ts';
 import { type CrashKind, type CrashOptions, type Moment, replayLine, shownMoments } from './options.ts';
 import { DirtyAgain, hasHole, hasRevoke, Meetings } from './reached.ts';
 import type { Subject } from './subject.ts';
@@ -57,6 +59,7 @@ export class Player {
     states: 0,
     'steps covered': 0,
     'cuts covered': 0,
+    'subsets covered': 0,
     'pages taken over': 0,
     'pages compared': 0,
     'crashes in recoveries': 0,
@@ -100,9 +103,10 @@ export class Player {
     const dirtyAgain = new DirtyAgain();
     const visit = (machine: Machine, step: number, lines: number): void => {
       for (let one = cases[done]; one?.point.step === step && one.point.lines === lines; one = cases[done]) {
-        const { kind } = one.point;
+        const { kind, kept } = one.point;
         const expected = this.#expected(kind, course);
-        const playing = { of: one, expected, history: historyOf(machine), moments: [{ step, lines }] };
+        const moments = [{ step, lines, ...(kept !== undefined && { kept }) }];
+        const playing = { of: one, expected, history: historyOf(machine), moments };
         this.#crashed(machine, kind);
         this.meetings.met('a page is dirty again while its write is in flight', dirtyAgain.isNow(machine));
         this.#recover(playing, kind, (look) => this.#after(machine, kind, playing.moments, look));
@@ -202,12 +206,17 @@ export class Player {
         look && ((its) => ({ before: (step) => look(its, step, 0), torn: (step, lines) => look(its, step, lines) })),
     };
     if (kind !== 'power') return machine.afterHypervisorCrash({ memory, moment }, parts);
-    const share = shareOf(this.#random.stream(`share${moment}`));
     const { drive } = machine.room;
-    const medium = drive.afterPowerLoss(share, chanceOf(machine.room, 'power loss', moment));
-    const isCut = look === undefined && hasHole(drive.unflushedBlocks, drive.contents, medium);
+    const kept = moments.at(-1)?.kept;
+    const survival = (): Survival => {
+      if (kept !== undefined) return survivalOf(drive, kept);
+      const share = shareOf(this.#random.stream(`share${moment}`));
+      return byChance(chanceOf(machine.room, 'power loss', moment), share);
+    };
+    const isCut =
+      look === undefined && hasHole(drive.unflushedBlocks, drive.contents, drive.afterPowerLoss(survival()));
     this.meetings.met('a sector in the drive’s cache survives a loss of power, and one before it does not', isCut);
-    return machine.afterPowerLoss(share, { memory, moment }, parts);
+    return machine.afterPowerLoss(0, { memory, survives: survival() }, parts);
   }
 
   /** Plays the recoveries of a case, and asks the laws of the last. */
@@ -278,6 +287,7 @@ export class Player {
     if (one.more === 0) {
       this.counts['steps covered'] += one.point.covers;
       if (one.point.lines > 0) this.counts['cuts covered']++;
+      if (one.point.kept !== undefined) this.counts['subsets covered']++;
     }
     this.counts['pages taken over'] += reused;
     this.counts['pages compared'] += compared;

@@ -8,6 +8,7 @@
 import { ArgumentError } from '../../base/argument-error.ts';
 import type { Machine } from '../../doors/machine/index.ts';
 import { domainNow } from '../../doors/machine/reboots.ts';
+import { losableBlocks } from './lost-blocks.ts';
 import { linesOf, type Step } from '../../doors/machine/steps.ts';
 import { type StepKind, STEP_KINDS } from '../../sim/index.ts';
 import type { Started, Subject } from './subject.ts';
@@ -49,6 +50,11 @@ export interface Trace {
   readonly counts: Readonly<Record<StepKind, number>>;
   /** Of each step, the lines of the CPU cache that it stores: 1 for what is stored at once. */
   readonly lines: Uint8Array;
+  /**
+   * Of each step and of the end, the blocks that a loss of power may lose. 0 where the next step
+   * finds the drive as this one does: what must be left only grows.
+   */
+  readonly losable: Uint32Array;
   /** Of each step and of the end, 1 where it is of another kind than the step before. */
   readonly isTurn: Uint8Array;
   /** Moments for the guest, in their order. The last one is the end. */
@@ -82,6 +88,9 @@ export function traceOf(subject: Subject, isKnown = false): Trace {
     steps: steps.length,
     counts,
     lines: Uint8Array.from(steps, (step) => linesOf({ ...step, number: 0 })),
+    losable: Uint32Array.from(first.drives, ({ losable, version }, n) =>
+      first.drives[n + 1]?.version === version ? 0 : losable,
+    ),
     isTurn: Uint8Array.from({ length: steps.length + 1 }, (_, n) => {
       const [before, step] = [steps[n - 1], steps[n]];
       return before?.kind === step?.kind && before?.what === step?.what ? 0 : 1;
@@ -98,11 +107,28 @@ interface Recording {
     readonly domid: number;
   })[];
   readonly counts: Readonly<Record<StepKind, number>>;
+  /** The drive before each step, and at the end. */
+  readonly drives: readonly DriveState[];
+}
+
+/** What a loss of power finds in a drive. */
+interface DriveState {
+  /** Blocks that it may lose. */
+  readonly losable: number;
+  /** Equal where these are the same blocks, with the same bytes. */
+  readonly version: string;
+}
+
+function driveNow({ room: { drive } }: Machine): DriveState {
+  const blocks = losableBlocks(drive);
+  const { writes, flushes } = drive.counters;
+  return { losable: blocks.length, version: `${writes} ${flushes} ${blocks.join()}` };
 }
 
 function record(subject: Subject): Recording {
   const hashes: number[] = [];
   const steps: Recording['steps'][number][] = [];
+  const drives: DriveState[] = [];
   let isLooking = false;
   let firstEvent = 0;
   const before = (machine: Machine, step: Step): number => {
@@ -112,6 +138,7 @@ function record(subject: Subject): Recording {
     const event = machine.room.simulation.eventCount - firstEvent;
     const domain = domainNow(machine.room);
     steps.push({ ...step, event, domid: domain?.isRunning === true ? domain.domid : NO_GUEST });
+    drives.push(driveNow(machine));
     let hash = Math.imul(STEP_KINDS.indexOf(step.kind) + event, 0x9e3779b1) ^ Math.imul(step.at + 1, 0x85ebca6b);
     hash = Math.imul(hash ^ (step.size | 0), 0xc2b2ae35);
     hashes.push(hash ^ (hash >>> 15));
@@ -122,9 +149,10 @@ function record(subject: Subject): Recording {
   firstEvent = machine.stats.events;
   isLooking = true;
   run(machine, subject.start(), () => steps.length);
+  drives.push(driveNow(machine));
   const after = machine.stats.steps!;
   const counts = Object.fromEntries(STEP_KINDS.map((kind) => [kind, after[kind] - counted[kind]]));
-  return { hashes, steps, counts: counts as Record<StepKind, number> };
+  return { hashes, steps, counts: counts as Record<StepKind, number>, drives };
 }
 
 function run(machine: Machine, { play }: Started, step: () => number): void {

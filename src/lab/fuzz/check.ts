@@ -130,7 +130,6 @@ function checkOptions(
   options: Part['options'],
   kinds: readonly string[],
 ): Required<Pick<FuzzOptions, 'kind' | 'seed'>> & FuzzOptions {
-  checkObject('options', options);
   checkKeys('options', options, ['kind', 'cases', 'seed']);
   const { kind = 'all', cases, seed = 1 } = options as FuzzOptions;
   checkOneOf('kind', kind, ['all', ...kinds]);

@@ -1,6 +1,6 @@
 /** A protocol without faults, and with each of them alone. */
 
-import { checkKeys, checkObject } from '../../base/index.ts';
+import { checkKeys } from '../../base/index.ts';
 import type { AnyProtocol, Outcome, SearchOptions } from './api.ts';
 import { checkProtocolObject } from './model.ts';
 import { search } from './search.ts';
@@ -31,7 +31,6 @@ export type CheckProtocolOptions = Omit<SearchOptions, 'faults'>;
  */
 export function checkProtocol(protocol: AnyProtocol, options: CheckProtocolOptions = {}): readonly Row[] {
   const rows = rowsOf(protocol);
-  checkObject('options', options);
   checkKeys('options', options, ['states', 'depth', 'symmetry', 'reduction']);
   return rows.map((fault) => rowOf(protocol, fault, (faults) => search(protocol, { ...options, faults })));
 }

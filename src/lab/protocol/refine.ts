@@ -7,7 +7,7 @@
  * explained while one of them is left.
  */
 
-import { ArgumentError, checkFunction, checkInteger, checkKeys, checkObject } from '../../base/index.ts';
+import { ArgumentError, checkFunction, checkInteger, checkKeys } from '../../base/index.ts';
 import type { AnyProtocol, Model, Plain, Protocol } from './api.ts';
 import { Refusal } from './calls.ts';
 import {
@@ -99,7 +99,6 @@ export class Refinement {
   /** @throws ArgumentError that names the place in the protocol, or the option */
   constructor(protocol: AnyProtocol, options: RefineOptions = {}) {
     checkProtocolObject(protocol);
-    checkObject('options', options);
     checkKeys('options', options, ['faults', 'within', 'sees']);
     const { faults = [], within = 1 } = options;
     checkInteger('options.within', within, 1, WITHIN_MAX);

@@ -3,7 +3,7 @@
  * The first state that breaks a law lies at the end of a shortest history.
  */
 
-import { checkInteger, checkKeys, checkObject, checkOneOf } from '../../base/index.ts';
+import { checkInteger, checkKeys, checkOneOf } from '../../base/index.ts';
 import type { AnyProtocol, Coverage, Outcome, Problem, SearchOptions } from './api.ts';
 import { Refusal, type Watch } from './calls.ts';
 import { Expander } from './expander.ts';
@@ -40,7 +40,6 @@ export function search(protocol: AnyProtocol, options: SearchOptions = {}): Outc
 /** A search that others may watch. */
 export function watchedSearch(protocol: AnyProtocol, options: SearchOptions, watch: Watch): Outcome {
   checkProtocolObject(protocol);
-  checkObject('options', options);
   checkKeys('options', options, OPTIONS);
   const { faults = [], states = DEFAULT_STATES, depth = Infinity } = options;
   checkInteger('options.states', states, 1, STATES_MAX);

@@ -123,9 +123,18 @@ describe('stillwarm check crash', () => {
 
   it.each([
     ['--at 5', '--at: add --kind with the one that stops there'],
-    ['--at 5,x --kind guest', '--at: 5,x is not one to three of STEP or STEP:LINES such as 345:12,7'],
-    ['--at 1,2,3,4 --kind guest', '--at: 1,2,3,4 is not one to three of STEP or STEP:LINES such as 345:12,7'],
+    [
+      '--at 5,x --kind guest',
+      '--at: 5,x is not one to three of STEP or STEP:LINES such as 345:12,7, nor STEP=SUBSET first',
+    ],
+    [
+      '--at 1,2,3,4 --kind guest',
+      '--at: 1,2,3,4 is not one to three of STEP or STEP:LINES such as 345:12,7, nor STEP=SUBSET first',
+    ],
     ['--at 99999 --kind power --workload read-only', 'at: the workload has '],
+    ['--at 5,7=1 --kind power', '--at: 5,7=1 is not one to three of '],
+    ['--at 5=1 --kind guest', 'at: a subset is that of a first loss of power'],
+    ['--at 5=1 --kind power --workload read-only', 'at: the drive has 1 subset of blocks there'],
     ['--crash sample:0', '--crash: sample:0 is neither every, every-line nor a sample such as sample:600'],
     ['--crash some', '--crash: some is neither every, every-line nor a sample such as sample:600'],
     ['--workload none', '--workload: none is none of mixed, '],

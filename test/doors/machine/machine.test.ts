@@ -4,6 +4,7 @@ import {
   ArgumentError,
   type BlockingSyscalls,
   type DirectoryEntry,
+  type Disk,
   ERRNO,
   files,
   GuestCrash,
@@ -42,6 +43,14 @@ function* readAll(sys: Syscalls, path: string): Process<string> {
 }
 
 const readHello = (sys: Syscalls): Process<string> => readAll(sys, '/hello');
+
+/** Writes a file by a program. */
+function* overwrite(sys: Syscalls, path: string, text: string): Process {
+  const fd = yield* sys.open(path, O.wronly | O.creat | O.trunc);
+  yield* sys.write(fd, new TextEncoder().encode(text), 0, text.length);
+  yield* sys.fsync(fd);
+  yield* sys.close(fd);
+}
 
 /** Writes a file through plain calls. */
 function put(sys: BlockingSyscalls, path: string, text: string): void {
@@ -362,6 +371,12 @@ describe('a mistake of a user of Machine', () => {
       /^programs: one yields "text", which is neither/,
     ],
     [
+      'a program that yields a bigint',
+      () => boot().run(() => yields(10n)),
+      /^programs: one yields 10n, which is neither/,
+    ],
+    ['a queue without a name', () => new WaitQueue(undefined as never), /^what: expected text or a function/],
+    [
       'a program that yields a fraction',
       () => boot().run(() => yields(0.5)),
       /^programs: one yields 0.5, which is neither/,
@@ -404,12 +419,55 @@ describe('a mistake of a user of Machine', () => {
   });
 
   it('a disk that cannot be mounted, and too little memory, are named', () => {
-    expect(() => boot({ disk: image(new Uint8Array(1 << 20)) })).toThrow(InputError);
-    expect(() => boot({ disk: image(new Uint8Array(1 << 20)) })).toThrow(/^disk: /);
+    for (const length of [0, 1, 511, 512, 4096, 1 << 20]) {
+      const disk = image(new Uint8Array(length));
+      expect(() => boot({ disk })).toThrow(InputError);
+      expect(() => boot({ disk })).toThrow(/^disk: /);
+    }
     expect(() => boot({ memory: 64 << 10 })).toThrow(/memory/);
   });
 
-  it('an error of one program ends the others, and the machine goes on', () => {
+  it('an error of one program is thrown when the others have ended, and the machine goes on', () => {
+    for (const ns of [0, 1e3, 1e4, 1e5, 1e6]) {
+      const machine = boot({ drive: 'profile' });
+      const text = 'y'.repeat(HELLO.length + ns);
+      const fails = function* (): Process {
+        yield ns;
+        throw new Error('mine');
+      };
+      expect(() => machine.run((sys) => overwrite(sys, '/hello', text), fails)).toThrow('mine');
+      expect(machine.run(readHello)).toBe(text);
+      put(machine.sys, '/hello', HELLO);
+      machine.reboot();
+      expect(machine.run(readHello)).toBe(HELLO);
+      expect(machine.verify().mismatches).toBe(0);
+    }
+  });
+
+  it('the first error of several programs is thrown, also when another one cannot end', () => {
+    const machine = boot({ eventLimit: 1000 });
+    const fails = (text: string, ns: number) =>
+      function* (): Process {
+        yield ns;
+        throw new Error(text);
+      };
+    expect(() => machine.run(fails('second', 2), fails('first', 1))).toThrow('first');
+    expect(() => machine.run(() => waitFor(never), fails('mine', 1))).toThrow('mine');
+    expect(() => machine.run(() => endless(), fails('mine', 1))).toThrow('mine');
+    expect(machine.run(readHello)).toBe(HELLO);
+  });
+
+  it('the disk of a machine changes as it goes on, and a copy of its bytes does not', () => {
+    const machine = boot();
+    const { disk } = machine;
+    const copy = image(disk.read());
+    put(machine.sys, '/new', 'new');
+    const names = (on: Disk): string[] => boot({ disk: on }).sys.names('/');
+    expect(names(disk)).toEqual([...names(copy), 'new']);
+    expect(names(copy)).toEqual(names(DISK));
+  });
+
+  it('an error of a program reaches the caller as it was thrown', () => {
     const machine = boot();
     expect(() => machine.run(readHello, (sys) => readAll(sys, '/absent'))).toThrow('ENOENT');
     expect(machine.run(readHello)).toBe(HELLO);

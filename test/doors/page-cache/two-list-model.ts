@@ -100,7 +100,7 @@ export class TwoListModel {
   #reclaim(limit: number, cause: 'reclaimed' | 'shrunk'): void {
     let looks = LOOKS;
     while (looks > 0 && this.pages.size > limit) {
-      const target = this.pages.size - limit;
+      const target = Math.max(this.#batch, this.pages.size - limit);
       let freed = 0;
       for (let priority = 12; priority >= 0 && freed < target; priority--)
         freed += this.#pass(priority, target - freed, cause);

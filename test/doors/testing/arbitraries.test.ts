@@ -3,6 +3,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  ArgumentError,
   type FileTree,
   files,
   Machine,
@@ -89,6 +90,14 @@ describe('the arbitraries of the door', () => {
     expect(new Set(all.map(({ crash }) => crash))).toEqual(new Set([false, true]));
     const some = fc.sample(reboots({ crash: true, strategies: ['rio'], hypervisors: [] }), { numRuns: 20, seed: 1 });
     expect(some).toEqual(some.map(() => ({ crash: true, strategy: 'rio' })));
+  });
+
+  it.each<[string, () => unknown]>([
+    ['options.strategies', () => reboots({ strategies: [] })],
+    ['options.kinds', () => faults({ kinds: [] })],
+  ])('an empty list of %s is an ArgumentError', (name, act) => {
+    expect(act).toThrow(ArgumentError);
+    expect(act).toThrow(`${name}: expected one or more`);
   });
 
   it('faults are of both kinds, and end where they are told to', () => {

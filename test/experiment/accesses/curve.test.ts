@@ -59,7 +59,9 @@ describe('a miss-ratio curve', () => {
       }
       return cache.counts().misses;
     });
-    expect(runInOrder(CURVE_RUNS, { accesses, sizes }, () => undefined)).toEqual(separate);
+    expect(runInOrder(CURVE_RUNS, { accesses, sizes, policies: ['linux-2.6.12'] }, () => undefined)).toEqual([
+      separate,
+    ]);
     expect(separate.at(-1)).toBe(accesses.distinct);
     expect(separate[0]).toBeGreaterThan(0.9 * stream.length);
   });

@@ -4,7 +4,13 @@ import { ArgumentError } from '../../../src/base/argument-error.ts';
 import type { Machine, Process, Program, RebootReport } from '../../../src/doors/machine/index.ts';
 import type { Step } from '../../../src/doors/machine/steps.ts';
 import { crashCheck, WorkloadError, WORKLOADS } from '../../../src/lab/crash/index.ts';
+import { Mfn, Ns, PAGE_SIZE } from '../../../src/base/units.ts';
+import { Drive } from '../../../src/disk/drive/drive.ts';
+import { MemoryImage } from '../../../src/disk/image/memory-image.ts';
 import { pointsOf } from '../../../src/lab/crash/cases.ts';
+import { isInSubset, losableBlocks, subsetsOf, survivalOf } from '../../../src/lab/crash/lost-blocks.ts';
+import { MachineMemory } from '../../../src/machine/memory.ts';
+import { Simulation } from '../../../src/sim/simulation.ts';
 import { crashOptions } from '../../../src/lab/crash/options.ts';
 import { Subject } from '../../../src/lab/crash/subject.ts';
 import { traceOf } from '../../../src/lab/crash/trace.ts';
@@ -172,6 +178,74 @@ describe('a workload that stops at its steps', () => {
       trace.steps + 1 + trace.lines.filter((lines) => lines > 1).length,
     );
     expect(play(options, 0, 1).counts['cuts counted']).toBe(sum);
+  });
+
+  it('each subset of the blocks that a loss of power may lose is played where the drive is about to change', () => {
+    const options = { workload: 'append-log', fs: 'ext3', kinds: ['power'] };
+    const checked = crashOptions(options);
+    const trace = traceOf(new Subject(checked, undefined));
+    const points = pointsOf(checked, trace);
+    const subsets = points.filter(({ kept }) => kept !== undefined);
+    // Half of these moments are those at which a write is in service.
+    expect([...trace.losable].filter((blocks) => blocks > 0).sort()).toEqual([
+      ...[1, 1, 1, 1, 1, 1, 1, 1],
+      ...[2, 2, 3, 3, 3, 3, 5, 5],
+    ]);
+    expect([subsets.length, points.length]).toEqual([120, 120 + trace.steps + 1]);
+    expect(play(options, 0, 1).counts['subsets counted']).toBe(120);
+    // A commit record that survives alone is what a flush before it prevents.
+    const without = { ...options, without: ['flushBeforeCommit'] };
+    const { violations } = play({ ...without, at: '401=33' });
+    expect(violations.map(({ replay }) => replay)[0]).toContain('--at 401=33 --without flushBeforeCommit');
+    const full = trace.losable.indexOf(5);
+    for (const kept of [0, 1, 31]) expect(play({ ...options, at: `${full}=${kept}` }).violations).toEqual([]);
+    expect(() => play({ ...options, at: `${full}=32` })).toThrow('at: the drive has 32 subsets of blocks there');
+  });
+
+  it('of the blocks that a drive may lose, exactly those of the subset are on the medium', () => {
+    const simulation = new Simulation(1);
+    const memory = new MachineMemory(4 * PAGE_SIZE);
+    const image = new MemoryImage(32 * PAGE_SIZE);
+    const model = { channels: 1, read: () => Ns(1e6), write: () => Ns(1e6), transfer: () => Ns(1e6) };
+    const drive = new Drive(simulation, memory, image, { model, writeCacheBytes: 4 * PAGE_SIZE, destageDelayNs: 1e9 });
+    memory.copyIn(Mfn(1), 0, new Uint8Array(PAGE_SIZE).fill(7), 0, PAGE_SIZE);
+    let isDone = false;
+    const write = (block: number): void => {
+      const segments = [{ mfn: Mfn(1), offset: 0, length: PAGE_SIZE }];
+      isDone = false;
+      drive.submit({ op: 'write', sector: 8 * block, segments, done: () => (isDone = true) });
+    };
+    for (const block of [20, 3]) {
+      write(block);
+      simulation.run(() => isDone);
+    }
+    // Block 3 is in the cache, and is written again.
+    write(3);
+    expect([drive.unflushedBlocks, drive.blocksInService, losableBlocks(drive)]).toEqual([[3, 20], [3], [3, 20, 3]]);
+    const found = Array.from({ length: subsetsOf(3) }, (_, subset) => {
+      const left = drive.afterPowerLoss(survivalOf(drive, subset));
+      const bytes = new Uint8Array(PAGE_SIZE);
+      return [3, 20].filter((block) => {
+        left.read(block * PAGE_SIZE, bytes, 0, PAGE_SIZE);
+        expect(new Set(bytes).size).toBe(1);
+        return bytes[0] === 7;
+      });
+    });
+    expect(found).toEqual([[], [3], [20], [3, 20], [3], [3], [3, 20], [3, 20]]);
+    expect(() => survivalOf(drive, 8)).toThrow('at: the drive has 8 subsets of blocks there');
+  });
+
+  it('of more blocks than 10 the subsets are none, all, each alone, and all but each', () => {
+    const members = (subset: number): string =>
+      Array.from({ length: 11 }, (_, place) => (isInSubset(subset, place, 11) ? 1 : 0)).join('');
+    const all = Array.from({ length: subsetsOf(11) }, (_, subset) => members(subset));
+    expect([all.length, new Set(all).size, all[0], all.at(-1)]).toEqual([24, 24, '0'.repeat(11), '1'.repeat(11)]);
+    expect(all.map((each) => each.split('1').length - 1)).toEqual([
+      0,
+      ...new Array<number>(11).fill(1),
+      ...new Array<number>(11).fill(10),
+      11,
+    ]);
   });
 
   it('a part that is split gives the same in its pieces, and the same again', () => {

@@ -18,6 +18,7 @@ it('a run over all built-in workloads that do not reboot meets every state of th
     replace: { ...guest, at: '231' },
     torn: { ...guest, at: '126' },
     'write-again': { kinds: ['power'], at: '103' },
+    revoke: { kinds: ['power'], at: '1200' },
   };
   for (const [workload, options] of Object.entries(seldom)) play({ workload, ...options }, 1);
   const often = Object.keys(WORKLOADS).filter((name) => WORKLOADS[name]!.reboot === undefined && !(name in seldom));

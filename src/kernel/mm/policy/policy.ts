@@ -68,6 +68,12 @@ export interface ReplacementPolicy {
    */
   putBack(pfn: Pfn): void;
 
+  /**
+   * @internal The space with this slot (MemMap.words) has ended, and its pages have left: what is
+   * known of them is of no use.
+   */
+  forget(slot: number): void;
+
   /** @internal A candidate stays in the cache, since it is used. */
   activate(pfn: Pfn): void;
 

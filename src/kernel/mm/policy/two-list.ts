@@ -41,20 +41,23 @@ export class TwoListLru implements ReplacementPolicy {
   /** Of mem_map: a page's flags are at four times its number. */
   readonly #words: Int32Array;
   readonly #pagevec = new Int32Array(PAGEVEC_SIZE);
-  readonly #batch: number;
+  /** @internal Pages that a pass takes at a time. */
+  protected readonly batch: number;
   #pending = 0;
   #nrActive = 0;
   #nrInactive = 0;
-  /** Pages that are still to be scanned: of passes that had less than a batch, and of this pass. */
+  /** Pages that are still to be scanned, of passes that had less than a batch. */
   #scanActive = 0;
   #scanInactive = 0;
-  #passActive = 0;
-  #passInactive = 0;
+  /** @internal Pages that are still to be scanned, of this pass. */
+  protected passActive = 0;
+  /** @internal */
+  protected passInactive = 0;
 
   /** @param batch pages that a pass takes at a time, 1 to SWAP_CLUSTER_MAX */
   constructor(map: MemMap, batch = SWAP_CLUSTER_MAX) {
     this.#map = map;
-    this.#batch = batch;
+    this.batch = batch;
     this.#words = map.words;
     this.activeHead = map.head(0);
     this.inactiveHead = map.head(1);
@@ -76,7 +79,7 @@ export class TwoListLru implements ReplacementPolicy {
 
   /** lru_add_drain. */
   drain(): void {
-    for (let i = 0; i < this.#pending; i++) this.putBack(this.#pagevec[i]! as Pfn);
+    for (let i = 0; i < this.#pending; i++) this.link(this.#pagevec[i]! as Pfn);
     this.#pending = 0;
   }
 
@@ -85,11 +88,11 @@ export class TwoListLru implements ReplacementPolicy {
     const flags = this.#words[pfn << 2];
     if (flags === undefined || pfn >>> 0 !== pfn || (flags & FREE) !== 0) throw noSuchPage();
     if ((flags & REFERENCED) === 0) this.#words[pfn << 2] = flags | REFERENCED;
-    else if ((flags & (ACTIVE | LRU)) === LRU) this.#promote(pfn, flags);
+    else if ((flags & (ACTIVE | LRU)) === LRU) this.promote(pfn, flags);
   }
 
-  /** A function of its own: see hot-paths 7. */
-  #promote(pfn: Pfn, flags: number): void {
+  /** @internal activate_page. A function of its own: see hot-paths 7. */
+  protected promote(pfn: Pfn, flags: number): void {
     this.#map.unlink(pfn);
     this.#nrInactive--;
     this.#map.link(this.activeHead, pfn);
@@ -110,8 +113,12 @@ export class TwoListLru implements ReplacementPolicy {
     this.#words[pfn << 2] = flags & ~LRU;
   }
 
-  /** At the young end of the list that its active bit names. */
   putBack(pfn: Pfn): void {
+    this.link(pfn);
+  }
+
+  /** @internal At the young end of the list that its active bit names. */
+  protected link(pfn: Pfn): void {
     const map = this.#map;
     const flags = this.#words[pfn << 2]!;
     this.#words[pfn << 2] = flags | LRU;
@@ -124,6 +131,9 @@ export class TwoListLru implements ReplacementPolicy {
     }
   }
 
+  /** Nothing is known of a page that is not in memory. */
+  forget(_slot: number): void {}
+
   activate(pfn: Pfn): void {
     this.#words[pfn << 2]! |= ACTIVE;
     this.putBack(pfn);
@@ -131,7 +141,7 @@ export class TwoListLru implements ReplacementPolicy {
 
   restore(pfn: Pfn, wasActive: boolean, wasReferenced: boolean): void {
     this.#words[pfn << 2]! |= (wasActive ? ACTIVE : 0) | (wasReferenced ? REFERENCED : 0);
-    this.putBack(pfn);
+    this.link(pfn);
   }
 
   orders(): readonly Pfn[][] {
@@ -159,36 +169,36 @@ export class TwoListLru implements ReplacementPolicy {
     this.drain();
     this.#scanActive += (this.#nrActive >>> priority) + 1;
     this.#scanInactive += (this.#nrInactive >>> priority) + 1;
-    this.#passActive = 0;
-    this.#passInactive = 0;
-    if (this.#scanActive >= this.#batch) {
-      this.#passActive = this.#scanActive;
+    this.passActive = 0;
+    this.passInactive = 0;
+    if (this.#scanActive >= this.batch) {
+      this.passActive = this.#scanActive;
       this.#scanActive = 0;
     }
-    if (this.#scanInactive >= this.#batch) {
-      this.#passInactive = this.#scanInactive;
+    if (this.#scanInactive >= this.batch) {
+      this.passInactive = this.#scanInactive;
       this.#scanInactive = 0;
     }
   }
 
   nextBatch(pages: Int32Array, mapped: MappedPages): number {
-    while (this.#passActive > 0 || this.#passInactive > 0) {
-      if (this.#passActive > 0) {
-        const batch = Math.min(this.#passActive, this.#batch);
-        this.#passActive -= batch;
-        this.#refillInactive(batch, mapped);
+    while (this.passActive > 0 || this.passInactive > 0) {
+      if (this.passActive > 0) {
+        const batch = Math.min(this.passActive, this.batch);
+        this.passActive -= batch;
+        this.refillInactive(batch, mapped);
       }
-      if (this.#passInactive > 0) {
-        const batch = Math.min(this.#passInactive, this.#batch);
-        this.#passInactive -= batch;
-        return this.#isolateOldest(pages, batch);
+      if (this.passInactive > 0) {
+        const batch = Math.min(this.passInactive, this.batch);
+        this.passInactive -= batch;
+        return this.isolateOldest(pages, batch);
       }
     }
     return PASS_IS_OVER;
   }
 
-  /** refill_inactive_zone. */
-  #refillInactive(count: number, mapped: MappedPages): void {
+  /** @internal refill_inactive_zone. */
+  protected refillInactive(count: number, mapped: MappedPages): void {
     const map = this.#map;
     const words = this.#words;
     const { activeHead, inactiveHead } = this;
@@ -209,10 +219,10 @@ export class TwoListLru implements ReplacementPolicy {
   }
 
   /**
-   * isolate_lru_pages: takes up to `count` of the oldest inactive pages off their list. Returns how
-   * many.
+   * @internal isolate_lru_pages: takes up to `count` of the oldest inactive pages off their list.
+   * Returns how many.
    */
-  #isolateOldest(pages: Int32Array, count: number): number {
+  protected isolateOldest(pages: Int32Array, count: number): number {
     const words = this.#words;
     const { links } = this.#map;
     const head = this.inactiveHead;

@@ -1,0 +1,126 @@
+/**
+ * The two lists of Linux 6.1 without multi-generation LRU: balanced, with refault detection
+ * (mm/swap.c, mm/vmscan.c, mm/workingset.c). What differs from the lists of 2.6.12:
+ *
+ * - A pass deactivates pages only while the inactive list is low, or when a page was activated by
+ *   its return since the reclaim before. It is low when it has fewer pages than the active one.
+ *   From 1 GiB on the active list may be √(10 · GiB) times as long.
+ * - A pass at priority p scans list >> p pages of each list, and carries nothing over. Candidates
+ *   are taken before the pass deactivates.
+ * - A page that leaves has a shadow entry with its age: the count of pages that have left and of
+ *   activations. One that returns is activated when it was away for no longer than the active list
+ *   is long.
+ * - A second use of a page that is not on a list yet makes it active, too.
+ * - Of the active pages, those that a program maps are deactivated like the others.
+ *
+ * Differs from the original: activations are not collected in batches of 15. Pages of programs do
+ * not share the lists. A program's code is not spared. Shadow entries are as many as pages.
+ * Additions come in batches of 14, not 15.
+ */
+
+import type { Pfn } from '../../../base/units.ts';
+import { PG, type MemMap } from '../mem-map.ts';
+import { DEF_PRIORITY, PASS_IS_OVER, type MappedPages } from './policy.ts';
+import { NO_AGE, ShadowEntries } from './shadow-entries.ts';
+import { TwoListLru } from './two-list.ts';
+
+/** Pages of 1 GiB. */
+const GIB_PAGES = 2 ** 18;
+
+/** inactive_is_low. */
+function isLow(inactive: number, active: number): boolean {
+  const gib = Math.floor((inactive + active) / GIB_PAGES);
+  const ratio = gib === 0 ? 1 : Math.floor(Math.sqrt(10 * gib));
+  return inactive * ratio < active;
+}
+
+/** A pass never needs a page's mappings. */
+const NO_MAPPINGS: MappedPages = { mayReclaimMapped: () => true, testAndClearYoung: () => false };
+
+export class BalancedLists extends TwoListLru {
+  readonly #memMap: MemMap;
+  readonly #shadows: ShadowEntries;
+  /** nonresident_age: pages that have left, and activations. */
+  #age = 0;
+  /** Pages that were activated by their return, and how many when reclaim began last. */
+  #refaults = 0;
+  #refaultsSeen = 0;
+  /** Whether this reclaim began after such an activation. */
+  #isThrashing = false;
+
+  constructor(map: MemMap, batch?: number) {
+    super(map, batch);
+    this.#memMap = map;
+    this.#shadows = new ShadowEntries(map.nrPages);
+  }
+
+  override add(pfn: Pfn): void {
+    const { words } = this.#memMap;
+    const left = this.#shadows.take(words[(pfn << 2) | 1]!, words[(pfn << 2) | 2]!);
+    if (left !== NO_AGE && this.#age - left <= this.nrActive) {
+      words[pfn << 2]! |= PG.active;
+      this.#age++;
+      this.#refaults++;
+    }
+    super.add(pfn);
+  }
+
+  override markAccessed(pfn: Pfn): void {
+    const { words } = this.#memMap;
+    const flags = words[pfn << 2]!;
+    if ((flags & (PG.referenced | PG.lru | PG.active | PG.free)) === PG.referenced) {
+      // In the pagevec: it goes to the active list.
+      words[pfn << 2] = (flags & ~PG.referenced) | PG.active;
+      this.#age++;
+    } else super.markAccessed(pfn);
+  }
+
+  protected override promote(pfn: Pfn, flags: number): void {
+    super.promote(pfn, flags);
+    this.#age++;
+  }
+
+  /** It has not left after all. */
+  override putBack(pfn: Pfn): void {
+    const { words } = this.#memMap;
+    this.#shadows.take(words[(pfn << 2) | 1]!, words[(pfn << 2) | 2]!);
+    super.putBack(pfn);
+  }
+
+  override activate(pfn: Pfn): void {
+    this.#age++;
+    super.activate(pfn);
+  }
+
+  override forget(slot: number): void {
+    this.#shadows.forget(slot, this.#age);
+  }
+
+  override beginPass(priority: number): void {
+    this.drain();
+    if (priority === DEF_PRIORITY) {
+      this.#isThrashing = this.#refaults !== this.#refaultsSeen;
+      this.#refaultsSeen = this.#refaults;
+    }
+    const mayDeactivate = this.#isThrashing || isLow(this.nrInactive, this.nrActive);
+    this.passActive = mayDeactivate ? this.nrActive >>> priority : 0;
+    this.passInactive = this.nrInactive >>> priority;
+  }
+
+  override nextBatch(pages: Int32Array): number {
+    if (this.passActive === 0 && this.passInactive === 0) return PASS_IS_OVER;
+    const inactive = Math.min(this.passInactive, this.batch);
+    this.passInactive -= inactive;
+    const taken = this.isolateOldest(pages, inactive);
+    const { words } = this.#memMap;
+    for (let i = 0; i < taken; i++) {
+      const at = pages[i]! << 2;
+      // One that was kept from before a reboot and not claimed has no place.
+      if (words[at | 1]! >= 0) this.#shadows.put(words[at | 1]!, words[at | 2]!, this.#age++);
+    }
+    const active = Math.min(this.passActive, this.batch);
+    this.passActive -= active;
+    this.refillInactive(active, NO_MAPPINGS);
+    return taken;
+  }
+}
