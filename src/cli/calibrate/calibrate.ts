@@ -24,7 +24,7 @@ import { sizeText } from '../kit/values.ts';
 import { ChildFailed } from './dd.ts';
 import { driveFindings } from './drive.ts';
 import { type Calibration, figureOf, type Finding, isMeasured } from './figures.ts';
-import { demeritRemark, readDriveLog } from './log-demerit.ts';
+import { fitToLog, readDriveLog } from './drive-log.ts';
 import { CALIBRATE } from './options.ts';
 import { measureProcessor } from './processor.ts';
 import { profileOfHost } from './profile-of-host.ts';
@@ -51,7 +51,7 @@ export function calibrate(argv: readonly string[], io: Io): number {
     throw new UserError('calibrate: it measures by dd and /proc of Linux: run it there');
   const out = given.out === undefined ? undefined : resolve(io.cwd, given.out);
   if (out !== undefined) {
-    const log = given['drive-log'];
+    const { 'drive-log': log } = given;
     const inputs = log === undefined ? [] : [{ name: '--drive-log', path: resolve(io.cwd, log) }];
     checkOutputs(inputs, [{ name: '--out', path: out }], io.hostStreams);
     if (kindOf(out) === 'file') throw new UserError(`--out: ${out} exists already; name another file`);
@@ -59,28 +59,31 @@ export function calibrate(argv: readonly string[], io: Io): number {
   const scratch = given.scratch === undefined ? undefined : resolve(io.cwd, given.scratch);
   if (scratch !== undefined) checkScratch({ directory: scratch, bytes: given['scratch-size'] });
 
-  const sheet = given['drive-sheet'];
-  if (sheet !== undefined && scratch !== undefined)
-    throw new UserError('--drive-sheet: the drive is measured by --scratch, or told by its data sheet, not both');
+  const { 'drive-sheet': sheet, 'drive-log': logName } = given;
+  for (const [option, value] of [
+    ['--drive-sheet', sheet],
+    ['--drive-log', logName],
+  ] as const)
+    if (value !== undefined && scratch !== undefined)
+      throw new UserError(`${option}: the drive is measured by --scratch, or told by a data sheet or a log, not both`);
 
   const base = PROFILE[given.base];
   // Figures that make no drive are told before anything is measured.
-  if (sheet !== undefined) checkSheet(base, sheet);
-  const logName = given['drive-log'];
-  // Before the measurement, which lasts for seconds.
+  const start = driveWith(base, sheet);
   const ofLog =
     logName === undefined
-      ? []
-      : [
-          demeritRemark(
-            logName,
-            readDriveLog(logName, textOf(logName, io, LOG_BYTES_MAX, 'a log')),
-            sheet ?? base.disk,
-          ),
-        ];
+      ? undefined
+      : fitToLog(logName, readDriveLog(logName, textOf(logName, io, LOG_BYTES_MAX, 'a log')), start);
   const measurement = withProgress(io.stderr, (onProgress) => measured(base, given, scratch, onProgress));
-  const calibration = { ...measurement, remarks: [...measurement.remarks, ...ofLog] };
-  const profile = profileOfHost(base, given.name, calibration, { date: today(), host: hostText() }, sheet);
+  const remarks = [...measurement.remarks, ...(ofLog === undefined ? [] : [ofLog.remark])];
+  const calibration = { ...measurement, remarks };
+  const profile = profileOfHost(
+    base,
+    given.name,
+    calibration,
+    { date: today(), host: hostText() },
+    ofLog?.disk ?? sheet,
+  );
   const text = profileText(profile);
   if (out !== undefined) replaceFile(out, (part) => writeFileSync(part, text, { flag: 'wx' }));
   const found = renderFindings(calibration, base.name);
@@ -104,7 +107,7 @@ function measured(base: Profile, given: Given, scratch: string | undefined, onPr
   const remarks = remarksOfHost();
   if (cachedReadNs !== undefined)
     remarks.push(`a read of 4 KiB that is cached costs ${Math.round(cachedReadNs)} ns by these figures`);
-  if (given['drive-sheet'] !== undefined) return { findings, remarks };
+  if (given['drive-sheet'] !== undefined || given['drive-log'] !== undefined) return { findings, remarks };
   if (scratch === undefined)
     return {
       findings: [
@@ -191,9 +194,10 @@ function hostText(): string {
   return `${model === undefined || model === '' ? process.arch : model}, Linux ${release()}`;
 }
 
-function checkSheet(base: Profile, disk: DiskSection): void {
+/** The drive of the sheet, or of the base. @throws UserError for a sheet that makes no drive */
+function driveWith(base: Profile, disk: DiskSection | undefined): DiskSection {
   try {
-    profileFrom({ name: 'sheet', extends: base.name, disk });
+    return profileFrom({ name: 'start', extends: base.name, ...(disk && { disk }) }).disk;
   } catch (error) {
     if (error instanceof ArgumentError) throw new UserError(`--drive-sheet: ${error.message}`);
     throw error;

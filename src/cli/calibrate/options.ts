@@ -69,11 +69,8 @@ export const CALIBRATE = {
     'scratch-size': SCRATCH_SIZE,
     'drive-sheet': DRIVE_SHEET,
     'drive-log': {
-      ...path(
-        'FILE',
-        'hold the drive of --drive-sheet, or of the base, against a log of requests that a real one served',
-      ),
-      more: 'A line is `R|W Hit|Miss sector sectors response gap`, the times in µs. The demerit is printed: the distance of the two distributions of response times, in percent of the mean',
+      ...path('FILE', 'fit the drive of --drive-sheet, or of the base, to a log of requests that a real one served'),
+      more: 'A line is `R|W Hit|Miss sector sectors response gap`, the times in µs. The demerit is printed, before the fit and after it: the distance of the two distributions of response times, in percent of the mean',
     },
     out: path('FILE', 'write the profile to the new file FILE'),
     json: {

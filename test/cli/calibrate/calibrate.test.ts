@@ -99,17 +99,20 @@ describe('calibrate', { timeout: TIMEOUT_MS }, () => {
     expect(parseProfile('x', out).disk).toMatchObject({ kind: 'disk', constants: { rpm: { value: 7200 } } });
   });
 
-  it('calibrate holds a drive against a log of requests, and prints the demerit', () => {
+  it('calibrate fits a drive to a log of requests, and prints the demerit', () => {
     const own = join(dir, 'log');
     mkdirSync(own);
     writeFileSync(join(own, 'one.log'), 'R Miss 1000 8 12000 0\nR Miss 5000000 8 12000 100\n');
     const line = `${QUICK} --base pentium4-2006 --drive-log one.log`;
     const { status, out } = cli.bash(own, line);
     expect(status).toBe(0);
-    expect(out).toMatch(/ against one\.log: demerit \d+\.\d % of the mean response, 12\.00 ms, of 2 requests\n/);
+    expect(out).toMatch(
+      / fitted to one\.log: demerit \d+\.\d % of the mean response, before the fit \d+\.\d %; 2 requests of 12\.00 ms; changed: /,
+    );
     for (const [log, told] of [
       ['R Miss 1000', 'one.log, line 1: expected '],
       ['', 'one.log: it has no request'],
+      ['R Miss 1000 8 0 0', 'one.log: no request took any time'],
       ['R Miss 500000000 8 12000 0', 'one.log: a request ends at byte 256000004096, beyond the drive of 160000000000'],
     ]) {
       writeFileSync(join(own, 'one.log'), `${log}\n`);
