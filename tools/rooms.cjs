@@ -164,6 +164,10 @@ const MAY_IMPORT = {
   'cli/kit': ['base', 'disk/image', 'domain0', 'experiment/host', 'experiment/guest'],
   // The image that a user gave, made one that a guest mounts. It waits, which no model does.
   'cli/image': [...['base', 'format', 'disk/image', 'disk/mkfs', 'experiment/host', 'experiment/guest', 'cli/kit']],
+  // Measures the host, which no model does: here is the only clock besides that of the progress.
+  'cli/calibrate': [
+    ...['base', 'machine', 'machine/profiles', 'disk/drive', 'experiment/host', 'experiment/guest', 'cli/kit'],
+  ],
   'cli/check': [
     ...['base', 'experiment/judge', 'experiment/guest', 'doors/machine', 'lab', 'lab/*', 'cli/version.ts', 'cli/kit'],
     'report/protocol-html.ts',
@@ -210,6 +214,7 @@ const NODE = [
   'cli/kit',
   'cli/check',
   'cli/image',
+  'cli/calibrate',
 ];
 
 /** The doors for browsers: nothing that NODE lists is reached from them. */

@@ -6,6 +6,7 @@
 
 import { ArgumentError, asInputError, InputError, printable, UserError } from '../base/index.ts';
 
+import { calibrate } from './calibrate/calibrate.ts';
 import { capture } from './capture.ts';
 import { check } from './check/check.ts';
 import { diff } from './diff.ts';
@@ -16,6 +17,7 @@ import { mkfs } from './mkfs.ts';
 import { COMMANDS } from './options.ts';
 import { paper } from './paper.ts';
 import { predict } from './predict.ts';
+import { profile } from './profile.ts';
 import { worker } from './check/queue-worker.ts';
 import { reboot } from './reboot.ts';
 import { trace } from './trace.ts';
@@ -30,6 +32,8 @@ const RUN: Readonly<Record<string, (argv: readonly string[], io: ProgramIo) => n
   web,
   predict,
   paper,
+  profile,
+  calibrate,
   mkfs,
   inspect,
   check,

@@ -16,7 +16,7 @@ import {
 import { DOMAIN0_CACHE_MIN } from '../domain0/cached-file.ts';
 import { BACKENDS } from '../experiment/host/backend.ts';
 import { DEFAULT_POLICY, POLICIES } from '../kernel/mm/policy/policies.ts';
-import { DISKS, PROFILES } from '../experiment/host/profiles.ts';
+import { DISKS, PROFILES, type ProfileName } from '../experiment/host/profiles.ts';
 import { STRATEGIES } from '../experiment/host/strategies.ts';
 import { STRATEGIES_OF_TRACES, type Pace, type RebootAt } from '../experiment/predict/options.ts';
 import { SAMPLES } from '../experiment/paper/options.ts';
@@ -31,6 +31,7 @@ import {
   STRATEGIES_OF_WEB,
   STRATEGIES_OF_WEB_CRASHES,
 } from '../experiment/web/options.ts';
+import { CALIBRATE } from './calibrate/options.ts';
 import { CHECKS } from './check/options.ts';
 import {
   choice,
@@ -45,6 +46,7 @@ import {
   path,
   several,
 } from './kit/option-kinds.ts';
+import { SHOW_PROFILE } from './profile-options.ts';
 import { WORKER } from './check/queue-options.ts';
 import { READING, CAPTURE, TRACE_COMMANDS } from './trace-options.ts';
 import { TRACE_CURVE, TRACE_RESTORE } from './trace-replay-options.ts';
@@ -57,6 +59,8 @@ import {
   parseMadeFiles,
   parseMemory,
   parsePercent,
+  parseProfileName,
+  type ProfileFileName,
   parseRate,
   parseRebootAt,
   parseSettings,
@@ -99,7 +103,15 @@ const DISK = choice('service times of the drive', DISKS, {
   disk: 'rotating',
   instant: 'no time',
 });
-const PROFILE = choice('costs of the machine', PROFILES, { 'pentium4-2006': "the paper's" });
+const KNOWN_PROFILE = choice('costs of the machine', PROFILES, { 'pentium4-2006': "the paper's" });
+/** A profile that is known, or the name of a file. */
+const PROFILE: Option<ProfileName | ProfileFileName> = {
+  ...KNOWN_PROFILE,
+  value: 'NAME|FILE.json',
+  help: `${KNOWN_PROFILE.help}, or FILE.json, a profile of your own`,
+  more: '[describe your machine](../how-to/describe-your-machine.md) tells how one is made',
+  parse: parseProfileName,
+};
 const SET: Option<Readonly<Record<string, number>> | undefined> = {
   value: 'NAME=VALUE',
   help: 'other values for constants of the profile, comma-separated',
@@ -547,6 +559,8 @@ export const COMMANDS: readonly CommandSpec[] = [
   WEB,
   PREDICT,
   PAPER,
+  SHOW_PROFILE,
+  CALIBRATE,
   MKFS,
   INSPECT,
   ...CHECKS,

@@ -13,6 +13,7 @@ import type { TraceFileSummary } from '../experiment/host/trace-file.ts';
 import { checkOutputs, kindOf } from '../experiment/guest/output-file.ts';
 import { OF_THE_HYPERVISOR, RIO_STRATEGIES } from '../experiment/guest/options.ts';
 import { knownFiles } from '../experiment/predict/file-sizes.ts';
+import type { ProfileChoice } from '../experiment/host/profiles.ts';
 import { bytesOfRun } from '../experiment/predict/experiment.ts';
 import { rebootOperation, STRATEGIES_OF_TRACES, type PredictOptions } from '../experiment/predict/options.ts';
 import { Recorder, type TraceRecording } from '../experiment/predict/recording.ts';
@@ -24,6 +25,7 @@ import { commandHelp } from './kit/help.ts';
 import { writeNotices } from './kit/io.ts';
 import type { ValuesOf } from './kit/option-kinds.ts';
 import { withProgress } from './kit/progress.ts';
+import { profileIn, profileInput } from './kit/read-profile.ts';
 import { freeMemory } from './kit/threads.ts';
 import { sizeText } from './kit/values.ts';
 import { reportIn, writeReport } from './kit/report.ts';
@@ -32,6 +34,8 @@ import { checkBackend, checkRoom, checkSet } from './room.ts';
 import { later, readFrom } from './trace-reading.ts';
 
 type Given = ValuesOf<typeof PREDICT.options>;
+/** What was given, with the profile that was read. */
+type Asked = Omit<Given, 'profile'> & { readonly profile: ProfileChoice };
 type Report = ReturnType<typeof reportIn>;
 
 /**
@@ -44,7 +48,8 @@ export function predict(argv: readonly string[], io: ProgramIo): number {
     io.stdout.write(commandHelp(PREDICT));
     return 0;
   }
-  const { profile, disk, arch, memory } = given;
+  const { disk, arch, memory } = given;
+  const profile = profileIn(given.profile, io);
   checkSet({ profile, disk, ...(given.set && { constants: given.set }) }, OF_THE_HYPERVISOR);
   checkBackend({ backend: given.backend, domain0Cache: given['domain0-cache'] });
   checkRoom({ profile, arch, memory });
@@ -56,10 +61,11 @@ export function predict(argv: readonly string[], io: ProgramIo): number {
   const path = resolve(io.cwd, positionals[0]!);
   if (kindOf(path) === 'nothing') throw new UserError(`TRACE: ${path} does not exist`);
   const report = given.report === undefined ? undefined : reportIn(resolve(io.cwd, given.report));
-  checkOutputs([{ name: 'TRACE', path }], report === undefined ? [] : [report], io.hostStreams);
+  const inputs = [{ name: 'TRACE', path }, ...profileInput(given.profile, io.cwd)];
+  checkOutputs(inputs, report === undefined ? [] : [report], io.hostStreams);
   return later(io, async () => {
     const { trace, format } = await recorded(path, given, io);
-    return run(io, given, report, optionsOf(given, path, trace, format));
+    return run(io, given, report, optionsOf({ ...given, profile }, path, trace, format));
   });
 }
 
@@ -110,7 +116,7 @@ function run(io: ProgramIo, given: Given, report: Report | undefined, options: P
   return isEqual ? 0 : 1;
 }
 
-function optionsOf(given: Given, path: string, trace: TraceRecording, format: string): PredictOptions {
+function optionsOf(given: Asked, path: string, trace: TraceRecording, format: string): PredictOptions {
   const { memory, disk, profile, arch, policy, seed, backend, rate } = given;
   if (rate?.pace === 'recorded' && !trace.hasTimes)
     throw new UserError('--rate: the trace tells no times: only asfast is possible');

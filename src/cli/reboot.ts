@@ -28,6 +28,7 @@ import type { ProgramIo } from './io.ts';
 import { writeNotices } from './kit/io.ts';
 import { REBOOT, type FioFileName } from './options.ts';
 import { withProgress } from './kit/progress.ts';
+import { profileIn, profileInput } from './kit/read-profile.ts';
 import { reportIn, writeReport } from './kit/report.ts';
 import { checkBackend, checkRoom, checkSet } from './room.ts';
 
@@ -62,6 +63,7 @@ export function reboot(argv: readonly string[], io: ProgramIo): number {
   const options: RebootOptions = {
     ...diskOf(positionals[0], io.cwd),
     ...rest,
+    profile: profileIn(given.profile, io),
     workload,
     ...(fio && { fio }),
     ...(constants && { constants }),
@@ -81,7 +83,8 @@ export function reboot(argv: readonly string[], io: ProgramIo): number {
   const outputs = [...dump, ...(report === undefined ? [] : [report])];
   const jobFile =
     typeof asked.workload === 'string' ? [] : [{ name: '--workload', path: resolve(io.cwd, asked.workload.fio) }];
-  checkOutputs([{ name: 'PATH', path: options.path }, ...jobFile], outputs, io.hostStreams);
+  const inputs = [{ name: 'PATH', path: options.path }, ...jobFile, ...profileInput(given.profile, io.cwd)];
+  checkOutputs(inputs, outputs, io.hostStreams);
 
   return withImage(io, options.path, partition, (image) => {
     const ready = { ...options, image };

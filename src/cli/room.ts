@@ -9,10 +9,11 @@ import type { BackendOptions } from '../experiment/host/backend.ts';
 import {
   archOf,
   checkConstants,
-  PROFILE,
+  nameOfProfile,
+  profileOf,
   type Constants,
   type DiskName,
-  type ProfileName,
+  type ProfileChoice,
 } from '../experiment/host/profiles.ts';
 import { guestMemoryMax } from '../experiment/host/host.ts';
 import { constantsOf } from '../machine/profile.ts';
@@ -20,7 +21,7 @@ import { oneLine, sizeText } from './kit/values.ts';
 
 export interface Guests {
   readonly arch?: Arch | undefined;
-  readonly profile: ProfileName;
+  readonly profile: ProfileChoice;
   /** Of each guest, bytes. */
   readonly memory: number;
   /** 1 when not given. */
@@ -49,7 +50,7 @@ export function checkRoom(guests: Guests): void {
 }
 
 export interface Settings {
-  readonly profile: ProfileName;
+  readonly profile: ProfileChoice;
   readonly disk: DiskName;
   readonly constants?: Constants | undefined;
 }
@@ -60,13 +61,14 @@ export interface Settings {
  * which cannot have the value
  */
 export function checkSet({ profile, disk, constants = {} }: Settings, unused: readonly string[] = []): void {
-  const { kind } = PROFILE[profile].disk;
+  const own = profileOf({ profile });
+  const { kind } = own.disk;
   const isOther = disk !== 'profile' && disk !== kind;
-  const names: readonly string[] = [...constantsOf(PROFILE[profile]).keys()];
+  const names: readonly string[] = [...constantsOf(own).keys()];
   for (const name of Object.keys(constants)) {
     if (isOther && name.startsWith('disk.') && names.includes(name))
       throw new UserError(
-        `--set: ${name} is of the drive of ${profile}, which --disk ${disk} takes out: leave out one`,
+        `--set: ${name} is of the drive of ${nameOfProfile(profile)}, which --disk ${disk} takes out: leave out one`,
       );
     if (unused.some((each) => name.startsWith(each)) && names.includes(name))
       throw new UserError(`--set: ${name} changes nothing here: no figure of this command rests on it`);
@@ -75,7 +77,7 @@ export function checkSet({ profile, disk, constants = {} }: Settings, unused: re
     const close = names.filter((each) => each.startsWith(section));
     const sections = [...new Set(names.map((each) => `${each.split('.')[0]!}.`))];
     const others = close.length > 0 ? close.join(', ') : `names that begin with ${sections.join(', ')}`;
-    throw new UserError(`--set: ${profile} has no constant ${oneLine(name)}; there are ${others}`);
+    throw new UserError(`--set: ${nameOfProfile(profile)} has no constant ${oneLine(name)}; there are ${others}`);
   }
   try {
     checkConstants({ profile, constants });

@@ -18,6 +18,7 @@ import type { ProgramIo } from './io.ts';
 import { writeNotices } from './kit/io.ts';
 import { VMM_REBOOT } from './options.ts';
 import { withProgress } from './kit/progress.ts';
+import { profileIn, profileInput } from './kit/read-profile.ts';
 import { diskOf } from './reboot.ts';
 import { reportIn, writeReport } from './kit/report.ts';
 import { checkBackend, checkRoom, checkSet } from './room.ts';
@@ -48,6 +49,7 @@ export function vmmReboot(argv: readonly string[], io: ProgramIo): number {
   const options: VmmExperimentOptions = {
     ...diskOf(positionals[0], io.cwd),
     ...rest,
+    profile: profileIn(given.profile, io),
     ...(constants && { constants }),
     domain0Cache,
     withoutBootFiles,
@@ -59,7 +61,8 @@ export function vmmReboot(argv: readonly string[], io: ProgramIo): number {
   checkRoom(options);
   const report = reportDir === undefined ? undefined : reportIn(resolve(io.cwd, reportDir));
   if (kindOf(options.path) === 'nothing') throw new UserError(`PATH: ${options.path} does not exist`);
-  checkOutputs([{ name: 'PATH', path: options.path }], report === undefined ? [] : [report], io.hostStreams);
+  const inputs = [{ name: 'PATH', path: options.path }, ...profileInput(given.profile, io.cwd)];
+  checkOutputs(inputs, report === undefined ? [] : [report], io.hostStreams);
 
   return withImage(io, options.path, partition, (image) => {
     const ready = { ...options, image };

@@ -21,6 +21,7 @@ import { writeNotices } from './kit/io.ts';
 import type { ValuesOf } from './kit/option-kinds.ts';
 import { WEB, WEB_LIMIT } from './options.ts';
 import { withProgress } from './kit/progress.ts';
+import { profileIn, profileInput } from './kit/read-profile.ts';
 import { diskOf } from './reboot.ts';
 import { reportIn, writeReport } from './kit/report.ts';
 import { checkBackend, checkRoom, checkSet } from './room.ts';
@@ -35,14 +36,18 @@ export function web(argv: readonly string[], io: ProgramIo): number {
     io.stdout.write(commandHelp(WEB));
     return 0;
   }
-  const options = optionsOf(given, positionals[0], io.cwd);
+  const options = optionsOf(given, positionals[0], io);
   checkSet(options, OF_THE_HYPERVISOR);
   checkBackend(options);
   checkRoom(options);
   const report = given.report === undefined ? undefined : reportIn(resolve(io.cwd, given.report));
   const inputs = options.sizes === undefined ? [{ name: 'PATH', path: options.path }] : [];
   for (const { path } of inputs) if (kindOf(path) === 'nothing') throw new UserError(`PATH: ${path} does not exist`);
-  checkOutputs(inputs, report === undefined ? [] : [report], io.hostStreams);
+  checkOutputs(
+    [...inputs, ...profileInput(given.profile, io.cwd)],
+    report === undefined ? [] : [report],
+    io.hostStreams,
+  );
 
   const run = (image?: ReadyImage): number => {
     const ready = { ...options, image };
@@ -66,7 +71,7 @@ export function web(argv: readonly string[], io: ProgramIo): number {
   return options.sizes === undefined ? withImage(io, options.path, given.partition, run) : run();
 }
 
-function optionsOf(given: ValuesOf<typeof WEB.options>, path: string | undefined, cwd: string): WebOptions {
+function optionsOf(given: ValuesOf<typeof WEB.options>, path: string | undefined, io: ProgramIo): WebOptions {
   const { loop, rate, arrivals, think, files: order, alpha, sizes, crash, limit, partition, send: sending } = given;
   const refuse = (option: string, value: unknown, why: string): void => {
     if (value !== undefined) throw new UserError(`--${option}: ${why}`);
@@ -86,15 +91,16 @@ function optionsOf(given: ValuesOf<typeof WEB.options>, path: string | undefined
     refuse('sizes', path, 'give PATH, or files that are made, not both');
     refuse('limit', limit, '--sizes says how much there is');
   }
-  const disk = sizes === undefined ? diskOf(path, cwd) : { path: `--sizes ${nameOf(sizes)}` };
-  const { memory, disk: drive, profile, arch, policy, seed, connections, timeout, workers, before, after } = given;
+  const disk = sizes === undefined ? diskOf(path, io.cwd) : { path: `--sizes ${nameOf(sizes)}` };
+  const { memory, disk: drive, arch, policy, seed, connections, timeout, workers, before, after } = given;
   return {
     ...disk,
     ...(given.set && { constants: given.set }),
     backend: given.backend,
     domain0Cache: given['domain0-cache'],
     withoutBootFiles: given['bare-boot'],
-    ...{ memory, disk: drive, profile, arch, policy, seed, connections, timeout, workers, before, after },
+    profile: profileIn(given.profile, io),
+    ...{ memory, disk: drive, arch, policy, seed, connections, timeout, workers, before, after },
     ...{ sizes, strategies, crash, loop, order, sending, prefetchRate },
     limit: sizes === undefined ? (limit ?? WEB_LIMIT) : undefined,
     rate: rate ?? 100,

@@ -10,7 +10,7 @@
  * 4. B with A gives the same paths, with A and B exchanged.
  */
 
-import { isList, isObject, isScalar, type Json, type JsonObject, type Scalar } from './json.ts';
+import { isList, isObject, isScalar, type Json, type JsonObject, type Scalar } from '../base/json.ts';
 import { KNOWN, unitOf, type Known, type ReadResult, type Unit } from './results.ts';
 
 export interface CompareOptions {

@@ -7,7 +7,7 @@
  */
 
 import { InputError } from '../base/index.ts';
-import { isObject, parseJson, type JsonObject } from './json.ts';
+import { isObject, parseJson, type JsonObject } from '../base/json.ts';
 
 /** The things of a list. */
 export interface Things {
@@ -26,7 +26,7 @@ export interface Known {
   readonly samples: readonly string[];
 }
 
-const COMMON = ['seed', 'profile', 'arch', 'disk', 'set'] as const;
+const COMMON = ['seed', 'profile', 'profileConstants', 'arch', 'disk', 'set'] as const;
 
 /** By the schema that the result names. */
 export const KNOWN: Readonly<Record<string, Known>> = {
@@ -48,6 +48,7 @@ export const KNOWN: Readonly<Record<string, Known>> = {
     ],
     things: {
       set: { by: ['constant'] },
+      profileConstants: { by: ['constant'] },
       strategies: { by: ['name'], isSection: true },
       runs: { by: ['phase', 'number'] },
       jobs: { by: ['name'] },
@@ -59,6 +60,7 @@ export const KNOWN: Readonly<Record<string, Known>> = {
     inputs: [...COMMON, 'files', 'bytes', 'limit', 'backend', 'fitted'],
     things: {
       set: { by: ['constant'] },
+      profileConstants: { by: ['constant'] },
       machines: { by: ['vms', 'memory'], isSection: true },
       strategies: { by: ['strategy'], isSection: true },
       guests: { by: ['name'] },
@@ -89,6 +91,7 @@ export const KNOWN: Readonly<Record<string, Known>> = {
     ],
     things: {
       set: { by: ['constant'] },
+      profileConstants: { by: ['constant'] },
       strategies: { by: ['name'], isSection: true },
       runs: { by: ['phase', 'number'] },
     },
@@ -114,6 +117,7 @@ export const KNOWN: Readonly<Record<string, Known>> = {
     ],
     things: {
       set: { by: ['constant'] },
+      profileConstants: { by: ['constant'] },
       strategies: { by: ['name'], isSection: true },
       parts: { by: ['name'] },
       topFiles: { by: ['file'] },
@@ -125,6 +129,7 @@ export const KNOWN: Readonly<Record<string, Known>> = {
     inputs: [...COMMON, 'fitted'],
     things: {
       set: { by: ['constant'] },
+      profileConstants: { by: ['constant'] },
       figures: { by: ['name'] },
       swings: { by: ['constant'] },
       machines: { by: ['vms', 'memory'], isSection: true },
@@ -136,6 +141,7 @@ export const KNOWN: Readonly<Record<string, Known>> = {
     },
     samples: ['windows'],
   },
+  'stillwarm/profile@1': { inputs: ['name', 'extends', 'description'], things: {}, samples: [] },
   'stillwarm/check@1': {
     inputs: ['version', 'check', 'options', 'cases'],
     things: {

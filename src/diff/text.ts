@@ -6,7 +6,7 @@
 import { counted, grouped, printable } from '../base/index.ts';
 import { NO_FIGURE, renderSections, significant, wrapList } from '../report/index.ts';
 import type { Change, Comparison, Lone, Part } from './compare.ts';
-import { isScalar, type Scalar } from './json.ts';
+import { isScalar, type Scalar } from '../base/json.ts';
 import type { Unit } from './results.ts';
 import type { DiffResult } from './result.ts';
 

@@ -6,6 +6,7 @@
 export { MachineMemory } from './memory.ts';
 export {
   type ArchSection,
+  CONSTANT_SOURCES,
   type Constant,
   type ConstantFigure,
   type ConstantName,
@@ -24,7 +25,9 @@ export {
   type NicSection,
   type NvmeConstant,
   type NvmeSection,
+  type PartialDiskSection,
   type Profile,
+  type ProfileSource,
   type RotatingDiskConstant,
   type RotatingDiskSection,
   type Section,

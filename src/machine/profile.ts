@@ -14,18 +14,17 @@
 import { checkObject } from '../base/argument-error.ts';
 import type { Arch } from '../base/arch.ts';
 
+/**
+ * Where values come from:
+ * - slide: printed in the paper's slides;
+ * - data sheet: printed in a data sheet or a published standard;
+ * - derived: arithmetic on figures of the other kinds;
+ * - assumed: a plausible figure of the time, from general knowledge; see the note;
+ * - measured: measured, and published by others or noted down with the way it was done.
+ */
+export const CONSTANT_SOURCES = ['slide', 'data sheet', 'derived', 'assumed', 'measured'] as const;
 /** Where a value comes from. */
-export type ConstantSource =
-  /** Printed in the paper's slides. */
-  | 'slide'
-  /** Printed in a data sheet or a published standard. */
-  | 'data sheet'
-  /** Arithmetic on figures of the other kinds. */
-  | 'derived'
-  /** A plausible figure of the time, from general knowledge; see the note. */
-  | 'assumed'
-  /** Measured and published by others. */
-  | 'measured';
+export type ConstantSource = (typeof CONSTANT_SOURCES)[number];
 
 /** Least and most that a constant may well be, both included. */
 export type ConstantRange = readonly [low: number, high: number];
@@ -176,6 +175,29 @@ const NIC_MEANINGS = {
   queueBytes: 'payload that the adapter takes before it says it is full',
 } as const;
 
+/**
+ * What each constant of a section means. `disk` is a disk with platters, `nvme` a flash drive.
+ * @internal
+ */
+export const MEANINGS = {
+  guest: GUEST_MEANINGS,
+  hypervisor: HYPERVISOR_MEANINGS,
+  disk: ROTATING_DISK_MEANINGS,
+  nvme: NVME_MEANINGS,
+  nic: NIC_MEANINGS,
+} as const;
+
+const UNITS = [
+  ['NsPerByte', 'ns/B'],
+  ['Ns', 'ns'],
+  ['Bytes', 'B'],
+  ['MBps', 'MB/s'],
+  ['rpm', '1/min'],
+] as const;
+
+/** The unit of a constant, in which its name ends; none for a count. @internal */
+export const unitOfConstant = (name: string): string => UNITS.find(([end]) => name.endsWith(end))?.[1] ?? '';
+
 /** Names of the costs of a guest; docs/reference/profiles.md has their meanings. */
 export type GuestConstant = keyof typeof GUEST_MEANINGS;
 /** Names of the costs of a hypervisor. */
@@ -260,6 +282,57 @@ export interface Profile {
   /** Its network adapter. */
   readonly nic: NicSection;
 }
+
+/**
+ * A profile as a user writes it, whole or a part of one. What it leaves out is that of the profile
+ * that it extends.
+ */
+export interface ProfileSource {
+  /** Name and version of the format of a file. */
+  readonly schema?: 'stillwarm/profile@1';
+  /** A letter or digit, then up to 63 of those, `.`, `_`, `+` and `-`. */
+  readonly name: string;
+  /**
+   * Name of the profile from which it takes what it leaves out; without it, nothing is left out.
+   */
+  readonly extends?: string;
+  /** What machine this is. */
+  readonly description?: string;
+  /** What experiments on this machine run on by default. */
+  readonly arch?: ArchSection;
+  /** Costs of a guest kernel. */
+  readonly guest?: Partial<Section<GuestConstant>>;
+  /** Costs of the hypervisor and of domain 0. */
+  readonly hypervisor?: Partial<Section<HypervisorConstant>>;
+  /** Its drive. A drive of another kind than that of the extended profile leaves nothing out. */
+  readonly disk?: PartialDiskSection;
+  /** Its network adapter. */
+  readonly nic?: {
+    /** What it is called. */
+    readonly model?: string;
+    /** Its constants. */
+    readonly constants?: Partial<Section<NicConstant>>;
+  };
+}
+
+/** A drive, or what differs of it from that of the profile that is extended. */
+export type PartialDiskSection =
+  | {
+      /** A disk with platters. */
+      readonly kind: 'disk';
+      /** What it is called. */
+      readonly model?: string;
+      /** Its constants. */
+      readonly constants?: Partial<Section<RotatingDiskConstant>>;
+    }
+  | {
+      /** A flash drive. */
+      readonly kind: 'nvme';
+      /** What it is called. */
+      readonly model?: string;
+      /** Its constants. */
+      readonly constants?: Partial<Section<NvmeConstant>>;
+    };
 
 /** The plain numbers of a section, as the rooms that charge them want them. */
 export function values<Name extends string>(section: Section<Name>): Values<Name> {

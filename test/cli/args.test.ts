@@ -192,6 +192,8 @@ describe('a number that an option does not take', () => {
       'paper --seed',
       'paper --samples',
       'paper --jobs',
+      'calibrate --rounds',
+      'calibrate --scratch-size',
       'check faults --runs',
       'check faults --seed',
       'check faults --case',

@@ -29,11 +29,11 @@ describe('the program', () => {
   it.each([
     [
       [],
-      /^stillwarm: a command is missing: reboot, vmm-reboot, web, predict, paper, mkfs, inspect, check, worker, diff, trace, capture \(see stillwarm --help\)\n$/,
+      /^stillwarm: a command is missing: reboot, vmm-reboot, web, predict, paper, profile, calibrate, mkfs, inspect, check, worker, diff, trace, capture \(see stillwarm --help\)\n$/,
     ],
     [
       ['rebot'],
-      /^stillwarm: unknown command rebot; there are reboot, vmm-reboot, web, predict, paper, mkfs, inspect, check, worker, diff, trace, capture \(see stillwarm --help\)\n$/,
+      /^stillwarm: unknown command rebot; there are reboot, vmm-reboot, web, predict, paper, profile, calibrate, mkfs, inspect, check, worker, diff, trace, capture \(see stillwarm --help\)\n$/,
     ],
     [['--json', 'reboot'], /^stillwarm: the command comes first, before --json: reboot, [^\n]*\n$/],
     [['toString'], /^stillwarm: unknown command toString; /],
@@ -41,7 +41,10 @@ describe('the program', () => {
     [['reboot', '--arch', 'z80'], /^stillwarm: --arch: z80 is none of x86_64, x86_32\n$/],
     [['vmm-reboot', '--arch', 'z80'], /^stillwarm: --arch: z80 is none of x86_64, x86_32\n$/],
     [['check', 'faults', '--arch', 'z80'], /^stillwarm: --arch: z80 is none of x86_64, x86_32\n$/],
-    [['reboot', '--profile', 'z80'], /^stillwarm: --profile: z80 is none of pentium4-2006, server-2026\n$/],
+    [
+      ['reboot', '--profile', 'z80'],
+      /^stillwarm: --profile: z80 is none of pentium4-2006, server-2026, nor a file, [^\n]*\n$/,
+    ],
     [['mkfs', '/nowhere', '/nowhere/a.img'], /^stillwarm: DIR: \/nowhere is not a directory\n$/],
     [['inspect', '/nowhere'], /^stillwarm: cannot read \/nowhere: no such file\n$/],
     [['reboot', '/no\nwhere'], /^stillwarm: PATH: [^\n]*\n$/],

@@ -117,7 +117,7 @@ describe('diff', () => {
     truncateSync(join(dir, 'huge.json'), 2 ** 33);
     mkdirSync(join(dir, 'folder'));
     const known =
-      'stillwarm/reboot@1, stillwarm/vmm-reboot@1, stillwarm/web@1, stillwarm/predict@1, stillwarm/paper@1, stillwarm/check@1, stillwarm/check-protocol@1, stillwarm/inspect@1, stillwarm/trace@1, stillwarm/curve@1, stillwarm/restore@1';
+      'stillwarm/reboot@1, stillwarm/vmm-reboot@1, stillwarm/web@1, stillwarm/predict@1, stillwarm/paper@1, stillwarm/profile@1, stillwarm/check@1, stillwarm/check-protocol@1, stillwarm/inspect@1, stillwarm/trace@1, stillwarm/curve@1, stillwarm/restore@1';
     for (const [name, message] of [
       ['torn.json', "torn.json: line 1, column 31: expected ',' or '}'"],
       ['empty.json', 'empty.json: line 1, column 1: expected a value'],

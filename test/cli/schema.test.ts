@@ -4,7 +4,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { ARCHS, PAGE_SIZE } from '../../src/base/index.ts';
 import { ALL_WORKLOADS } from '../../src/experiment/guest/options.ts';
-import { PROFILES, DISKS } from '../../src/experiment/host/profiles.ts';
+import { PROFILE, profileText } from '../../src/experiment/host/profile-file.ts';
+import { DISKS } from '../../src/experiment/host/profiles.ts';
 import { STRATEGIES } from '../../src/experiment/host/strategies.ts';
 import { VMM_STRATEGIES } from '../../src/experiment/host/strategies.ts';
 import { inspectMemory, type MemoryReport } from '../../src/xen/inspect.ts';
@@ -15,6 +16,7 @@ import { CheckResult } from '../../src/cli/check/result.ts';
 import { findings } from '../../src/cli/inspect.ts';
 import { CurveResult, RestoreResult } from '../../src/cli/trace-replay-result.ts';
 import { TraceResult } from '../../src/cli/trace-result.ts';
+import { ProfileResult } from '../../src/cli/profile-result.ts';
 import { InspectResult } from '../../src/cli/inspect-result.ts';
 import { compareResults, diffResult, readResult } from '../../src/diff/index.ts';
 import { DiffResult } from '../../src/diff/result.ts';
@@ -60,6 +62,7 @@ const RESULTS = [
   ['vmm-reboot', VmmExperimentResult, () => plain(sampleVmmResult())],
   ['web', WebResult, () => plain(sampleWebResult())],
   ['predict', PredictResult, () => plain(samplePredictResult())],
+  ['profile', ProfileResult, () => JSON.parse(profileText(PROFILE['server-2026'])) as Json],
   ['inspect', InspectResult, () => plain(findings(inspected))],
   ['check', CheckResult, () => plain(sampleCheckResult())],
   ['check-protocol', ProtocolResult, () => plain(sampleProtocolResult())],
@@ -151,8 +154,7 @@ describe('the schema of reboot --json', () => {
 
   it('the schema of reboot --json knows exactly the names that the options and the reasons have', () => {
     const text = JSON.stringify(RebootResult);
-    for (const names of [PROFILES, DISKS, ALL_WORKLOADS, STRATEGIES])
-      expect(text).toContain(`"enum":${JSON.stringify(names)}`);
+    for (const names of [DISKS, ALL_WORKLOADS, STRATEGIES]) expect(text).toContain(`"enum":${JSON.stringify(names)}`);
     for (const name of REASON_NAMES) expect(text).toContain(`"${name}":{"type":"integer"`);
   });
 });
@@ -160,7 +162,7 @@ describe('the schema of reboot --json', () => {
 describe('the schema of vmm-reboot --json', () => {
   it('the schema of vmm-reboot --json knows exactly the names that the options have', () => {
     const text = JSON.stringify(VmmExperimentResult);
-    for (const names of [PROFILES, DISKS, VMM_STRATEGIES]) expect(text).toContain(`"enum":${JSON.stringify(names)}`);
+    for (const names of [DISKS, VMM_STRATEGIES]) expect(text).toContain(`"enum":${JSON.stringify(names)}`);
   });
 
   it('the schema of vmm-reboot --json lets a guest say why it does not go on', () => {

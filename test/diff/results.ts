@@ -5,8 +5,10 @@ import { CheckResult } from '../../src/cli/check/result.ts';
 import { findings } from '../../src/cli/inspect.ts';
 import { InspectResult } from '../../src/cli/inspect-result.ts';
 import { CurveResult, RestoreResult } from '../../src/cli/trace-replay-result.ts';
+import { ProfileResult } from '../../src/cli/profile-result.ts';
 import { TraceResult } from '../../src/cli/trace-result.ts';
 import { readResult, type ReadResult } from '../../src/diff/index.ts';
+import { PROFILE, profileText } from '../../src/experiment/host/profile-file.ts';
 import { PaperResult } from '../../src/experiment/paper/result.ts';
 import { RebootResult } from '../../src/experiment/guest/result.ts';
 import { VmmExperimentResult } from '../../src/experiment/vmm/result.ts';
@@ -46,6 +48,7 @@ export const RESULTS = [
   ['web', WebResult, plain(sampleWebResult())],
   ['predict', PredictResult, plain(samplePredictResult())],
   ['paper', PaperResult, plain(madeUpPaper({ study: true }).result)],
+  ['profile', ProfileResult, plain(JSON.parse(profileText(PROFILE['server-2026'])))],
   ['check', CheckResult, plain(sampleCheckResult())],
   ['check-protocol', ProtocolResult, plain(sampleProtocolResult())],
   ['inspect', InspectResult, plain(inspected())],
@@ -57,6 +60,7 @@ export const RESULTS = [
 /** What a thing of a list is called, by the field that holds the list. */
 const NAMES: Readonly<Record<string, (thing: Readonly<Record<string, string>>) => string | undefined>> = {
   set: (thing) => thing['constant'],
+  profileConstants: (thing) => thing['constant'],
   strategies: (thing) => thing['name'] ?? thing['strategy'],
   runs: (thing) => `${thing['phase']}, ${thing['number']}`,
   machines: (thing) => `${thing['vms']}, ${Number(thing['memory']) / 2 ** 20}MiB`,
@@ -89,6 +93,7 @@ const NAMES: Readonly<Record<string, (thing: Readonly<Record<string, string>>) =
 
 const KEYS: Readonly<Record<string, readonly string[]>> = {
   set: ['constant'],
+  profileConstants: ['constant'],
   runs: ['phase', 'number'],
   machines: ['vms', 'memory'],
   strategies: ['name', 'strategy'],

@@ -22,6 +22,8 @@ export const LONG_FILES: readonly string[] = [
   'test/experiment/vmm/oracle.test.ts',
   'test/doors/testing/crash-properties.test.ts',
   'test/cli/process.test.ts',
+  'test/cli/calibrate/calibrate.test.ts',
+  'test/experiment/host/profile-file.test.ts',
   'test/cli/trace-replay.test.ts',
   'test/cli/image/process.test.ts',
   'test/cli/image/ready-image.test.ts',

@@ -10,6 +10,7 @@ import { DiffResult } from '../../src/diff/result.ts';
 import { TABLE_VERSION } from '../../src/doors/table/table-bytes.ts';
 import { CHECK_FILE_SCHEMA } from '../../src/cli/check/file.ts';
 import { ProtocolResult } from '../../src/cli/check/protocol-result.ts';
+import { ProfileResult } from '../../src/cli/profile-result.ts';
 import { CheckResult } from '../../src/cli/check/result.ts';
 import { RebootResult } from '../../src/experiment/guest/result.ts';
 import { RANGES_SCHEMA } from '../../src/experiment/paper/paper.ts';
@@ -78,6 +79,7 @@ describe('the doors', () => {
       schema(PredictResult),
       schema(PaperResult),
       ['`stillwarm/paper-ranges` (`paper --ranges`)', RANGES_SCHEMA.split('@')[1]!],
+      schema(ProfileResult),
       schema(CheckResult),
       schema(ProtocolResult),
       ['`stillwarm/check-file` (`check --out`)', CHECK_FILE_SCHEMA.split('@')[1]!],

@@ -76,7 +76,7 @@ describe('the layering tool', () => {
     // The way to the host, and that report/ sees types alone, are walls of their own, tried below.
     const walls = problems.filter((problem) => !/^(browsers-reach-no-node|report-sees)/.test(problem));
     expect(walls.sort()).toEqual(expected.sort());
-    expect(ROOMS).toHaveLength(62);
+    expect(ROOMS).toHaveLength(63);
   });
 
   // What the house stands on, said a second time and by hand: a row that grows by mistake is

@@ -14,13 +14,26 @@ const CHUNK_BYTES = 1 << 20;
 
 export const nameOf = (path: string): string => (path === '-' ? 'standard input' : path);
 
-/** @param path of the file; `-` is standard input. @throws InputError */
-export function textOf(path: string, io: Pick<Io, 'cwd' | 'stdin'>): string {
+/**
+ * @param path of the file; `-` is standard input
+ * @param most bytes that such a file may have
+ * @param what such a file is
+ * @throws InputError
+ */
+export function textOf(
+  path: string,
+  io: Pick<Io, 'cwd' | 'stdin'>,
+  most = BYTES_MAX,
+  what = 'the result of a command',
+): string {
   const name = nameOf(path);
-  const tooLong = (): never => {
-    throw new InputError(`${name}: more than ${sizeText(BYTES_MAX)}: not the result of a command`);
+  const limit: Limit = {
+    most,
+    refuse: () => {
+      throw new InputError(`${name}: more than ${sizeText(most)}: not ${what}`);
+    },
   };
-  const bytes = path === '-' ? readAll(io.stdin, name, tooLong) : readFile(resolve(io.cwd, path), name, tooLong);
+  const bytes = path === '-' ? readAll(io.stdin, name, limit) : readFile(resolve(io.cwd, path), name, limit);
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
@@ -31,17 +44,22 @@ export function textOf(path: string, io: Pick<Io, 'cwd' | 'stdin'>): string {
 /** Opens the file once. @throws InputError for one that is not regular, or may not be read */
 export const checkReadable = (path: string, shown: string): void => closeSync(openRegularFile(path, shown).fd);
 
-function readFile(path: string, name: string, tooLong: () => never): Uint8Array {
+interface Limit {
+  readonly most: number;
+  readonly refuse: () => never;
+}
+
+function readFile(path: string, name: string, limit: Limit): Uint8Array {
   const { fd, size } = openRegularFile(path, `cannot read ${name}`);
   try {
-    return size > BYTES_MAX ? tooLong() : readAll(fd, name, tooLong);
+    return size > limit.most ? limit.refuse() : readAll(fd, name, limit);
   } finally {
     closeSync(fd);
   }
 }
 
 /** A file may grow meanwhile, and a pipe has no size. */
-function readAll(fd: number, name: string, tooLong: () => never): Uint8Array {
+function readAll(fd: number, name: string, { most, refuse }: Limit): Uint8Array {
   const chunks: Buffer[] = [];
   const chunk = Buffer.alloc(CHUNK_BYTES);
   for (let total = 0; ; ) {
@@ -49,6 +67,6 @@ function readAll(fd: number, name: string, tooLong: () => never): Uint8Array {
     if (length === 0) return Buffer.concat(chunks);
     chunks.push(Buffer.from(chunk.subarray(0, length)));
     total += length;
-    if (total > BYTES_MAX) tooLong();
+    if (total > most) refuse();
   }
 }

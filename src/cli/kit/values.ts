@@ -6,6 +6,7 @@
 import { PAGE_SIZE, printable, UserError } from '../../base/index.ts';
 import { DOMAIN0_CACHE_MIN } from '../../domain0/cached-file.ts';
 import { MEMORY_MAX } from '../../experiment/host/host.ts';
+import { type ProfileName, PROFILES } from '../../experiment/host/profiles.ts';
 
 /** Most sizes of a curve. */
 const CURVE_SIZES = 32;
@@ -20,6 +21,24 @@ export function parseChoice<T extends string>(option: string, text: string, allo
   const choice = allowed.find((candidate) => candidate === text);
   if (choice !== undefined) return choice;
   throw new UserError(`${option}: ${oneLine(text)} is none of ${allowed.join(', ')}`);
+}
+
+/** A file that holds a profile. */
+export interface ProfileFileName {
+  readonly profileFile: string;
+}
+
+/**
+ * The name of a profile that is known, or of a file: what ends in .json or has a slash.
+ * @throws UserError
+ */
+export function parseProfileName(option: string, text: string): ProfileName | ProfileFileName {
+  const known = PROFILES.find((name) => name === text);
+  if (known !== undefined) return known;
+  if (text.endsWith('.json') || text.includes('/')) return { profileFile: text };
+  throw new UserError(
+    `${option}: ${oneLine(text)} is none of ${PROFILES.join(', ')}, nor a file, whose name ends in .json or has a slash`,
+  );
 }
 
 /** A comma-separated list of different ones of `allowed`. @throws UserError */

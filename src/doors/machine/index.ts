@@ -7,6 +7,7 @@ export type { Ns } from '../../base/units.ts';
 export type { DriveCounters } from '../../disk/drive/drive.ts';
 export type { Ext2Options } from '../../disk/mkfs/plan.ts';
 export { type DiskName, DISKS, PROFILES, type ProfileName } from '../../experiment/host/profiles.ts';
+export type { PartialDiskSection, ProfileSource } from '../../machine/profile.ts';
 export {
   STRATEGIES,
   STRATEGY,

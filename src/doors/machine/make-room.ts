@@ -8,7 +8,7 @@ import { JoinedImage } from '../../disk/image/joined-image.ts';
 import { OverlayImage } from '../../disk/image/overlay-image.ts';
 import { machineMemoryFor } from '../../experiment/host/host.ts';
 import { VmmMachine, type VmmMachineOptions } from '../../experiment/host/machine-room.ts';
-import { archOf, PROFILE } from '../../experiment/host/profiles.ts';
+import { archOf, profileOf } from '../../experiment/host/profiles.ts';
 import { cmdLineOf, type KernelOptions, type StrategyName } from '../../experiment/host/strategies.ts';
 import { KERNEL_RULES, type KernelRules } from '../../kernel/rules.ts';
 import { MachineMemory } from '../../machine/memory.ts';
@@ -67,7 +67,7 @@ export function makeRoom(
   const [partition, savePlace] = media.places;
   const room = new VmmMachine({
     seed,
-    profile: PROFILE[profile],
+    profile: profileOf({ profile }),
     arch,
     disk: drive,
     image: left?.image ?? media,

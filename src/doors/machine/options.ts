@@ -12,13 +12,14 @@ import {
 import { ARCHS, type Arch } from '../../base/arch.ts';
 import { PAGE_SIZE } from '../../base/units.ts';
 import { guestMemoryMax } from '../../experiment/host/host.ts';
-import { archOf, DISKS, PROFILES, type DiskName, type ProfileName } from '../../experiment/host/profiles.ts';
+import { archOf, DISKS, type DiskName, profileOf, type ProfileName } from '../../experiment/host/profiles.ts';
 import {
   STRATEGIES,
   type StrategyName,
   VMM_STRATEGIES,
   type VmmStrategyName,
 } from '../../experiment/host/strategies.ts';
+import type { ProfileSource } from '../../machine/profile.ts';
 import { DEFAULT_PROTECTIONS, type Protections } from '../../xen/protections.ts';
 import { Disk } from './disk.ts';
 
@@ -32,8 +33,11 @@ export interface MachineOptions {
   readonly seed?: number;
   /** Memory of the guest, bytes: whole pages of 4096, 9 MiB to 64 GiB; 64 MiB by default. */
   readonly memory?: number;
-  /** Costs of the machine; `server-2026` by default. */
-  readonly profile?: ProfileName;
+  /**
+   * Costs of the machine: the name of a profile, or one of your own, whole or with what it
+   * `extends`. `server-2026` by default.
+   */
+  readonly profile?: ProfileName | ProfileSource;
   /** The profile's by default. */
   readonly arch?: Arch;
   /** Service times of the drive; the profile's by default. */
@@ -100,7 +104,7 @@ export function checkOptions(options: MachineOptions): void {
   checkArgument(disk instanceof Disk, 'disk', 'expected a Disk: files({ name: text }), image(bytes), directory(path)');
   if (strategy !== undefined) checkOneOf('strategy', strategy, STRATEGIES);
   if (seed !== undefined) checkInteger('seed', seed, Number.MIN_SAFE_INTEGER);
-  if (profile !== undefined) checkOneOf('profile', profile, PROFILES);
+  if (profile !== undefined) profileOf({ profile });
   if (arch !== undefined) checkOneOf('arch', arch, ARCHS);
   if (memory !== undefined) {
     checkInteger('memory', memory, PAGE_SIZE, guestMemoryMax(archOf({ arch, profile: profile ?? 'server-2026' })));

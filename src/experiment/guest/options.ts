@@ -5,7 +5,7 @@ import { checkArgument, checkInteger, checkOneOf } from '../../base/argument-err
 import { PAGE_SIZE } from '../../base/units.ts';
 import type { CostName } from '../../machine/profile.ts';
 import { type BackendOptions, checkBackend } from '../host/backend.ts';
-import { checkConstants, DISKS, PROFILES, type Constants, type DiskName, type ProfileName } from '../host/profiles.ts';
+import { checkConstants, DISKS, type Constants, type DiskName, type ProfileChoice } from '../host/profiles.ts';
 import type { StrategyName } from '../host/strategies.ts';
 import { POLICIES, type PolicyName } from '../../kernel/index.ts';
 import type { FioText } from './fio-plan.ts';
@@ -54,7 +54,7 @@ export interface RebootOptions extends BackendOptions {
   /** Guest memory in bytes. */
   readonly memory: number;
   readonly disk: DiskName;
-  readonly profile: ProfileName;
+  readonly profile: ProfileChoice;
   /** Other values for constants of the profile, by name; none by default. */
   readonly constants?: Constants | undefined;
   /** Architecture of the machine; the profile's by default. */
@@ -116,7 +116,6 @@ export function checkCommonOptions(
   checkInteger('memory', options.memory, PAGE_SIZE);
   checkArgument(options.memory % PAGE_SIZE === 0, 'memory', `${options.memory} bytes are not whole pages`);
   checkOneOf('disk', options.disk, DISKS);
-  checkOneOf('profile', options.profile, PROFILES);
   checkConstants(options);
   if (options.arch !== undefined) checkOneOf('arch', options.arch, ARCHS);
   checkInteger('seed', options.seed, Number.MIN_SAFE_INTEGER);

@@ -22,7 +22,7 @@ import { asUserError, checkDisk, KEPT_BYTES, openDisk, type DiskFiles, type Disk
 import { sharedDisk, sharedOf, type SharedDisk } from './shared-disk.ts';
 import { saveMemory } from './memory-dump.ts';
 import { domain0CacheOf } from '../host/backend.ts';
-import { archOf, profileOf, settingsOf } from '../host/profiles.ts';
+import { archOf, profileInResult, profileOf, settingsOf } from '../host/profiles.ts';
 import type { ProgressListener } from './progress.ts';
 import type { Mismatch, RebootResult } from './result.ts';
 import { ALL_WORKLOADS, checkCommonOptions, OF_THE_HYPERVISOR, type RebootOptions } from './options.ts';
@@ -169,7 +169,7 @@ function merge(options: RebootOptions, disk: DiskSummary, outcomes: readonly Str
       schema: 'stillwarm/reboot@1',
       seed: options.seed,
       digest: digest.hex,
-      profile: options.profile,
+      ...profileInResult(options),
       arch: archOf(options),
       ...(options.policy && { policy: options.policy }),
       disk: options.disk,

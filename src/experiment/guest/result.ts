@@ -7,7 +7,7 @@ import type { ReasonName } from '../../xen/public/reason.ts';
 import type { RecencyState } from '../../xen/index.ts';
 import { ALL_WORKLOADS } from './options.ts';
 import { BACKENDS } from '../host/backend.ts';
-import { DISKS, PROFILES } from '../host/profiles.ts';
+import { DISKS } from '../host/profiles.ts';
 import { STRATEGIES, type StrategyName } from '../host/strategies.ts';
 import {
   boolean,
@@ -45,7 +45,8 @@ export const COMMON = {
     description: 'Digest of all runs: equal inputs and seed give an equal digest.',
     pattern: '^[0-9a-f]{16}$',
   }),
-  profile: oneOf('Costs of the machine.', PROFILES),
+  profile: text('Costs of the machine: the name of a profile.'),
+  profileConstants: Type.Optional(many('With a profile of the user: its constants.', Setting)),
   arch: oneOf('Architecture of the machine: how wide numbers of frames are.', ARCHS),
   disk: oneOf('Service times of the drive; profile: the drive of the profile.', DISKS),
   set: many('Constants of the profile that were given another value: `--set`.', Setting),

@@ -14,7 +14,7 @@ import type { ProgressListener } from '../guest/progress.ts';
 import { runInOrder, type DiskSummary, type OpenRuns, type Runs } from '../guest/runs.ts';
 import { domain0CacheOf } from '../host/backend.ts';
 import { machineMemoryFor } from '../host/host.ts';
-import { archOf, profileOf, settingsOf } from '../host/profiles.ts';
+import { archOf, profileInResult, profileOf, settingsOf } from '../host/profiles.ts';
 import type { StrategyName } from '../host/strategies.ts';
 import type { VerifierRecord } from '../judge/verifier.ts';
 import { checkPredictOptions, rebootOperation, type PredictOptions } from './options.ts';
@@ -130,7 +130,7 @@ function merge(options: PredictOptions, disk: DiskSummary, parts: readonly Predi
       schema: 'stillwarm/predict@1',
       seed: options.seed,
       digest: digest.hex,
-      profile: options.profile,
+      ...profileInResult(options),
       arch: archOf(options),
       ...(options.policy && { policy: options.policy }),
       disk: options.disk,

@@ -25,7 +25,7 @@ import { sharedDisk, sharedOf, type SharedDisk } from '../guest/shared-disk.ts';
 import { OracleExt2 } from '../judge/oracle-ext2.ts';
 import { Verifier, VerifierRecord } from '../judge/verifier.ts';
 import { domain0CacheOf, domain0Rest } from '../host/backend.ts';
-import { archOf, profileOf, settingsOf } from '../host/profiles.ts';
+import { archOf, profileInResult, profileOf, settingsOf } from '../host/profiles.ts';
 import type { ProgressListener } from '../guest/progress.ts';
 import { runInOrder, type DiskSummary, type OpenRuns, type RunListener, type Runs } from '../guest/runs.ts';
 import { machineMemoryFor } from '../host/host.ts';
@@ -163,7 +163,7 @@ function merge(options: VmmExperimentOptions, disk: DiskSummary, parts: readonly
       schema: 'stillwarm/vmm-reboot@1',
       seed: options.seed,
       digest: digest.hex,
-      profile: options.profile,
+      ...profileInResult(options),
       arch: archOf(options),
       disk: options.disk,
       ...disk.all,

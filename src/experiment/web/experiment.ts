@@ -16,7 +16,7 @@ import { OF_THE_HYPERVISOR } from '../guest/options.ts';
 import { runInOrder, type DiskSummary, type OpenRuns, type Runs } from '../guest/runs.ts';
 import { machineMemoryFor } from '../host/host.ts';
 import { domain0CacheOf } from '../host/backend.ts';
-import { archOf, profileOf, settingsOf } from '../host/profiles.ts';
+import { archOf, profileInResult, profileOf, settingsOf } from '../host/profiles.ts';
 import type { StrategyName } from '../host/strategies.ts';
 import type { OracleFile } from '../judge/oracle-ext2.ts';
 import type { VerifierRecord } from '../judge/verifier.ts';
@@ -127,7 +127,7 @@ function merge(options: WebOptions, disk: DiskSummary, parts: readonly WebPart[]
       schema: 'stillwarm/web@1',
       seed: options.seed,
       digest: digest.hex,
-      profile: options.profile,
+      ...profileInResult(options),
       arch: archOf(options),
       ...(options.policy && { policy: options.policy }),
       disk: options.disk,

@@ -9,6 +9,7 @@ import { framesKind } from './kind-frames.ts';
 import { imageKind, journalKind } from './kind-image.ts';
 import { optionsKind, type OptionsReader } from './kind-options.ts';
 import { dumpKind, recordsKind } from './kind-records.ts';
+import { profilesKind } from './kind-profiles.ts';
 import { resultsKind } from './kind-results.ts';
 import { ringsKind } from './kind-rings.ts';
 import { saveKind } from './kind-save.ts';
@@ -33,6 +34,7 @@ export const KINDS = {
   store: storeKind,
   frames: () => framesKind(),
   results: () => resultsKind(),
+  profiles: () => profilesKind(),
   boot: bootKind,
   traces: tracesKind,
 } as const satisfies Readonly<Record<string, KindMaker>>;

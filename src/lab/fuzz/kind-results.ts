@@ -2,7 +2,7 @@
 
 import { compareResults, diffResult, KNOWN, type ReadResult, readResult, renderComparison } from '../../diff/index.ts';
 import { type Kind, must, refusedFor, TAKEN, type Verdict } from './kind.ts';
-import { drawText, editedText, type Tokens } from './text.ts';
+import { drawText, editedText, tokensOfJson } from './text.ts';
 import { InputError } from '../../base/input-error.ts';
 
 /** Values that JSON has. */
@@ -54,15 +54,13 @@ function sampleOf(schema: string, salt: number): unknown {
   };
 }
 
-const tokensOf = (text: string): Tokens => text.match(/"(?:[^"\\]|\\.)*"|[-\w.+]+|\s+|./gs) ?? [];
-
 /** What reads a result. A test gives one with a mistake in it. */
 export type Read = (name: string, text: string) => ReadResult;
 
 /** @param read that of `stillwarm diff` by default */
 export function resultsKind(read: Read = readResult): Kind {
   const schemas = Object.keys(KNOWN);
-  const texts = schemas.map((schema) => tokensOf(JSON.stringify(sampleOf(schema, 0), undefined, 1)));
+  const texts = schemas.map((schema) => tokensOfJson(JSON.stringify(sampleOf(schema, 0), undefined, 1)));
   const sound = new Map(schemas.map((schema) => [schema, readResult('B.json', JSON.stringify(sampleOf(schema, 1)))]));
   return {
     name: 'results',

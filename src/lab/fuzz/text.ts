@@ -10,6 +10,9 @@ import type { Edit, FuzzCase } from './kind.ts';
 /** A text of a kind, as tokens that joined are the text. */
 export type Tokens = readonly string[];
 
+/** The tokens of JSON: strings, numbers and words, white space, and each other character. */
+export const tokensOfJson = (text: string): Tokens => text.match(/"(?:[^"\\]|\\.)*"|[-\w.+]+|\s+|./gs) ?? [];
+
 const MOST_EDITS = 5;
 /** Longest text that edits make: what is longer is cut. */
 const MOST_TEXT = 1 << 20;

@@ -25,6 +25,7 @@ import {
   VMM_STRATEGIES,
   WaitQueue,
 } from '../../../src/doors/machine/index.ts';
+import { SERVER_2026, withConstants } from '../../../src/machine/index.ts';
 import { casesOf } from '../../support/product.ts';
 
 const HELLO = 'x'.repeat(100_000);
@@ -186,6 +187,21 @@ describe('Machine', () => {
     expect(machine.verify().mismatches).toBe(0);
   });
 
+  it('a machine runs on a profile of its user, whole or short, over each reboot', () => {
+    const lookup = { value: 100_000, unit: 'ns', provenance: 'measured', fitted: false, note: 'by hand' } as const;
+    const slow = { name: 'slow', extends: 'server-2026', guest: { pageLookupNs: lookup } } as const;
+    const elapsed = [undefined, 'server-2026' as const, slow, { ...SERVER_2026, name: 'same' }].map((profile) => {
+      const machine = boot(profile === undefined ? {} : { profile });
+      machine.run(readHello);
+      machine.reboot();
+      expect(machine.run(readHello)).toBe(HELLO);
+      return machine.now;
+    });
+    expect([elapsed[1], elapsed[3]]).toEqual([elapsed[0], elapsed[0]]);
+    // More than ten pages are looked up.
+    expect(elapsed[2]! - elapsed[0]!).toBeGreaterThan(10 * 99_000);
+  });
+
   it('a crash at each of the first events of a write leaves what was synced, by any way of coming up', () => {
     const first = Array.from({ length: 40 }, (_, event) => event);
     for (const event of casesOf('a crash at the first events of a write', '', first, { sample: 10, whole: 40 })) {
@@ -330,6 +346,13 @@ describe('a mistake of a user of Machine', () => {
       'a protection that is text',
       () => boot({ protections: { scrub: 'off' as never } }),
       /^protections.scrub: "off" is/,
+    ],
+    ['a profile that is not known', () => boot({ profile: 'x' as never }), /^profile: "x" is none of /],
+    ['a profile without constants', () => boot({ profile: { name: 'x' } }), /^profile.description: it is missing/],
+    [
+      'a profile of ours that was changed',
+      () => boot({ profile: withConstants(SERVER_2026, { 'guest.syscallNs': 99 }) }),
+      /^profile.name: server-2026 is another profile/,
     ],
     ['a reboot that is none', () => boot().reboot({ crashed: true } as never), /^options: has no crashed; there are/],
     ['a disk with a journal that is none', () => files({}, { journalblocks: 1024 } as never), /^options: has no/],

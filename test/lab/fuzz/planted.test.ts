@@ -6,6 +6,8 @@ import { fuzzOf, type Kind, parseCorpus, playCase } from '../../../src/lab/fuzz/
 import { framesKind } from '../../../src/lab/fuzz/kind-frames.ts';
 import { optionsKind } from '../../../src/lab/fuzz/kind-options.ts';
 import { dumpKind } from '../../../src/lab/fuzz/kind-records.ts';
+import { profileFrom } from '../../../src/experiment/host/profile-file.ts';
+import { profilesKind } from '../../../src/lab/fuzz/kind-profiles.ts';
 import { resultsKind } from '../../../src/lab/fuzz/kind-results.ts';
 import { tableKind } from '../../../src/lab/fuzz/kind-table.ts';
 import { decodeFrame } from '../../../src/base/ethernet.ts';
@@ -47,6 +49,12 @@ const PLANTED: readonly (readonly [what: string, law: string, kind: Kind, cases:
       const value = JSON.parse(text) as Record<string, string>;
       return { name, schema: value['schema']!, root: new Map(Object.entries(value)) };
     }),
+    50,
+  ],
+  [
+    'a reader of profiles that leaves it to JSON.parse',
+    'every refusal is typed',
+    profilesKind((_, text) => profileFrom(JSON.parse(text))),
     50,
   ],
   [

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { InputError } from '../../src/base/index.ts';
-import { isList, isObject, parseJson, type Json } from '../../src/diff/json.ts';
+import { isList, isObject, parseJson, type Json } from '../../src/base/json.ts';
 import { property } from '../support/property.ts';
 
 /** As JSON.parse would give it. */

@@ -10,7 +10,8 @@
  * large to be exact.
  */
 
-import { grouped, InputError } from '../base/index.ts';
+import { grouped } from './counted.ts';
+import { InputError } from './input-error.ts';
 
 export type Scalar = null | boolean | number | string;
 export type JsonObject = ReadonlyMap<string, Json>;
