@@ -61,6 +61,14 @@ describe('fitDrive', () => {
     expect(Math.abs(constants.readLatencyNs.value / 150_000 - 1)).toBeLessThan(0.05);
   });
 
+  it('a fit to half of a log is nearer to the other half than the published constants are', () => {
+    const whole = barracuda(2000);
+    const { disk } = fitDrive(whole.slice(0, 1000), BARRACUDA_4LP);
+    const real = whole.slice(1000).map(({ responseNs }) => responseNs);
+    const unseen = (drive: DiskSection): number => demerit(real, replayDriveLog(whole, drive).subarray(1000));
+    expect(unseen(disk)).toBeLessThan(0.7 * unseen(BARRACUDA_4LP));
+  });
+
   it('a log without requests, or whose requests took no time, is refused', () => {
     expect(() => fitDrive([], BARRACUDA_4LP)).toThrow('log: it holds a request');
     expect(() => fitDrive([{ ...log[0]!, responseNs: 0 }], BARRACUDA_4LP)).toThrow('log: some request takes time');
