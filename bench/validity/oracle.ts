@@ -1,7 +1,7 @@
 /**
- * Three workloads that a real kernel's page cache has run, access by access: one file of 256 MiB,
- * single pages, 64 or 128 MiB of memory. The generators are integer arithmetic, so that every
- * language makes the same accesses.
+ * Three workloads that a real kernel's page cache has run, access by access. Each reads single
+ * pages of one file of 256 MiB, with 64 or 128 MiB of memory. The generators are integer
+ * arithmetic, so that every language makes the same accesses.
  */
 
 import { gunzipSync } from 'node:zlib';
@@ -89,7 +89,10 @@ export function replay(accesses: readonly number[], capacity: number, policy: Po
 
 /** Hits of a real kernel, access by access. */
 export const bitsOf = (folder: string, workload: Workload): Uint8Array =>
-  Uint8Array.from(gunzipSync(readFileSync(join(folder, 'vm6.1', `${workload}.ra0.bits.gz`))).filter((byte) => byte >= 48), (byte) => byte - 48);
+  Uint8Array.from(
+    gunzipSync(readFileSync(join(folder, 'vm6.1', `${workload}.ra0.bits.gz`))).filter((byte) => byte >= 48),
+    (byte) => byte - 48,
+  );
 
 /** A table of comma-separated fields, by their names. */
 export function rowsOfCsv(path: string): Record<string, string>[] {

@@ -1,8 +1,7 @@
 /**
  * The recorded traces of ../data on the page cache: what a real kernel inserted, and what ours does
- * with the same calls. The memory that the kernel had for the cache changed over time, so the
- * capacity follows the pages that were resident, as the insertions and removals of the recording
- * tell.
+ * with the same calls. The memory that the kernel had for the cache changed over time. So the
+ * capacity follows the pages that were resident, by the insertions and removals of the recording.
  */
 
 import { gunzipSync } from 'node:zlib';

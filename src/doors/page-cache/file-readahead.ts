@@ -104,7 +104,10 @@ export class FileReadahead {
     const isThere = this.#isThere(index);
     if (isThere) state.foundByFault(index, this.#io);
     else if (state.max > 0) state.around(index);
-    for (; state.hasBatch; state.takeBatch()) this.#addWindow(state.batchStart, state.batchCount, state.batchMark);
+    while (state.hasBatch) {
+      this.#addWindow(state.batchStart, state.batchCount, state.batchMark);
+      state.takeBatch();
+    }
     if (!isThere) pages.add(index);
     return pages.size === 0 ? NONE : [...pages].sort((a, b) => a - b);
   }

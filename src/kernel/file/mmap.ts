@@ -332,7 +332,7 @@ export class MemoryMaps {
   #noteUse(vma: Vma, at: number): void {
     const { policy, lru } = this.#mm;
     if (policy.countsWritesAndFaults || !vma.testAndClearYoung(vma.firstIndex + at)) return;
-    lru.markAccessed(vma.page(at) as Pfn);
+    lru.markAccessed(vma.page(at));
   }
 
   /**

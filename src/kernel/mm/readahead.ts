@@ -67,7 +67,7 @@ export interface Readahead {
   noteMiss(): void;
   /** A program faults on an absent page of a mapping: queues the pages around it. */
   around(index: number): void;
-  /** A program faults on a page of a mapping that is there. Queues the next window, if it is due. */
+  /** A program faults on a page of a mapping that is there. Queues the next window if it is due. */
   foundByFault(index: number, io: MarkedPages): void;
 }
 
