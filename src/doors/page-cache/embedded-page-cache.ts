@@ -195,6 +195,7 @@ export class EmbeddedPageCache {
     this.#checkFile(file);
     checkInteger('index', index, 0, 0xffff_ffff);
     checkArgument(this.#cache.find(file, index) < 0, 'index', 'the page is in the cache already');
+    this.#lru.willAdd(file.slot, index);
     if (this.#cache.nrPages >= this.#capacity) {
       this.#reclaim(this.#capacity - 1, 'reclaimed');
       if (this.#cache.nrPages >= this.#capacity) return NO_PAGE;

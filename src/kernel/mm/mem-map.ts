@@ -74,11 +74,13 @@ export const PG = {
    * owner has left.
    */
   fresh: 1 << 17,
+  /** Bits of the replacement policy. */
+  policy: 0xff << 18,
 } as const;
 
 const LOST = PG.fresh | PG.error | PG.dirty;
 /** Bits of a word that are no flags. */
-const NO_FLAGS = ~((PG.fresh << 1) - 1);
+const NO_FLAGS = ~((PG.fresh << 1) - 1) & ~PG.policy;
 
 /**
  * Sentinel nodes behind the pages in `links`: the heads of the free list and of the replacement

@@ -68,6 +68,10 @@ export class TwoListLru implements ReplacementPolicy {
     return this.#nrInactive;
   }
 
+  willAdd(): void {
+    // It remembers no page that has left.
+  }
+
   /** lru_cache_add: the page will be on the inactive list when the pagevec drains. */
   add(pfn: Pfn): void {
     this.#pagevec[this.#pending++] = pfn;

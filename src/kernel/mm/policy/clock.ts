@@ -1,0 +1,35 @@
+/**
+ * CLOCK, or second chance: a queue by arrival. A page at its old end that was used again since it
+ * came to its place goes to the young end, with its bit cleared; another one leaves.
+ *
+ * Source: F. J. Corbató, "A paging experiment with the Multics system", 1968.
+ */
+
+import type { Pfn } from '../../../base/units.ts';
+import { PG } from '../mem-map.ts';
+import { QueuePolicy } from './queue-policy.ts';
+
+const REFERENCED = PG.referenced;
+
+/** One queue, by arrival, with a second chance. */
+export class Clock extends QueuePolicy {
+  protected reuse(pfn: Pfn, flags: number): void {
+    if ((flags & REFERENCED) === 0) this.words[pfn << 2] = flags | REFERENCED;
+  }
+
+  override activate(pfn: Pfn): void {
+    this.words[pfn << 2]! |= REFERENCED;
+    this.putBack(pfn);
+  }
+
+  takeNext(): Pfn {
+    const { words } = this;
+    for (;;) {
+      const pfn = this.oldest(this.inactiveHead);
+      if (pfn < 0) return pfn;
+      if ((words[pfn << 2]! & REFERENCED) === 0) return this.take(pfn);
+      words[pfn << 2]! &= ~REFERENCED;
+      this.renew(pfn);
+    }
+  }
+}

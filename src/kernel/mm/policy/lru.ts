@@ -1,0 +1,21 @@
+/**
+ * Least recently used: the page whose last use is longest ago goes first.
+ *
+ * Source: R. L. Mattson, J. Gecsei, D. R. Slutz and I. L. Traiger, "Evaluation techniques for
+ * storage hierarchies", IBM Systems Journal 9 (2), 1970.
+ */
+
+import type { Pfn } from '../../../base/units.ts';
+import { QueuePolicy } from './queue-policy.ts';
+
+/** One queue, by last use. */
+export class Lru extends QueuePolicy {
+  protected reuse(pfn: Pfn): void {
+    this.renew(pfn);
+  }
+
+  takeNext(): Pfn {
+    const pfn = this.oldest(this.inactiveHead);
+    return pfn < 0 ? pfn : this.take(pfn);
+  }
+}
