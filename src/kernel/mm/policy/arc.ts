@@ -44,6 +44,14 @@ export class Arc extends GhostPolicy {
     super.beginPass(priority);
   }
 
+  override add(pfn: Pfn): void {
+    super.add(pfn);
+    // Where a pass has made more room than for one page nothing was dropped for this one.
+    const size = Math.max(this.#size, this.nrActive + this.nrInactive);
+    while (this.#b1.count > 0 && this.nrInactive + this.#b1.count > size) this.#b1.dropOldest();
+    while (this.#b2.count > 0 && this.#names() > 2 * size) this.#b2.dropOldest();
+  }
+
   protected meetGhost(space: number, index: number): boolean {
     const [b1, b2] = [this.#b1.count, this.#b2.count];
     this.#wasInB2 = false;
@@ -79,7 +87,7 @@ export class Arc extends GhostPolicy {
   #takeOldest(head: Pfn, ghosts: GhostQueue | undefined): Pfn {
     const pfn = this.oldest(head);
     if (pfn < 0) return pfn;
-    if (ghosts !== undefined) this.remember(ghosts, pfn, 2 * this.#size);
+    if (ghosts !== undefined) this.remember(ghosts, pfn);
     return this.take(pfn);
   }
 

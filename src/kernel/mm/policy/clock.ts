@@ -22,6 +22,10 @@ export class Clock extends QueuePolicy {
     this.putBack(pfn);
   }
 
+  override restore(pfn: Pfn, wasActive: boolean, wasReferenced: boolean): void {
+    super.restore(pfn, false, wasActive || wasReferenced);
+  }
+
   takeNext(): Pfn {
     const { words } = this;
     for (;;) {

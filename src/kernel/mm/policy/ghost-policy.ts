@@ -57,7 +57,7 @@ export abstract class GhostPolicy extends QueuePolicy {
   }
 
   /** Remembers a page that leaves, and what was remembered for longest no more, beyond `most`. */
-  protected remember(ghosts: GhostQueue, pfn: Pfn, most: number): void {
+  protected remember(ghosts: GhostQueue, pfn: Pfn, most?: number): void {
     const space = this.words[(pfn << 2) | 1]!;
     if (space >= 0) ghosts.push(space, this.words[(pfn << 2) | 2]!, most);
   }

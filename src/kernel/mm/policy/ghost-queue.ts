@@ -49,8 +49,9 @@ export class GhostQueue {
 
   /** Adds a name that is not in it, as the youngest, and forgets the oldest beyond `most`. */
   push(space: number, index: number, most = this.#capacity, note = 0): void {
-    while (this.count > 0 && this.count >= most) this.dropOldest();
-    if (most < 1) return;
+    const room = Math.min(most, this.#capacity);
+    while (this.count > 0 && this.count >= room) this.dropOldest();
+    if (room < 1) return;
     const words = this.#words;
     const head = this.#head;
     let ghost = this.#free;

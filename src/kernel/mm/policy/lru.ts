@@ -14,6 +14,14 @@ export class Lru extends QueuePolicy {
     this.renew(pfn);
   }
 
+  override activate(pfn: Pfn): void {
+    this.putBack(pfn);
+  }
+
+  override restore(pfn: Pfn): void {
+    super.restore(pfn, false, false);
+  }
+
   takeNext(): Pfn {
     const pfn = this.oldest(this.inactiveHead);
     return pfn < 0 ? pfn : this.take(pfn);

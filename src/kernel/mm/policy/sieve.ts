@@ -32,6 +32,10 @@ export class Sieve extends QueuePolicy {
     this.putBack(pfn);
   }
 
+  override restore(pfn: Pfn, wasActive: boolean, wasReferenced: boolean): void {
+    super.restore(pfn, false, wasActive || wasReferenced);
+  }
+
   takeNext(): Pfn {
     const { words, map, inactiveHead } = this;
     let pfn = this.#hand;
