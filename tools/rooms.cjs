@@ -110,7 +110,7 @@ const MAY_IMPORT = {
     ...['base', 'trace', 'sim', 'machine', 'disk/mkfs', 'xen', 'kernel', 'workload'],
     ...['experiment/judge', 'experiment/host', 'experiment/guest'],
   ],
-  'experiment/accesses': ['base', 'trace', 'kernel/mm', 'doors/page-cache', 'experiment/guest'],
+  'experiment/accesses': ['base', 'trace', 'kernel/mm', 'kernel/mm/policy', 'doors/page-cache', 'experiment/guest'],
   // What the paper printed: no code of the model may know it.
   slides: [],
   'experiment/paper': [

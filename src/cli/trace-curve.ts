@@ -5,9 +5,10 @@
 
 import prettyBytes from 'pretty-bytes';
 import { counted, grouped, PAGE_SIZE, printableJson, UserError } from '../base/index.ts';
-import { CURVE_RUNS, halvings, type CurveOptions } from '../experiment/accesses/curve.ts';
+import { CURVE_POLICIES, CURVE_RUNS, halvings, type CurveOptions } from '../experiment/accesses/curve.ts';
 import { PageAccesses } from '../experiment/accesses/page-accesses.ts';
 import { StackDistances } from '../experiment/accesses/stack-distances.ts';
+import { POLICIES } from '../kernel/mm/policy/policies.ts';
 import { runInOrder } from '../experiment/guest/runs.ts';
 import type { TraceFileSummary } from '../experiment/host/trace-file.ts';
 import type { ProgramIo } from './io.ts';
@@ -50,7 +51,7 @@ async function exact(name: string, options: Given, io: ProgramIo): Promise<Found
   const summary = await readFrom(name, options, io, sink);
   const accesses = sink.recorded;
   checkAccesses(accesses.pages.length);
-  const job = { accesses, sizes: options.sizes ?? halvings(accesses.distinct) };
+  const job = { accesses, sizes: options.sizes ?? halvings(accesses.distinct), policies: options.policy };
   const misses = withProgress(
     io.stderr,
     (onProgress) => io.onThreads?.('curve', job, onProgress, options.jobs) ?? runInOrder(CURVE_RUNS, job, onProgress),
@@ -59,6 +60,8 @@ async function exact(name: string, options: Given, io: ProgramIo): Promise<Found
 }
 
 async function sampled(name: string, options: Given, io: ProgramIo): Promise<Found> {
+  if (options.policy.some((policy) => policy !== POLICIES[0] && policy !== 'lru'))
+    throw new UserError('--policy: a sample (--sample) tells of no policy but lru');
   const sink = new StackDistances(options.sample!);
   const summary = await readFrom(name, options, io, sink);
   checkAccesses(sink.accesses);
@@ -72,18 +75,23 @@ async function sampled(name: string, options: Given, io: ProgramIo): Promise<Fou
 /** What `--json` prints: docs/reference/curve-schema.md. */
 export function exactResult(
   format: CurveResult['format'],
-  { accesses, sizes }: CurveOptions,
+  { accesses, sizes, policies = [POLICIES[0]] }: CurveOptions,
   misses: readonly number[],
 ): CurveResult {
   const { pages, distinct } = accesses;
+  const [first, ...others] = policies.map((policy, n) => ({
+    name: CURVE_POLICIES[POLICIES.indexOf(policy)]!,
+    points: sizes.map((size, at) => pointOf(size, misses[n * sizes.length + at]!, pages.length, null)),
+  }));
   return {
     schema: 'stillwarm/curve@1',
     format,
     pageAccesses: pages.length,
     distinctPages: distinct,
-    policy: 'two-list',
+    policy: first!.name,
     sample: null,
-    points: sizes.map((size, n) => pointOf(size, misses[n]!, pages.length, null)),
+    points: first!.points,
+    others,
   };
 }
 
@@ -105,6 +113,7 @@ export function sampledResult(
       const { misses, error } = sample.estimate(size);
       return pointOf(size, Math.round(misses), accesses, error / accesses);
     }),
+    others: [],
   };
 }
 
@@ -126,18 +135,22 @@ export const sizeOf = (pages: number): string => prettyBytes(pages * PAGE_SIZE, 
 
 const ratio = (value: number): string => `${(100 * value).toFixed(2)} %`;
 
-function renderCurve({ pageAccesses, distinctPages, sample, points }: CurveResult): string {
+function renderCurve(result: CurveResult): string {
+  const { pageAccesses, distinctPages, sample, points, policy, others } = result;
   const different = `${grouped(distinctPages)} different ones (${sizeOf(distinctPages)})`;
   const how =
     sample === null
       ? [
           `${grouped(pageAccesses)} page accesses to ${different}`,
-          'Each size is a replay on the page cache of Linux 2.6.12, and exact. Nothing is read ahead.',
+          policy === 'two-list' && others.length === 0
+            ? 'Each size is a replay on the page cache of Linux 2.6.12, and exact. Nothing is read ahead.'
+            : 'Miss ratios by replacement policy. Each is a replay, and exact. Nothing is read ahead.',
         ]
       : [
           `${grouped(pageAccesses)} page accesses to about ${different}`,
           `Estimated for an LRU from ${grouped(sample.pages)} pages, ${significantPercent(sample.rate)} of all, with ${grouped(sample.accesses)} accesses. Nothing is read ahead.`,
         ];
+  if (others.length > 0) return `${[...how, renderPolicies(result)].join('\n')}\n`;
   const columns = ['page cache', 'pages', 'misses', 'miss ratio', ...(sample === null ? [] : ['off by up to'])];
   const rows = points.map(({ pages, misses, missRatio, missRatioError }) => [
     sizeOf(pages),
@@ -147,6 +160,19 @@ function renderCurve({ pageAccesses, distinctPages, sample, points }: CurveResul
     ...(missRatioError === null ? [] : [ratio(missRatioError)]),
   ]);
   return `${[...how, renderTable(columns, rows)].join('\n')}\n`;
+}
+
+/** A row a policy, a column a size. */
+function renderPolicies({ policy, points, others }: CurveResult): string {
+  const columns = ['policy', ...points.map(({ pages }) => sizeOf(pages))];
+  const curves = [{ name: policy, points }, ...others];
+  return renderTable(
+    columns,
+    curves.map((each) => [
+      POLICIES[CURVE_POLICIES.indexOf(each.name)]!,
+      ...each.points.map(({ missRatio }) => ratio(missRatio)),
+    ]),
+  );
 }
 
 const significantPercent = (share: number): string => `${Number((100 * share).toPrecision(3))} %`;

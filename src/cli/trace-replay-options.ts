@@ -2,12 +2,13 @@
 
 import { PAGE_SIZE } from '../base/units.ts';
 import { UserError } from '../base/user-error.ts';
+import { POLICIES, type PolicyName } from '../kernel/mm/policy/policies.ts';
 import { RESTORE_ORDERS, type RestoreRate } from '../experiment/accesses/restore.ts';
 import type { Sample } from '../experiment/accesses/stack-distances.ts';
 import type { RebootAt } from '../experiment/predict/options.ts';
-import { integer, several, type CommandSpec, type Option } from './kit/option-kinds.ts';
+import { choicesOf, integer, several, type CommandSpec, type Option } from './kit/option-kinds.ts';
 import { HELP, JOBS_MAX, JSON_OUT } from './kit/shared-options.ts';
-import { oneLine, parsePercent, parseRebootAt, parseSize } from './kit/values.ts';
+import { oneLine, parseList, parsePercent, parseRebootAt, parseSize } from './kit/values.ts';
 import { READING } from './trace-options.ts';
 
 /** Sizes and shares of one command at most. */
@@ -77,6 +78,14 @@ export const TRACE_CURVE = {
       parse: (option, text) => ascending(option, text, parsePages),
       otherwise: { value: undefined, words: 'all pages of the trace, a half of them, a quarter, and so on ten times' },
     } satisfies Option<readonly number[] | undefined>,
+    policy: {
+      value: 'all|LIST',
+      help: 'replacement policies, side by side; all: each of them',
+      more: 'Their rules are in [policies](policies.md)',
+      choices: choicesOf(POLICIES),
+      parse: (option, text) => (text === 'all' ? POLICIES : parseList(option, text, POLICIES)),
+      otherwise: { value: [POLICIES[0]], text: POLICIES[0] },
+    } satisfies Option<readonly PolicyName[]>,
     sample: {
       value: 'RATE|N',
       help: 'a quick look: follow only a share of the pages, such as 0.01, or so many of them, such as 8192',

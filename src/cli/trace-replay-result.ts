@@ -3,6 +3,7 @@
 import { Type } from 'typebox';
 import { count, kind, many, object, oneOf, orNull, result, type Described } from '../experiment/guest/schema.ts';
 import { RESTORE_ORDERS } from '../experiment/accesses/restore.ts';
+import { CURVE_POLICIES } from '../experiment/accesses/curve.ts';
 import { FORMAT_NAMES } from '../trace/index.ts';
 
 const share = (description: string) => Type.Number({ description, minimum: 0, maximum: 1 });
@@ -23,6 +24,13 @@ const CurvePoint = kind('point', 'One size of the page cache.', {
   ),
 });
 
+const policy = (description: string) => oneOf(`${description} two-list: as in Linux 2.6.12.`, CURVE_POLICIES);
+
+const PolicyCurve = kind('curve', 'The curve of one more policy.', {
+  name: policy('Its name.'),
+  points: many('By size.', CurvePoint, { minItems: 1 }),
+});
+
 const Sampled = object('The sample.', {
   rate: share('Share of the pages that it has in the end.'),
   pages: count('Pages in it in the end.'),
@@ -36,14 +44,12 @@ export const CurveResult = result(
   {
     ...TRACE_FIELDS,
     distinctPages: count('Different pages; an estimate where they are sampled.'),
-    policy: oneOf('Which pages leave: by the two lists of Linux 2.6.12, or those used least recently.', [
-      'two-list',
-      'lru',
-    ] as const),
+    policy: policy('Which pages leave. A sample tells of an LRU.'),
     sample: orNull('The sample of the pages; null: all were replayed.', Sampled),
     points: many('By size.', CurvePoint, { minItems: 1 }),
+    others: many('Further policies that were asked for, at the same sizes.', PolicyCurve),
   },
-  [CurvePoint],
+  [CurvePoint, PolicyCurve],
 );
 export type CurveResult = Described<typeof CurveResult>;
 

@@ -153,7 +153,11 @@ export const KNOWN: Readonly<Record<string, Known>> = {
     things: { problems: { by: ['line'] }, leftOut: { by: ['what'] }, largest: { by: ['number'] } },
     samples: [],
   },
-  'stillwarm/curve@1': { inputs: ['format', 'policy'], things: { points: { by: ['pages'] } }, samples: [] },
+  'stillwarm/curve@1': {
+    inputs: ['format', 'policy'],
+    things: { points: { by: ['pages'] }, others: { by: ['name'] } },
+    samples: [],
+  },
   'stillwarm/restore@1': {
     inputs: ['format', 'cachePages', 'rebootAt', 'pagesPerAccess', 'bytesPerSecond'],
     things: { sweep: { by: ['order', 'percent'] } },

@@ -1,7 +1,8 @@
 // Results of `trace curve` and `trace restore`, with something in each list.
-import { sampledResult } from '../../src/cli/trace-curve.ts';
+import { exactResult, sampledResult } from '../../src/cli/trace-curve.ts';
 import { restoreResult } from '../../src/cli/trace-restore.ts';
 import type { CurveResult, RestoreResult } from '../../src/cli/trace-replay-result.ts';
+import { CURVE_RUNS } from '../../src/experiment/accesses/curve.ts';
 import { RESTORE_RUNS, restoreJob } from '../../src/experiment/accesses/restore.ts';
 import { StackDistances } from '../../src/experiment/accesses/stack-distances.ts';
 import { runInOrder } from '../../src/experiment/guest/runs.ts';
@@ -13,7 +14,9 @@ const nothing = (): void => undefined;
 export function sampleCurveResult(): CurveResult {
   const sample = new StackDistances({ rate: 0.5 });
   tell(sample, STREAM);
-  return sampledResult('msr', sample, [50, 100]);
+  const job = { accesses: recorded(STREAM).accesses, sizes: [50, 100], policies: ['linux-2.6.12', 'sieve'] as const };
+  const { others } = exactResult('msr', job, runInOrder(CURVE_RUNS, job, nothing));
+  return { ...sampledResult('msr', sample, [50, 100]), others };
 }
 
 export function sampleRestoreResult(): RestoreResult {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { POLICIES } from '../../src/kernel/mm/policy/policies.ts';
 import { CurveResult, RestoreResult } from '../../src/cli/trace-replay-result.ts';
 import { BuiltCli } from '../support/built-cli.ts';
 import { madeStream } from '../experiment/accesses/streams.ts';
@@ -53,6 +54,31 @@ describe('trace curve', () => {
     expect(out).toMatch(/│ 2 MiB +│ +512 │ +400 │ 13.33 % +│/);
   });
 
+  it('curves of several policies are each what it is alone, on one core and on two, and a table in text', async () => {
+    const line = 'trace curve a.lis --format numbers-pages --sizes 256KiB,1MiB';
+    const [one, two] = [
+      await ran(`${line} --policy all --json --jobs 1`),
+      await ran(`${line} --policy all --json --jobs 2`),
+    ];
+    expect(two).toEqual(one);
+    const result = JSON.parse(one.out) as CurveResult;
+    const validate = new Ajv2020({ strict: true }).compile(CurveResult);
+    validate(result);
+    expect(validate.errors).toBeNull();
+    expect(result.policy).toBe('two-list');
+    expect(result.others.map(({ name }) => name)).toEqual(POLICIES.slice(1));
+    const alone = JSON.parse((await ran(`${line} --policy arc --json --jobs 1`)).out) as CurveResult;
+    expect([alone.policy, alone.others]).toEqual(['arc', []]);
+    expect(alone.points).toEqual(result.others.find(({ name }) => name === 'arc')!.points);
+    const byDefault = JSON.parse((await ran(`${line} --json --jobs 1`)).out) as CurveResult;
+    expect(byDefault).toEqual({ ...result, others: [] });
+    const { out } = await ran(`${line} --policy sieve,linux-2.6.12 --jobs 1`);
+    expect(out).toMatch(/\nMiss ratios by replacement policy. Each is a replay, and exact. Nothing is read ahead.\n/);
+    expect(out).toMatch(
+      /│ policy +│ 256 KiB │ 1 MiB +│\n[^\n]*\n│ sieve +│ +[\d.]+ % │ +[\d.]+ % │\n│ linux-2.6.12 │ /,
+    );
+  });
+
   it('a sample tells how much it may be off, and a sample of all pages is off by nothing', async () => {
     const { out } = await ran('trace curve a.spc --sample 0.5');
     expect(out).toMatch(/\nEstimated for an LRU from [12]\d\d pages, 50 % of all, with [\d,]+ accesses/);
@@ -64,6 +90,15 @@ describe('trace curve', () => {
 
   it.each([
     ['curve open.strace', /^stillwarm: TRACE: it reads and writes no page\n$/],
+    [
+      'curve a.spc --policy opt',
+      /^stillwarm: --policy: opt is none of linux-2.6.12, mglru, lru, clock, sieve, 2q, s3-fifo, arc\n$/,
+    ],
+    ['curve a.spc --policy arc,arc', /^stillwarm: --policy: arc is named twice\n$/],
+    [
+      'curve a.spc --policy arc --sample 0.5',
+      /^stillwarm: --policy: a sample \(--sample\) tells of no policy but lru\n$/,
+    ],
     ['curve a.spc --sizes 1000', /^stillwarm: --sizes: 1000 is not a multiple of 4096 bytes up to 1TiB\n$/],
     ['curve a.spc --sizes 1MiB,1024KiB', /^stillwarm: --sizes: \S+ has one of them twice\n$/],
     [

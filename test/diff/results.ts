@@ -83,6 +83,7 @@ const NAMES: Readonly<Record<string, (thing: Readonly<Record<string, string>>) =
   leftOut: (thing) => thing['what'],
   largest: (thing) => `${thing['number']}`,
   points: (thing) => `${thing['pages']}`,
+  others: (thing) => thing['name'],
   sweep: (thing) => `${thing['order']}, ${thing['percent']}`,
 };
 
@@ -114,6 +115,7 @@ const KEYS: Readonly<Record<string, readonly string[]>> = {
   leftOut: ['what'],
   largest: ['number'],
   points: ['pages'],
+  others: ['name'],
   sweep: ['order', 'percent'],
 };
 

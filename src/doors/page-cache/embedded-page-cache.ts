@@ -25,7 +25,7 @@ import { MemoryManagement, NO_NAMES } from '../../kernel/mm/mm.ts';
 import { AddressSpace, type PageCache } from '../../kernel/mm/page-cache.ts';
 import { unmapRange } from '../../kernel/mm/rmap.ts';
 import { SWAP_CLUSTER_MAX, type ReplacementPolicy } from '../../kernel/mm/policy/policy.ts';
-import { TwoListLru } from '../../kernel/mm/policy/two-list.ts';
+import { makePolicy, POLICIES } from '../../kernel/mm/policy/policies.ts';
 import { CallGuard } from './call-guard.ts';
 import type { DropCause, EmbeddedPageCacheOptions, PageCacheCounts, PageMappings } from './options.ts';
 
@@ -56,20 +56,26 @@ export class EmbeddedPageCache {
   /** @throws ArgumentError which names the option that is out of range or of another kind */
   constructor(options: EmbeddedPageCacheOptions) {
     checkObject('options', options, 'capacity');
-    const { capacity, maxCapacity = capacity, batch = 1, names = NO_NAMES, pageOut, mappings } = options;
+    const {
+      capacity,
+      maxCapacity = capacity,
+      batch = 1,
+      policy = POLICIES[0],
+      names = NO_NAMES,
+      pageOut,
+      mappings,
+    } = options;
     checkInteger('capacity', capacity, 1, MAX_PAGES);
     checkInteger('maxCapacity', maxCapacity, capacity, MAX_PAGES);
     checkInteger('batch', batch, 1, SWAP_CLUSTER_MAX);
+    checkArgument(POLICIES.includes(policy), 'policy', `expected one of ${POLICIES.join(', ')}`);
     checkObject('names', names, 'insert', 'erase', 'flush');
     checkFunction('pageOut', pageOut, true);
     if (mappings !== undefined) checkObject('mappings', mappings, 'testAndClearYoung', 'unmap');
     this.#capacity = capacity;
     this.maxCapacity = maxCapacity;
-    this.memory = new MemoryManagement(
-      maxCapacity,
-      this.#guard.namesOf(names),
-      undefined,
-      (map) => new TwoListLru(map, batch),
+    this.memory = new MemoryManagement(maxCapacity, this.#guard.namesOf(names), undefined, (map) =>
+      makePolicy(policy, map, batch),
     );
     this.memory.freeAll();
     this.#map = this.memory.map;

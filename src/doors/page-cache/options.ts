@@ -1,6 +1,7 @@
 /** What an EmbeddedPageCache is made of, what it asks of its surroundings, and what it counts. */
 
 import type { Pfn } from '../../base/units.ts';
+import type { PolicyName } from '../../kernel/mm/policy/policies.ts';
 import type { NameTable } from '../../kernel/mm/page-users.ts';
 
 /** What keeps page tables that lead to cached pages. */
@@ -25,6 +26,8 @@ export interface EmbeddedPageCacheOptions {
    * Linux does; after each reclaim up to 31 places are empty then.
    */
   readonly batch?: number;
+  /** Which pages leave first; by default as in Linux 2.6.12, `linux-2.6.12`. */
+  readonly policy?: PolicyName;
   /** Called for each page that becomes up to date, and for each that leaves. */
   readonly names?: NameTable;
   /**

@@ -1,15 +1,18 @@
 /**
- * Accesses by page on the page cache of Linux 2.6.12 (doors/page-cache), without bytes and time. A
- * page that is missing is there at once. Nothing is read ahead.
+ * Accesses by page on the page cache of Linux 2.6.12 (doors/page-cache), with its replacement policy
+ * or another one, without bytes and time. A page that is missing is there at once. Nothing is read ahead.
  */
 
 import type { Pfn } from '../../base/units.ts';
 import { EmbeddedPageCache } from '../../doors/page-cache/embedded-page-cache.ts';
 import { PG } from '../../kernel/mm/mem-map.ts';
+import { POLICIES, type PolicyName } from '../../kernel/mm/policy/policies.ts';
 import type { AddressSpace } from '../../kernel/mm/page-cache.ts';
 
 /** Bytes of a page of a replay's cache. */
 export const REPLAY_PAGE_BYTES = 48;
+/** The same where a policy remembers pages that have left, at most. */
+export const GHOST_PAGE_BYTES = 192;
 
 /** The pages of a cache. Plain data. */
 export interface KeptPages {
@@ -25,8 +28,8 @@ export class PageReplay {
   readonly #file: AddressSpace;
 
   /** @param capacity pages, at least 1 */
-  constructor(capacity: number) {
-    this.#cache = new EmbeddedPageCache({ capacity });
+  constructor(capacity: number, policy: PolicyName = POLICIES[0]) {
+    this.#cache = new EmbeddedPageCache({ capacity, policy });
     this.#file = this.#cache.open(0);
   }
 
