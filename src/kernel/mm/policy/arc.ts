@@ -15,8 +15,11 @@ import type { Pfn } from '../../../base/units.ts';
 import { PG, type MemMap } from '../mem-map.ts';
 import { GhostPolicy } from './ghost-policy.ts';
 import { GhostQueue } from './ghost-queue.ts';
+import { checkedFlags, USED } from './queue-policy.ts';
 
-const ACTIVE = PG.active;
+const LRU = PG.lru;
+/** On the active list. */
+const LISTED = PG.lru | PG.active;
 
 /** Two LRUs whose shares follow the misses that a larger one would have saved. */
 export class Arc extends GhostPolicy {
@@ -34,9 +37,11 @@ export class Arc extends GhostPolicy {
     this.#b2 = new GhostQueue(2 * map.nrPages);
   }
 
-  protected reuse(pfn: Pfn, flags: number): void {
-    if ((flags & ACTIVE) === 0) this.promote(pfn);
-    else this.renew(pfn);
+  markAccessed(pfn: Pfn): void {
+    const flags = checkedFlags(this.words, pfn);
+    if ((flags & USED) === 0) this.words[pfn << 2] = flags | USED;
+    else if ((flags & LISTED) === LISTED) this.renew(pfn);
+    else if ((flags & LRU) !== 0) this.promote(pfn);
   }
 
   override beginPass(priority: number): void {

@@ -7,14 +7,14 @@
 
 import type { Pfn } from '../../../base/units.ts';
 import { PG } from '../mem-map.ts';
-import { QueuePolicy } from './queue-policy.ts';
+import { QueuePolicy, setReferenced } from './queue-policy.ts';
 
 const REFERENCED = PG.referenced;
 
 /** One queue, by arrival, with a second chance. */
 export class Clock extends QueuePolicy {
-  protected reuse(pfn: Pfn, flags: number): void {
-    if ((flags & REFERENCED) === 0) this.words[pfn << 2] = flags | REFERENCED;
+  markAccessed(pfn: Pfn): void {
+    setReferenced(this.words, pfn);
   }
 
   override activate(pfn: Pfn): void {

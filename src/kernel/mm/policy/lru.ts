@@ -6,12 +6,16 @@
  */
 
 import type { Pfn } from '../../../base/units.ts';
-import { QueuePolicy } from './queue-policy.ts';
+import { PG } from '../mem-map.ts';
+import { checkedFlags, QueuePolicy } from './queue-policy.ts';
+
+const LRU = PG.lru;
 
 /** One queue, by last use. */
 export class Lru extends QueuePolicy {
-  protected reuse(pfn: Pfn): void {
-    this.renew(pfn);
+  markAccessed(pfn: Pfn): void {
+    const flags = checkedFlags(this.words, pfn);
+    if ((flags & LRU) !== 0) this.renew(pfn);
   }
 
   override activate(pfn: Pfn): void {

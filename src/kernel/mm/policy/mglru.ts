@@ -25,12 +25,11 @@
  */
 
 import type { Pfn } from '../../../base/units.ts';
-import { NO_PAGE, noSuchPage, PG, type MemMap } from '../mem-map.ts';
+import { NO_PAGE, PG, type MemMap } from '../mem-map.ts';
 import { GhostQueue } from './ghost-queue.ts';
-import { QueuePolicy } from './queue-policy.ts';
+import { checkedFlags, QueuePolicy } from './queue-policy.ts';
 
 // See hot-paths 3.
-const FREE = PG.free;
 const LRU = PG.lru;
 const ACTIVE = PG.active;
 const REFERENCED = PG.referenced;
@@ -97,13 +96,8 @@ export class Mglru extends QueuePolicy {
     this.#link(pfn, this.#oldest);
   }
 
-  protected reuse(): void {
-    // Each use counts, the first one, too.
-  }
-
-  override markAccessed(pfn: Pfn): void {
-    const flags = this.words[pfn << 2];
-    if (flags === undefined || pfn >>> 0 !== pfn || (flags & FREE) !== 0) throw noSuchPage();
+  markAccessed(pfn: Pfn): void {
+    const flags = checkedFlags(this.words, pfn);
     const uses = (flags & USES) >>> USES_SHIFT;
     if (uses === MOST_USES) return;
     this.words[pfn << 2] = (flags + ONE_USE) | (uses === MOST_USES - 1 ? REFERENCED : 0);

@@ -26,6 +26,23 @@ const REFERENCED = PG.referenced;
 /** The page was accessed since it came in. The lowest bit of a policy's own. */
 export const USED = 1 << 18;
 
+/**
+ * Flags of a page.
+ * @throws ArgumentError for a page that is free, or not one of memory
+ */
+export function checkedFlags(words: Int32Array, pfn: Pfn): number {
+  const flags = words[pfn << 2];
+  if (flags === undefined || pfn >>> 0 !== pfn || (flags & FREE) !== 0) throw noSuchPage();
+  return flags;
+}
+
+/** The first access sets USED, and each later one referenced. */
+export function setReferenced(words: Int32Array, pfn: Pfn): void {
+  const flags = checkedFlags(words, pfn);
+  if ((flags & USED) === 0) words[pfn << 2] = flags | USED;
+  else if ((flags & REFERENCED) === 0) words[pfn << 2] = flags | REFERENCED;
+}
+
 /** One or two queues: the inactive one first. A policy of one queue has only that. */
 export abstract class QueuePolicy implements ReplacementPolicy {
   /** Pages of the active list. */
@@ -56,9 +73,6 @@ export abstract class QueuePolicy implements ReplacementPolicy {
   /** @internal Takes the page that goes next off its list; NO_PAGE when there is none. */
   abstract takeNext(): Pfn;
 
-  /** A page that is on a list was used again. */
-  protected abstract reuse(pfn: Pfn, flags: number): void;
-
   willAdd(_space: number, _index: number): void {
     // A policy without ghosts has nothing to look up.
   }
@@ -71,12 +85,8 @@ export abstract class QueuePolicy implements ReplacementPolicy {
     // What was added is on a list.
   }
 
-  markAccessed(pfn: Pfn): void {
-    const flags = this.words[pfn << 2];
-    if (flags === undefined || pfn >>> 0 !== pfn || (flags & FREE) !== 0) throw noSuchPage();
-    if ((flags & USED) === 0) this.words[pfn << 2] = flags | USED;
-    else if ((flags & LRU) !== 0) this.reuse(pfn, flags);
-  }
+  /** Each policy has its own, which the engine can compile for it alone. */
+  abstract markAccessed(pfn: Pfn): void;
 
   remove(pfn: Pfn): void {
     if ((this.words[pfn << 2]! & LRU) !== 0) this.take(pfn);

@@ -15,6 +15,7 @@ import type { Pfn } from '../../../base/units.ts';
 import { PG, type MemMap } from '../mem-map.ts';
 import { GhostPolicy } from './ghost-policy.ts';
 import { GhostQueue } from './ghost-queue.ts';
+import { checkedFlags, USED } from './queue-policy.ts';
 
 const REFERENCED = PG.referenced;
 const SMALL = 0.1;
@@ -37,10 +38,11 @@ export class S3Fifo extends GhostPolicy {
     this.#ghosts = new GhostQueue(Math.floor(GHOSTS * map.nrPages));
   }
 
-  protected reuse(pfn: Pfn, flags: number): void {
+  markAccessed(pfn: Pfn): void {
+    const flags = checkedFlags(this.words, pfn);
     const uses = flags & USES;
-    if (uses === USES) return;
-    this.words[pfn << 2] = (flags + ONE_USE) | (uses === USES - ONE_USE ? REFERENCED : 0);
+    if ((flags & USED) === 0) this.words[pfn << 2] = flags | USED;
+    else if (uses !== USES) this.words[pfn << 2] = (flags + ONE_USE) | (uses === USES - ONE_USE ? REFERENCED : 0);
   }
 
   override beginPass(priority: number): void {

@@ -9,7 +9,7 @@
 
 import type { Pfn } from '../../../base/units.ts';
 import { PG, type MemMap } from '../mem-map.ts';
-import { QueuePolicy } from './queue-policy.ts';
+import { QueuePolicy, setReferenced } from './queue-policy.ts';
 
 const REFERENCED = PG.referenced;
 
@@ -23,8 +23,8 @@ export class Sieve extends QueuePolicy {
     this.#hand = this.inactiveHead;
   }
 
-  protected reuse(pfn: Pfn, flags: number): void {
-    if ((flags & REFERENCED) === 0) this.words[pfn << 2] = flags | REFERENCED;
+  markAccessed(pfn: Pfn): void {
+    setReferenced(this.words, pfn);
   }
 
   override activate(pfn: Pfn): void {

@@ -15,8 +15,10 @@ import type { Pfn } from '../../../base/units.ts';
 import { PG, type MemMap } from '../mem-map.ts';
 import { GhostPolicy } from './ghost-policy.ts';
 import { GhostQueue } from './ghost-queue.ts';
+import { checkedFlags } from './queue-policy.ts';
 
-const ACTIVE = PG.active;
+/** On the active list. */
+const LISTED = PG.lru | PG.active;
 /** Kin and Kout of the paper, as shares of the cache. */
 const IN = 0.25;
 const OUT = 0.5;
@@ -32,8 +34,9 @@ export class TwoQ extends GhostPolicy {
     this.#out = new GhostQueue(Math.floor(OUT * map.nrPages));
   }
 
-  protected reuse(pfn: Pfn, flags: number): void {
-    if ((flags & ACTIVE) !== 0) this.renew(pfn);
+  markAccessed(pfn: Pfn): void {
+    const flags = checkedFlags(this.words, pfn);
+    if ((flags & LISTED) === LISTED) this.renew(pfn);
   }
 
   override beginPass(priority: number): void {
