@@ -1,8 +1,9 @@
 /**
- * The replacement policies on a recorded or generated stream of page accesses: the page cache of the
- * kernel with each policy, one page leaving for one that comes. Beside each stands lru-cache of the
- * same run. A policy has a target: what libCacheSim's implementation of it reached against lru-cache
- * on the trace w106. For it three runs of one machine were compared, in million accesses a second.
+ * The replacement policies on a stream of page accesses: the page cache of the kernel with each
+ * policy, one page leaving for one that comes. Beside each stands lru-cache of the same run.
+ *
+ * The target of a policy is what libCacheSim's implementation of it reached against lru-cache on the
+ * trace w106, in million accesses a second on one machine.
  */
 
 import { LRUCache } from 'lru-cache';

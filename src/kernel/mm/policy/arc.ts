@@ -1,14 +1,15 @@
 /**
- * ARC: two LRUs, of pages used once since they came in (T1, the inactive list) and of the others
- * (T2, the active one), with a queue of ghosts each (B1, B2). A page that comes in while B1
- * remembers it makes the target of T1 larger, one that B2 remembers makes it smaller; both go to
- * T2. The oldest page of T1 goes first while T1 is larger than its target, else that of T2. T1 and
- * B1 together have no more names than the cache has pages, all four no more than twice as many.
+ * ARC: an LRU of pages used once since they came in (T1, the inactive list), and one of the others
+ * (T2, the active list). Each has a queue of ghosts (B1, B2). A page that comes in while B1
+ * remembers it makes the target of T1 larger. One that B2 remembers makes it smaller. Both go to T2.
+ * The oldest page of T1 goes first while T1 is larger than its target, else that of T2. T1 and B1
+ * together have no more names than the cache has pages, all four no more than twice as many.
  *
  * Source: N. Megiddo and D. S. Modha, "ARC: a self-tuning, low overhead replacement cache", FAST
  * 2003. The target is no whole number.
  *
- * The cache's size is the pages on the lists when a pass begins, and all of memory before the first.
+ * The cache's size is the pages on the lists when a pass begins. Before the first it is all of
+ * memory.
  */
 
 import type { Pfn } from '../../../base/units.ts';

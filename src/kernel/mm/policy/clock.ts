@@ -1,6 +1,6 @@
 /**
- * CLOCK, or second chance: a queue by arrival. A page at its old end that was used again since it
- * came to its place goes to the young end, with its bit cleared; another one leaves.
+ * CLOCK, or second chance: a queue by arrival. A page at its old end leaves, unless it was used
+ * again since it came to its place. Then it goes to the young end, with its bit cleared.
  *
  * Source: F. J. Corbató, "A paging experiment with the Multics system", 1968.
  */

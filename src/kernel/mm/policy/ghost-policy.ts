@@ -1,7 +1,7 @@
 /**
- * What policies that remember pages which have left (ghosts) have in common: which queue a page
- * that comes in is remembered by is found out once, and before room is made for it where the cache
- * says so in time (`willAdd`).
+ * What the policies with ghosts have in common. A ghost is the name of a page that has left. It is
+ * looked up once for a page that comes in: before room is made for it, where the cache says so in
+ * time (`willAdd`).
  *
  * A candidate becomes a ghost when it is named. One that stays in the cache is none any more; the
  * ghost that it has driven out does not come back.
@@ -23,7 +23,7 @@ export abstract class GhostPolicy extends QueuePolicy {
   #index = 0;
   #wasGhost = false;
 
-  /** Looks for ghosts of a page that was missed, and forgets them; returns whether there was one. */
+  /** Looks for a ghost of a page that was missed, and forgets it. Returns whether there was one. */
   protected abstract meetGhost(space: number, index: number): boolean;
 
   /** Forgets the ghost of a page that is in the cache after all. */

@@ -6,18 +6,17 @@
  * oldest generation is evicted from its old end. When it is empty the next one becomes the oldest;
  * a new youngest one is begun when only two are left (aging).
  *
- * Uses by system calls move nothing. They are counted, up to five, and make tiers: one use or none
- * is tier 0, two tier 1, three and four tier 2, five tier 3. At the old end a page of a protected
+ * Uses by system calls move nothing. They are counted, up to five, and make tiers. One use or none
+ * is tier 0, two are tier 1, three and four tier 2, and five tier 3. At the old end a page of a protected
  * tier goes to the next generation, and its count begins again.
  *
  * Refaults decide which tiers are protected: pages that come in again while the generation that
- * they were evicted from is the oldest one. Tier 0 sets the pace. A higher tier is protected, with
- * those above it, when it had 64 refaults, and more than twice as many for each page evicted or
- * protected as tier 0. At a change of the oldest generation the counts are halved into averages.
+ * they were evicted from is the oldest one. A tier above 0 is protected when it had 64 refaults, and
+ * more than twice as many as tier 0 for each page that left. So are those above it. At a change of the oldest generation the counts are halved into averages.
  *
  * Source: Documentation/mm/multigen_lru.rst of Linux 6.1, by Yu Zhao. Differs: page tables are not
- * walked, for reclaim asks about each mapped candidate; there are no anonymous pages and no memory
- * groups; a name is remembered until as many pages as memory has were evicted.
+ * walked, for reclaim asks about each mapped candidate. There are no anonymous pages and no memory
+ * groups. As many names are remembered as memory has pages.
  *
  * Invariants:
  *   1. `nrInactive` counts the oldest generation, `nrActive` the others;

@@ -15,8 +15,8 @@
  *
  * A policy may use the two list links of a page (MemMap.link, unlink) and the heads that
  * `MemMap.head` gives it. It may also use the bits lru (on its lists), active, referenced and
- * policy. What it knows of pages that are not in memory (ghosts) is its own: in `add` and `nextBatch` a
- * page's space and index are in mem_map.
+ * policy. What it knows of pages that are not in memory (ghosts) is its own. In `add` and
+ * `nextBatch` a page's space and index are in mem_map.
  */
 
 import type { Pfn } from '../../../base/units.ts';
@@ -46,9 +46,8 @@ export interface ReplacementPolicy {
   readonly nrInactive: number;
 
   /**
-   * @internal Page `index` of the space in slot `space` was missed, and is to come in: room is made
-   * for it next, if there is none. Not every cache knows it in time; then `add` is the first to
-   * tell.
+   * @internal Page `index` of the space in slot `space` was missed. Room is made for it next, if
+   * there is none. Not every cache knows it in time; then `add` is the first to tell.
    */
   willAdd(space: number, index: number): void;
 

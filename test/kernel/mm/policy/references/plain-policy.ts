@@ -1,4 +1,5 @@
-// What the slow, plain references have in common. Pages are known by their index; a list is an array, oldest first.
+// What the slow, plain references have in common. Pages are known by their index. A list is an
+// array, oldest first.
 
 /** A policy as its paper tells it, over arrays. */
 export interface PlainPolicy {

@@ -1,4 +1,5 @@
-// S3-FIFO: a small queue of a tenth, a main one, ghosts of nine tenths; uses count up to 3, and 2 of them lead to main.
+// S3-FIFO: a small queue of a tenth, a main one, and ghosts of nine tenths. Uses count up to 3, and
+// 2 of them lead to the main queue.
 import { pushBounded, takeOut, type PlainPolicy } from './plain-policy.ts';
 
 export class PlainS3Fifo implements PlainPolicy {
