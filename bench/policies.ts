@@ -2,8 +2,8 @@
  * The replacement policies on a stream of page accesses: the page cache of the kernel with each
  * policy, one page leaving for one that comes. Beside each stands lru-cache of the same run.
  *
- * The target of a policy is what libCacheSim's implementation of it reached against lru-cache on the
- * trace w106, in million accesses a second on one machine.
+ * The target of a policy is what libCacheSim's implementation of it reached against lru-cache.
+ * Both were measured on one machine, on the trace w106.
  */
 
 import { LRUCache } from 'lru-cache';

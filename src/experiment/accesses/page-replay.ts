@@ -1,7 +1,7 @@
 /**
- * Accesses by page on the page cache of Linux 2.6.12 (doors/page-cache), with its replacement policy
- * or another one. There are no bytes and no time. A page that is missing is there at once. Nothing
- * is read ahead.
+ * Accesses by page on the page cache of Linux 2.6.12 (doors/page-cache), with its replacement
+ * policy or another one. There are no bytes and no time. A page that is missing is there at once.
+ * Nothing is read ahead.
  */
 
 import type { Pfn } from '../../base/units.ts';

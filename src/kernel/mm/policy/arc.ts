@@ -1,9 +1,9 @@
 /**
  * ARC: an LRU of pages used once since they came in (T1, the inactive list), and one of the others
  * (T2, the active list). Each has a queue of ghosts (B1, B2). A page that comes in while B1
- * remembers it makes the target of T1 larger. One that B2 remembers makes it smaller. Both go to T2.
- * The oldest page of T1 goes first while T1 is larger than its target, else that of T2. T1 and B1
- * together have no more names than the cache has pages, all four no more than twice as many.
+ * remembers it makes the target of T1 larger. One that B2 remembers makes it smaller. Both go to
+ * T2. The oldest page of T1 goes first while T1 is larger than its target, else that of T2. T1 and
+ * B1 together have no more names than the cache has pages, all four no more than twice as many.
  *
  * Source: N. Megiddo and D. S. Modha, "ARC: a self-tuning, low overhead replacement cache", FAST
  * 2003. The target is no whole number.

@@ -2,17 +2,18 @@
  * The multi-generational LRU of Linux 6.1 and later, for file pages (lru_gen of mm/vmscan.c).
  *
  * Pages are in two to four generations, each a list with a sequence number. A page comes into the
- * oldest generation, and a page that a program has touched through a mapping into the youngest. The
- * oldest generation is evicted from its old end. When it is empty the next one becomes the oldest;
- * a new youngest one is begun when only two are left (aging).
+ * oldest generation, and a page that a program has touched through a mapping into the youngest.
+ * The oldest generation is evicted from its old end. When it is empty the next one becomes the
+ * oldest; a new youngest one is begun when only two are left (aging).
  *
  * Uses by system calls move nothing. They are counted, up to five, and make tiers. One use or none
- * is tier 0, two are tier 1, three and four tier 2, and five tier 3. At the old end a page of a protected
- * tier goes to the next generation, and its count begins again.
+ * is tier 0, two are tier 1, three and four tier 2, and five tier 3. At the old end a page of a
+ * protected tier goes to the next generation, and its count begins again.
  *
  * Refaults decide which tiers are protected: pages that come in again while the generation that
- * they were evicted from is the oldest one. A tier above 0 is protected when it had 64 refaults, and
- * more than twice as many as tier 0 for each page that left. So are those above it. At a change of the oldest generation the counts are halved into averages.
+ * they were evicted from is the oldest one. A tier above 0 is protected when it had 64 refaults,
+ * and more than twice as many as tier 0 for each page that left. So are those above it. At a
+ * change of the oldest generation the counts are halved into averages.
  *
  * Source: Documentation/mm/multigen_lru.rst of Linux 6.1, by Yu Zhao. Differs: page tables are not
  * walked, for reclaim asks about each mapped candidate. There are no anonymous pages and no memory

@@ -1,8 +1,8 @@
 /**
- * S3-FIFO: three queues by arrival. New pages come into a small one (the inactive list), a tenth of
- * the cache. What leaves it after two or more uses goes to the main queue (the active list). What
- * leaves it after fewer is remembered as a ghost. There are nine tenths as many ghosts as pages.
- * A page that comes in while it is a ghost goes to the main queue. There a page at the old
+ * S3-FIFO: three queues by arrival. New pages come into a small one (the inactive list), a tenth
+ * of the cache. What leaves it after two or more uses goes to the main queue (the active list).
+ * What leaves it after fewer is remembered as a ghost. There are nine tenths as many ghosts as
+ * pages. A page that comes in while it is a ghost goes to the main queue. There a page at the old
  * end that was used goes round again, with one use less; up to three uses count.
  *
  * Source: J. Yang, Y. Zhang, Z. Qiu, Y. Yue and K. V. Rashmi, "FIFO queues are all you need for
