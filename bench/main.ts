@@ -19,6 +19,7 @@ import { type Options, type Row, table } from './harness.ts';
 import { lab } from './lab.ts';
 import { many } from './many.ts';
 import { pageAccess } from './page-access.ts';
+import { policies } from './policies.ts';
 import { protocol } from './protocol.ts';
 import { rebuild } from './rebuild.ts';
 import { recency } from './recency.ts';
@@ -34,6 +35,7 @@ import { write } from './write.ts';
 const SUBJECTS: Readonly<Record<string, (options: Options) => Row[] | Promise<Row[]>>> = {
   'cached-read': cachedRead,
   'page-access': pageAccess,
+  policies,
   write,
   rebuild,
   bookkeeping,

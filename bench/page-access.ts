@@ -29,7 +29,8 @@ export function accessPages(mm: MemoryManagement, file: AddressSpace, pages: Uin
   return misses;
 }
 
-function accessEntries(entries: LRUCache<number, number>, pages: Uint32Array): number {
+/** The same with the package. */
+export function accessEntries(entries: LRUCache<number, number>, pages: Uint32Array): number {
   let misses = 0;
   for (let i = 0; i < pages.length; i++) {
     const page = pages[i]!;

@@ -73,6 +73,7 @@ export class EmbeddedPageCache {
     checkInteger('maxCapacity', maxCapacity, capacity, MAX_PAGES);
     checkOneOf('policy', policy, POLICIES);
     checkInteger('batch', batch, 1, SWAP_CLUSTER_MAX);
+    checkArgument(POLICIES.includes(policy), 'policy', `expected one of ${POLICIES.join(', ')}`);
     checkObject('names', names, 'insert', 'erase', 'flush');
     checkFunction('pageOut', pageOut, true);
     if (mappings !== undefined) checkObject('mappings', mappings, 'testAndClearYoung', 'unmap');
@@ -205,6 +206,7 @@ export class EmbeddedPageCache {
     this.#checkFile(file);
     checkInteger('index', index, 0, 0xffff_ffff);
     checkArgument(this.#cache.find(file, index) < 0, 'index', 'the page is in the cache already');
+    this.#lru.willAdd(file.slot, index);
     if (this.#cache.nrPages >= this.#capacity) {
       this.#reclaim(this.#capacity - 1, 'reclaimed');
       if (this.#cache.nrPages >= this.#capacity) return NO_PAGE;

@@ -11,6 +11,8 @@ import type { AddressSpace } from '../../kernel/mm/page-cache.ts';
 
 /** Bytes of a page of a replay's cache. */
 export const REPLAY_PAGE_BYTES = 48;
+/** The same where a policy remembers pages that have left, at most. */
+export const GHOST_PAGE_BYTES = 192;
 
 /** The pages of a cache. Plain data. */
 export interface KeptPages {

@@ -74,8 +74,10 @@ export const PG = {
    * owner has left.
    */
   fresh: 1 << 17,
+  /** Bits of the replacement policy. */
+  policy: 0xff << 18,
   /** A reader that comes here begins the next window (ondemand-readahead.ts). */
-  readahead: 1 << 18,
+  readahead: 1 << 26,
 } as const;
 
 const LOST = PG.fresh | PG.error | PG.dirty;

@@ -203,7 +203,7 @@ export class PageCache {
     checkArgument(space.nrPages === 0, 'space', 'still holds pages');
     this.#spaces[space.slot] = undefined;
     this.#freeSlots.push(space.slot);
-    this.#lru.forget(space.slot);
+    this.#lru.endSpace(space.slot);
     space.slot = NO_SLOT;
   }
 

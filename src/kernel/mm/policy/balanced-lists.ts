@@ -92,7 +92,7 @@ export class BalancedLists extends TwoListLru {
     super.activate(pfn);
   }
 
-  override forget(slot: number): void {
+  override endSpace(slot: number): void {
     this.#shadows.forget(slot, this.#age);
   }
 

@@ -4,12 +4,19 @@
  */
 
 import type { MemMap } from '../mem-map.ts';
+import { Arc } from './arc.ts';
 import { BalancedLists } from './balanced-lists.ts';
-import type { ReplacementPolicy } from './policy.ts';
+import { Clock } from './clock.ts';
+import { Lru } from './lru.ts';
+import { Mglru } from './mglru.ts';
+import { SWAP_CLUSTER_MAX, type ReplacementPolicy } from './policy.ts';
+import { S3Fifo } from './s3-fifo.ts';
+import { Sieve } from './sieve.ts';
 import { TwoListLru } from './two-list.ts';
+import { TwoQ } from './two-q.ts';
 
 /** Names of the policies; the first is the default. */
-export const POLICIES = ['linux-2.6.12', 'linux-6'] as const;
+export const POLICIES = ['linux-2.6.12', 'linux-6', 'mglru', 'lru', 'clock', 'sieve', '2q', 's3-fifo', 'arc'] as const;
 /** Name of a policy. */
 export type PolicyName = (typeof POLICIES)[number];
 /** The policy where none is named. */
@@ -36,18 +43,26 @@ export interface PolicyRules {
   readonly prunesInodesWithPages: boolean;
 }
 
+/** What 2.6.12 does, with other lists. */
+const LISTS_ALONE = { readahead: 'windows', countsWritesAndFaults: true, prunesInodesWithPages: true } as const;
+
 /** The policies. */
 export const POLICY: Readonly<Record<PolicyName, PolicyRules>> = {
   'linux-2.6.12': {
-    make: (map, batch) => new TwoListLru(map, batch),
-    readahead: 'windows',
-    countsWritesAndFaults: true,
-    prunesInodesWithPages: true,
+    make: (map, batch = SWAP_CLUSTER_MAX) => new TwoListLru(map, batch),
+    ...LISTS_ALONE,
   },
   'linux-6': {
-    make: (map, batch) => new BalancedLists(map, batch),
+    make: (map, batch = SWAP_CLUSTER_MAX) => new BalancedLists(map, batch),
     readahead: 'on-demand',
     countsWritesAndFaults: false,
     prunesInodesWithPages: false,
   },
+  mglru: { make: (map, batch = SWAP_CLUSTER_MAX) => new Mglru(map, batch), ...LISTS_ALONE },
+  lru: { make: (map, batch = SWAP_CLUSTER_MAX) => new Lru(map, batch), ...LISTS_ALONE },
+  clock: { make: (map, batch = SWAP_CLUSTER_MAX) => new Clock(map, batch), ...LISTS_ALONE },
+  sieve: { make: (map, batch = SWAP_CLUSTER_MAX) => new Sieve(map, batch), ...LISTS_ALONE },
+  '2q': { make: (map, batch = SWAP_CLUSTER_MAX) => new TwoQ(map, batch), ...LISTS_ALONE },
+  's3-fifo': { make: (map, batch = SWAP_CLUSTER_MAX) => new S3Fifo(map, batch), ...LISTS_ALONE },
+  arc: { make: (map, batch = SWAP_CLUSTER_MAX) => new Arc(map, batch), ...LISTS_ALONE },
 };

@@ -7,15 +7,16 @@
  * receiver for life. Another policy is a file of this folder: it implements this interface, and
  * nothing else of the house changes.
  *
- * A page's way: `add`, then `markAccessed` for each access. In a pass of reclaim `nextBatch` takes
+ * A page's way: `willAdd`, where it is known before room is made; `add`; then `markAccessed` for
+ * each access, the one that brought it in included. In a pass of reclaim `nextBatch` takes
  * candidates off the policy's lists; each is given to `putBack` or to `activate`, or leaves the
  * cache. `remove` takes off a page that leaves for another reason. Pages kept from before a reboot
  * come by `restore`.
  *
  * A policy may use the two list links of a page (MemMap.link, unlink) and the heads that
- * `MemMap.head` gives it. It may also use the bits lru (on its lists), active and referenced. What
- * it knows of pages that are not in memory (ghosts) is its own: in `add` the page's space and index
- * are in mem_map.
+ * `MemMap.head` gives it. It may also use the bits lru (on its lists), active, referenced and
+ * policy. What it knows of pages that are not in memory (ghosts) is its own. In `add` and
+ * `nextBatch` a page's space and index are in mem_map.
  */
 
 import type { Pfn } from '../../../base/units.ts';
@@ -43,6 +44,12 @@ export interface ReplacementPolicy {
   readonly nrActive: number;
   /** The other pages on its lists: those that go first. */
   readonly nrInactive: number;
+
+  /**
+   * @internal Page `index` of the space in slot `space` was missed. Room is made for it next, if
+   * there is none. Not every cache knows it in time; then `add` is the first to tell.
+   */
+  willAdd(space: number, index: number): void;
 
   /** @internal A page has come into the cache. It need not be on a list before `drain`. */
   add(pfn: Pfn): void;
@@ -72,7 +79,7 @@ export interface ReplacementPolicy {
    * @internal The space with this slot (MemMap.words) has ended, and its pages have left: what is
    * known of them is of no use.
    */
-  forget(slot: number): void;
+  endSpace(slot: number): void;
 
   /** @internal A candidate stays in the cache, since it is used. */
   activate(pfn: Pfn): void;

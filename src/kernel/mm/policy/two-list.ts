@@ -71,6 +71,10 @@ export class TwoListLru implements ReplacementPolicy {
     return this.#nrInactive;
   }
 
+  willAdd(): void {
+    // It remembers no page that has left.
+  }
+
   /** lru_cache_add: the page will be on the inactive list when the pagevec drains. */
   add(pfn: Pfn): void {
     this.#pagevec[this.#pending++] = pfn;
@@ -132,7 +136,7 @@ export class TwoListLru implements ReplacementPolicy {
   }
 
   /** Nothing is known of a page that is not in memory. */
-  forget(_slot: number): void {}
+  endSpace(_slot: number): void {}
 
   activate(pfn: Pfn): void {
     this.#words[pfn << 2]! |= ACTIVE;
