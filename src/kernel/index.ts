@@ -17,6 +17,7 @@ export { type PageAllocator, watermarks, type Watermarks } from './mm/page-alloc
 export type { AddressSpace, PageCache } from './mm/page-cache.ts';
 export type { MappedRange, NameTable, PageWatcher, PageWriter } from './mm/page-users.ts';
 export {
+  type MarkedPages,
   type Readahead,
   RA_CACHE_HIT_LIMIT,
   RA_MAX,
@@ -26,7 +27,7 @@ export {
 } from './mm/readahead.ts';
 export { SEEK } from './syscall/read-write.ts';
 export type { ListeningSocket, NetworkRequest } from './net/socket.ts';
-export { POLICIES, type PolicyName } from './mm/policy/policies.ts';
+export { POLICIES, type PolicyName, type PolicyRules } from './mm/policy/policies.ts';
 export type { MappedPages, ReplacementPolicy } from './mm/policy/policy.ts';
 export {
   FADV,

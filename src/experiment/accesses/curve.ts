@@ -3,10 +3,10 @@
  * each (../guest/runs.ts).
  */
 
-import type { PolicyName } from '../../doors/page-cache/index.ts';
+import { POLICIES, type PolicyName } from '../../doors/page-cache/index.ts';
 import type { OpenRuns, RunListener, Runs } from '../guest/runs.ts';
 import type { RecordedAccesses } from './page-accesses.ts';
-import { PageReplay, REPLAY_PAGE_BYTES } from './page-replay.ts';
+import { GHOST_PAGE_BYTES, PageReplay, REPLAY_PAGE_BYTES } from './page-replay.ts';
 
 /** Accesses between two reports of progress. */
 const CHUNK = 2 ** 20;
@@ -56,7 +56,11 @@ export function playAll(
 
 /** The misses at each size, by policy. */
 export const CURVE_RUNS: Runs<CurveOptions, number, readonly (readonly number[])[]> = {
-  bytesOf: (options) => runsOf(options).map(({ size }) => usedSize(size, options.accesses) * REPLAY_PAGE_BYTES),
+  bytesOf: (options) =>
+    runsOf(options).map(
+      ({ policy, size }) =>
+        usedSize(size, options.accesses) * (policy === POLICIES[0] ? REPLAY_PAGE_BYTES : GHOST_PAGE_BYTES),
+    ),
   open: (options) =>
     withoutDisk((index, onRun) => {
       const { accesses } = options;
