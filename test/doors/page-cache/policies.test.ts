@@ -127,3 +127,35 @@ it('a policy that there is not is refused by name', () => {
     `policy: "opt" is none of ${POLICIES.join(', ')}`,
   );
 });
+
+it.each(['2q', 's3-fifo', 'arc', 'linux-6'] as const)(
+  'a page that returns is known to %s, and one of another file with the slot of a closed one is not',
+  (policy) => {
+    const returned = [false, true].map((isClosed) => {
+      const cache = new EmbeddedPageCache({ capacity: 20, policy });
+      let file = cache.open(1);
+      const read = (index: number): void => {
+        if (cache.get(file, index) >= 0) return;
+        const page = cache.begin(file, index);
+        cache.end(page);
+        cache.access(page);
+      };
+      // Some are used twice, so that there is an active list; others leave.
+      for (const index of [0, 0, 0, 1, 1, 1, 2, 2, 2]) read(index);
+      for (let index = 100; index < 130; index++) read(index);
+      const { lru } = cache.memory;
+      lru.drain();
+      const gone = Array.from({ length: 30 }, (_, n) => 100 + n).filter((index) => cache.find(file, index) < 0);
+      expect(gone.length).toBeGreaterThan(5);
+      if (isClosed) {
+        cache.close(file);
+        file = cache.open(1, 1);
+      }
+      const before = lru.nrActive;
+      read(gone.at(-1)!);
+      lru.drain();
+      return lru.nrActive - before;
+    });
+    expect(returned).toEqual([1, 0]);
+  },
+);

@@ -38,6 +38,11 @@ export class Arc extends GhostPolicy {
     this.#b2 = new GhostQueue(2 * map.nrPages);
   }
 
+  override endSpace(slot: number): void {
+    this.#b1.endSpace(slot);
+    this.#b2.endSpace(slot);
+  }
+
   markAccessed(pfn: Pfn): void {
     const flags = checkedFlags(this.words, pfn);
     if ((flags & USED) === 0) this.words[pfn << 2] = flags | USED;

@@ -20,8 +20,8 @@
 
 import type { Pfn } from '../../../base/units.ts';
 import { PG, type MemMap } from '../mem-map.ts';
+import { GhostQueue } from './ghost-queue.ts';
 import { DEF_PRIORITY, PASS_IS_OVER, type MappedPages } from './policy.ts';
-import { NO_AGE, ShadowEntries } from './shadow-entries.ts';
 import { TwoListLru } from './two-list.ts';
 
 /** Pages of 1 GiB. */
@@ -39,8 +39,9 @@ const NO_MAPPINGS: MappedPages = { mayReclaimMapped: () => true, testAndClearYou
 
 export class BalancedLists extends TwoListLru {
   readonly #memMap: MemMap;
-  readonly #shadows: ShadowEntries;
-  /** nonresident_age: pages that have left, and activations. */
+  /** With the age at which each page left. An older name than memory has pages says nothing. */
+  readonly #shadows: GhostQueue;
+  /** nonresident_age: pages that have left, and activations. Modulo 2^32. */
   #age = 0;
   /** Pages that were activated by their return, and how many when reclaim began last. */
   #refaults = 0;
@@ -51,13 +52,13 @@ export class BalancedLists extends TwoListLru {
   constructor(map: MemMap, batch?: number) {
     super(map, batch);
     this.#memMap = map;
-    this.#shadows = new ShadowEntries(map.nrPages);
+    this.#shadows = new GhostQueue(map.nrPages);
   }
 
   override add(pfn: Pfn): void {
     const { words } = this.#memMap;
-    const left = this.#shadows.take(words[(pfn << 2) | 1]!, words[(pfn << 2) | 2]!);
-    if (left !== NO_AGE && this.#age - left <= this.nrActive) {
+    const wasHere = this.#shadows.remove(words[(pfn << 2) | 1]!, words[(pfn << 2) | 2]!);
+    if (wasHere && (this.#age - this.#shadows.note) >>> 0 <= this.nrActive) {
       words[pfn << 2]! |= PG.active;
       this.#age++;
       this.#refaults++;
@@ -83,7 +84,7 @@ export class BalancedLists extends TwoListLru {
   /** It has not left after all. */
   override putBack(pfn: Pfn): void {
     const { words } = this.#memMap;
-    this.#shadows.take(words[(pfn << 2) | 1]!, words[(pfn << 2) | 2]!);
+    this.#shadows.remove(words[(pfn << 2) | 1]!, words[(pfn << 2) | 2]!);
     super.putBack(pfn);
   }
 
@@ -93,7 +94,7 @@ export class BalancedLists extends TwoListLru {
   }
 
   override endSpace(slot: number): void {
-    this.#shadows.forget(slot, this.#age);
+    this.#shadows.endSpace(slot);
   }
 
   override beginPass(priority: number): void {
@@ -116,7 +117,7 @@ export class BalancedLists extends TwoListLru {
     for (let i = 0; i < taken; i++) {
       const at = pages[i]! << 2;
       // One that was kept from before a reboot and not claimed has no place.
-      if (words[at | 1]! >= 0) this.#shadows.put(words[at | 1]!, words[at | 2]!, this.#age++);
+      if (words[at | 1]! >= 0) this.#shadows.push(words[at | 1]!, words[at | 2]!, undefined, this.#age++);
     }
     const active = Math.min(this.passActive, this.batch);
     this.passActive -= active;

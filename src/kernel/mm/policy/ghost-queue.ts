@@ -2,8 +2,9 @@
  * Names of pages that have left, in the order in which they left: a queue with a hash over it, in
  * typed arrays. The oldest name is forgotten when there is no room for another.
  *
- * A name is the slot of the page's space, and its index. A slot that is used again by another file
- * takes over the names of the file before.
+ * A name is a number for the page's space, and its index. The number is the slot of the space. When
+ * the space has ended, its slot gets another number, which no name has. So another file does not
+ * take over the names of the file before; they are forgotten as the oldest.
  *
  * ```
  * words  8 ghost   + 0 space     + 1 index     + 2 hash next   the next ghost of the chain, or of the free ones
@@ -17,6 +18,8 @@
 import { assert } from '../../../base/assert.ts';
 
 const NONE = -1;
+/** Numbers of spaces whose slot another one had before. There are fewer slots than that. */
+const NUMBERS = 2 ** 30;
 
 /** Names of pages that have left, oldest first. */
 export class GhostQueue {
@@ -33,6 +36,9 @@ export class GhostQueue {
   #free = NONE;
   /** Ghosts that were in use before. */
   #used = 0;
+  /** By slot, where another space had it before. */
+  readonly #numbers: number[] = [];
+  #nextNumber = NUMBERS;
 
   /** @param capacity names at most; 0 keeps none */
   constructor(capacity: number) {
@@ -58,9 +64,10 @@ export class GhostQueue {
     if (ghost >= 0) this.#free = words[ghost | 2]!;
     else ghost = 8 * this.#used++;
     assert(ghost < head, 'ghost queue: there is room for a name');
-    const bucket = this.#bucketOf(space, index);
+    const number = this.#numbers[space] ?? space;
+    const bucket = this.#bucketOf(number, index);
     const youngest = words[head + 3]!;
-    words[ghost] = space;
+    words[ghost] = number;
     words[ghost | 1] = index;
     words[ghost | 2] = this.#buckets[bucket]!;
     words[ghost | 3] = youngest;
@@ -76,12 +83,18 @@ export class GhostQueue {
   remove(space: number, index: number): boolean {
     const words = this.#words;
     const wanted = index | 0;
-    let ghost = this.#buckets[this.#bucketOf(space, index)]!;
-    while (ghost >= 0 && (words[ghost | 1] !== wanted || words[ghost] !== space)) ghost = words[ghost | 2]!;
+    const number = this.#numbers[space] ?? space;
+    let ghost = this.#buckets[this.#bucketOf(number, index)]!;
+    while (ghost >= 0 && (words[ghost | 1] !== wanted || words[ghost] !== number)) ghost = words[ghost | 2]!;
     if (ghost < 0) return false;
     this.note = words[ghost | 5]!;
     this.#drop(ghost);
     return true;
+  }
+
+  /** The space in this slot has ended. */
+  endSpace(slot: number): void {
+    if (this.count > 0) this.#numbers[slot] = this.#nextNumber++;
   }
 
   /** Forgets the name that has been in it for longest. */
@@ -90,7 +103,7 @@ export class GhostQueue {
     this.#drop(this.#words[this.#head + 4]!);
   }
 
-  /** Names as pairs of space and index, oldest first. */
+  /** Names as pairs of number and index, oldest first. */
   names(): [number, number][] {
     const words = this.#words;
     const names: [number, number][] = [];
@@ -118,7 +131,7 @@ export class GhostQueue {
     this.count--;
   }
 
-  #bucketOf(space: number, index: number): number {
-    return ((Math.imul(space, 0x9e37_79b1) >>> 1) + index) & this.#mask;
+  #bucketOf(number: number, index: number): number {
+    return ((Math.imul(number, 0x9e37_79b1) >>> 1) + index) & this.#mask;
   }
 }

@@ -75,6 +75,10 @@ export class Mglru extends QueuePolicy {
     this.#ghosts = new GhostQueue(map.nrPages);
   }
 
+  override endSpace(slot: number): void {
+    this.#ghosts.endSpace(slot);
+  }
+
   /** Sequence numbers of the oldest and the youngest generation. */
   get generations(): readonly [number, number] {
     return [this.#oldest, this.#youngest];

@@ -78,7 +78,7 @@ export abstract class QueuePolicy implements ReplacementPolicy {
   }
 
   endSpace(_slot: number): void {
-    // Nor to forget.
+    // Nor has it anything to forget.
   }
 
   add(pfn: Pfn): void {

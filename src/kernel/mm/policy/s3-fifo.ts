@@ -38,6 +38,10 @@ export class S3Fifo extends GhostPolicy {
     this.#ghosts = new GhostQueue(Math.floor(GHOSTS * map.nrPages));
   }
 
+  override endSpace(slot: number): void {
+    this.#ghosts.endSpace(slot);
+  }
+
   markAccessed(pfn: Pfn): void {
     const flags = checkedFlags(this.words, pfn);
     const uses = flags & USES;

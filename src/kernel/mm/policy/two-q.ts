@@ -34,6 +34,10 @@ export class TwoQ extends GhostPolicy {
     this.#out = new GhostQueue(Math.floor(OUT * map.nrPages));
   }
 
+  override endSpace(slot: number): void {
+    this.#out.endSpace(slot);
+  }
+
   markAccessed(pfn: Pfn): void {
     const flags = checkedFlags(this.words, pfn);
     if ((flags & LISTED) === LISTED) this.renew(pfn);
