@@ -133,3 +133,31 @@ describe('the readahead of an embedded page cache', () => {
     },
   );
 });
+
+it.each([
+  ['linux-2.6.12', [range(84, 116), [], []]],
+  ['linux-6', [range(84, 116), [], range(116, 148)]],
+] as const)('a fault in a mapping with %s reads the pages around it, and perhaps the next ones', (policy, expected) => {
+  const cache = new EmbeddedPageCache({ capacity: 1000, policy });
+  const file = cache.open(1);
+  const readahead = new FileReadahead(cache, file);
+  const fault = (index: number): readonly number[] => {
+    const pages = readahead.fault(index, 200);
+    for (const at of pages) cache.end(cache.begin(file, at));
+    return pages;
+  };
+  expect([fault(100), fault(107), fault(108)]).toEqual(expected);
+  expect([fault(199), fault(250)]).toEqual([range(183, 200), []]);
+});
+
+it('a random read next to cached pages begins a window with linux-6, and not with 2.6.12', () => {
+  const windows = (['linux-2.6.12', 'linux-6'] as const).map((policy) => {
+    const cache = new EmbeddedPageCache({ capacity: 1000, policy });
+    const file = cache.open(1);
+    for (const at of [500, 501, 502]) cache.end(cache.begin(file, at));
+    const readahead = new FileReadahead(cache, file);
+    for (const at of readahead.next(40, 1, 1000)) cache.end(cache.begin(file, at));
+    return readahead.next(503, 1, 1000);
+  });
+  expect(windows).toEqual([[503], range(503, 507)]);
+});

@@ -92,6 +92,26 @@ describe('on-demand readahead', () => {
     ]);
   });
 
+  it('a fault reads 32 pages around its own, and a fault on the marked one, where the last quarter begins, the next 32', () => {
+    const reader = new Reader();
+    const { state } = reader;
+    const take = (): Window => {
+      const window = [state.batchStart, state.batchCount, state.batchMark] as const;
+      state.takeBatch();
+      return window;
+    };
+    state.around(100);
+    expect(take()).toEqual([84, 32, 108]);
+    for (let page = 84; page < 116; page++) reader.cached.add(page);
+    reader.marks.add(108);
+    state.foundByFault(107, reader);
+    expect(state.hasBatch).toBe(false);
+    state.foundByFault(108, reader);
+    expect([take(), state.hasBatch]).toEqual([[116, 32, 116], false]);
+    state.around(3);
+    expect(take()).toEqual([0, 32, 24]);
+  });
+
   it('on-demand readahead with a largest window of 0 reads nothing ahead', () => {
     const reader = new Reader();
     reader.state.max = 0;

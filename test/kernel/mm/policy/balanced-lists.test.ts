@@ -110,6 +110,22 @@ describe('the lists of linux-6', () => {
     expect(lru.nrActive).toBe(401);
   });
 
+  it('pages are deactivated while the inactive list is long, when a page was activated by its return', () => {
+    const { cache, scan } = reader(1000, 'linux-6');
+    scan(0, 400);
+    scan(0, 400);
+    scan(1000, 2200);
+    const { lru } = cache.memory;
+    scan(3000, 3100);
+    expect(lru.nrActive).toBe(400);
+    const gone = Array.from({ length: 1200 }, (_, n) => 2199 - n).find((at) => cache.find(cache.open(1), at) < 0)!;
+    scan(gone, gone + 1);
+    lru.drain();
+    expect(lru.nrActive).toBe(401);
+    scan(3200, 3232);
+    expect(lru.nrActive).toBeLessThan(401);
+  });
+
   it('the active list may be √(10 · GiB) times as long as the inactive one, from 1 GiB on', () => {
     const gib = 2 ** 18;
     const { cache, scan } = reader(gib + 64, 'linux-6');
