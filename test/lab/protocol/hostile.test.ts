@@ -290,6 +290,15 @@ const cases: readonly [string, ProblemKind, string, Partial<Model<State>>, strin
     'setTimeout',
   ],
   [
+    'a step that formats the date of today',
+    'asks the host',
+    'a.late',
+    then((s) => {
+      s.n = new Intl.DateTimeFormat().format().length;
+    }),
+    'Intl.DateTimeFormat',
+  ],
+  [
     'a step that asks for bytes',
     'asks the host',
     'a.late',
@@ -619,7 +628,7 @@ describe('a hostile protocol', () => {
           initial: { n: 0, one: { x: 0, y: [0] }, two: { x: 3, y: [2] } },
           actors: {
             a: {
-              up: { do: (s: Held) => void (s.n = (s.n + 1) % 60) },
+              up: { do: (s: Held) => void (s.n = (s.n + 1) % 40) },
               act: {
                 do: (s: Held) => {
                   act(s);
