@@ -26,9 +26,9 @@ interface State {
   version: number;
   program: 'starting' | 'running' | 'refusing';
   /** The region as the program knows it. */
-  known: Region | null;
+  known: Region;
   /** The region that was stored last, and by which version: the oracle. */
-  kept: (Region & { by: number }) | null;
+  kept: Region & { by: number };
   /** The record: words in use, and the words. The older version knows neither order nor node. */
   record: { length: number; frame: number; flags: number; order: number; node: number };
   /** Words that a reader has written behind its buffer. */
@@ -54,8 +54,8 @@ for (const node of [0, 1, 2])
   }
 /** Whether the older version knows such regions. */
 const isOlder = ({ order, isList, node }: Region): boolean => order === 0 && !isList && node === 0;
-const covers = (region: Region | null, frame: number): boolean =>
-  region !== null && frame >> region.order === region.frame >> region.order;
+const covers = (region: Region, frame: number): boolean => frame >> region.order === region.frame >> region.order;
+const NONE: Region = { frame: -1, order: 0, isList: false, node: 0 };
 
 export default protocol({
   name: 'record-versions',
@@ -105,7 +105,7 @@ export default protocol({
     };
     return {
       initial: {
-        ...{ version: 1, program: 'starting', known: null, kept: null, overrun: 0 },
+        ...{ version: 1, program: 'starting', known: NONE, kept: { ...NONE, by: 0 }, overrun: 0 },
         record: { length: 0, frame: 0, flags: 0, order: 0, node: 0 },
         given: Array.from({ length: FRAMES }, () => false),
       },
@@ -147,16 +147,16 @@ export default protocol({
         always: {
           [MEANS]: ({ program, version, known, kept }) =>
             program !== 'running' ||
-            (known?.frame === kept?.frame &&
-              known?.order === kept?.order &&
-              known?.isList === kept?.isList &&
-              (version === 1 || known?.node === kept?.node)),
+            (known.frame === kept.frame &&
+              known.order === kept.order &&
+              known.isList === kept.isList &&
+              (version === 1 || known.node === kept.node)),
           'A copy ends in its buffer': ({ overrun }) => overrun === 0,
           [OWNED]: ({ kept, given }) => !given.some((isGiven, frame) => isGiven && covers(kept, frame)),
         },
         sometimes: {
-          'A region outlives an upgrade': (s) => s.version === 2 && s.known !== null && s.kept?.by === 1,
-          'A region outlives a downgrade': (s) => s.version === 1 && s.known !== null && s.kept?.by === 2,
+          'A region outlives an upgrade': (s) => s.version === 2 && s.known.frame >= 0 && s.kept.by === 1,
+          'A region outlives a downgrade': (s) => s.version === 1 && s.known.frame >= 0 && s.kept.by === 2,
         },
         done: ({ program }) => program === 'refusing',
       },

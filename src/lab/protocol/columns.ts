@@ -4,7 +4,9 @@
  * and others have other words.
  *
  * The first state has form 0. Its short lists are split: a word for the length, and one for each
- * place. A state with other parts, or with a longer list there, has another form.
+ * place. So are its small records: a word that says so, and one for each key. Where something else
+ * is in place of the record, that word says what. A state with other parts, or with a longer list
+ * there, has another form.
  */
 
 import type { Plain } from './api.ts';
@@ -12,12 +14,14 @@ import type { State } from './model.ts';
 import { Visited } from './visited.ts';
 import { Codec, makerOf, NotPlain, type Shape, TooLong, WORDS_MAX } from './words.ts';
 
-/** A list of the first state that is longer is not split. */
+/** A list or record of the first state that is longer is not split. */
 export const SPLIT_MAX = 8;
-/** A list that is shorter has so many places all the same. */
+/** A shorter list has so many places all the same. A shorter record is not split. */
 const SPLIT_LEAST = 2;
-/** The word of a place behind the end of a list. */
+/** The word of a place behind the end of a list, or of a record that is not there. */
 const ABSENT = -1;
+/** The word before the places of a record that is there. */
+export const IS_SPLIT = -1;
 
 /** All values of a part, or of the places of a list. */
 class Kept {
@@ -42,9 +46,12 @@ export interface Part {
   readonly name: string;
   /** Its first word behind the form. */
   readonly at: number;
-  readonly kept: Kept;
-  /** Places of a list that is split, behind the word of its length; 0 for another part. */
+  /** Its values, or those of the places. */
+  readonly kept: readonly Kept[];
+  /** Places of what is split, behind a word of its own; 0 for another part. */
   readonly places: number;
+  /** By place, sorted: keys of a record that is split. */
+  readonly keys: readonly string[] | undefined;
 }
 
 /** States with the same parts. */
@@ -90,16 +97,22 @@ export class Columns {
   }
 
   /** Puts the words of a part. @throws NotPlain, TooLong */
-  put({ kept, places }: Part, value: unknown, words: Int32Array, at: number): void {
+  put({ kept, places, keys }: Part, value: unknown, words: Int32Array, at: number): void {
     if (places === 0) {
-      words[at] = this.numberOf(kept, value);
+      words[at] = this.numberOf(kept[0]!, value);
+      return;
+    }
+    if (keys !== undefined) {
+      const isSplit = hasKeys(value, keys);
+      words[at] = isSplit ? IS_SPLIT : this.numberOf(kept[0]!, value);
+      for (let i = 1; i <= places; i++) words[at + i] = isSplit ? this.numberOf(kept[i]!, value[keys[i - 1]!]) : ABSENT;
       return;
     }
     const list = value as readonly unknown[];
     const { length } = list;
     this.#codec.listWord(length);
     words[at] = length;
-    for (let i = 0; i < places; i++) words[at + 1 + i] = i < length ? this.numberOf(kept, list[i]) : ABSENT;
+    for (let i = 0; i < places; i++) words[at + 1 + i] = i < length ? this.numberOf(kept[1 + i]!, list[i]) : ABSENT;
   }
 
   /** The number under which a value is kept. @throws NotPlain, TooLong */
@@ -132,11 +145,17 @@ export class Columns {
 
   /** What comes next: for the makers of records. */
   take(): Plain {
-    const { kept, at, places } = this.#parts[this.#next++]!;
+    const { kept, at, places, keys } = this.#parts[this.#next++]!;
     const [from, start] = [this.#from, this.#at + at];
-    if (places === 0) return this.valueOf(kept, from[start]!);
+    const first = from[start]!;
+    if (places === 0 || (keys !== undefined && first !== IS_SPLIT)) return this.valueOf(kept[0]!, first);
+    if (keys !== undefined) {
+      const record: Record<string, Plain> = {};
+      for (let i = 1; i <= places; i++) record[keys[i - 1]!] = this.valueOf(kept[i]!, from[start + i]!);
+      return record;
+    }
     const list: Plain[] = [];
-    for (let i = 1; i <= from[start]!; i++) list.push(this.valueOf(kept, from[start + i]!));
+    for (let i = 1; i <= first; i++) list.push(this.valueOf(kept[i]!, from[start + i]!));
     return list;
   }
 
@@ -159,8 +178,9 @@ export class Columns {
       for (let i = 0; i <= part.places; i++) {
         const [x, y] = [one[at + 1 + part.at + i]!, other[at + 1 + part.at + i]!];
         if (x === y) continue;
-        const isLength = part.places > 0 && i === 0;
-        return isLength ? this.#codec.listWord(x) < this.#codec.listWord(y) : part.kept.values.isBefore(x, y);
+        if (i > 0 || part.places === 0) return part.kept[i]!.values.isBefore(x, y);
+        if (part.keys === undefined) return this.#codec.listWord(x) < this.#codec.listWord(y);
+        return x === IS_SPLIT || (y !== IS_SPLIT && part.kept[0]!.values.isBefore(x, y));
       }
     return false;
   }
@@ -168,11 +188,13 @@ export class Columns {
   /** Words of a state, if its parts were not kept. */
   #sizeOf(words: Int32Array, at: number): number {
     let size = 1;
-    for (const { kept, places, at: from } of this.#forms[words[at]!]!.parts) {
+    for (const { kept, places, keys, at: from } of this.#forms[words[at]!]!.parts) {
       const start = at + 1 + from;
-      if (places > 0) size++;
-      const [first, last] = places === 0 ? [start, start] : [start + 1, start + words[start]!];
-      for (let i = first; i <= last; i++) size += kept.values.lengthOf(words[i]!);
+      const first = words[start]!;
+      const isSplit = places > 0 && (keys === undefined || first === IS_SPLIT);
+      size += isSplit ? 1 : kept[0]!.values.lengthOf(first);
+      const last = !isSplit ? 0 : keys === undefined ? first : places;
+      for (let i = 1; i <= last; i++) size += kept[i]!.values.lengthOf(words[start + i]!);
     }
     return size;
   }
@@ -207,10 +229,9 @@ export class Columns {
     if (names.includes('__proto__')) throw new NotPlain();
     let length = 0;
     const parts = names.map((each): Part => {
-      const places = first === undefined ? placesOf(state[each]) : 0;
-      const at = length;
-      length += 1 + places;
-      return { name: each, at, kept: this.#keptOf(each, places), places };
+      const part = this.#partOf(each, length, first === undefined ? state[each] : undefined);
+      length += 1 + part.places;
+      return part;
     });
     const form = { number: this.#forms.length, parts, length, make: makerOf(names) };
     this.#forms.push(form);
@@ -218,23 +239,50 @@ export class Columns {
     return form;
   }
 
-  #keptOf(name: string, places: number): Kept {
-    const key = places === 0 ? name : `${name}[]`;
-    let kept = this.#kept.get(key);
+  /** @param value of the first state; undefined where it is not split */
+  #partOf(name: string, at: number, value: unknown): Part {
+    const whole = this.#keptOf(name, 1, 1);
+    if (Array.isArray(value) && value.length <= SPLIT_MAX) {
+      const places = Math.max(value.length, SPLIT_LEAST);
+      const each = this.#keptOf(`${name}[]`, 2, places);
+      return { name, at, kept: [whole, ...Array.from({ length: places }, () => each)], places, keys: undefined };
+    }
+    const keys = keysOf(value);
+    const kept = [whole, ...keys.map((key) => this.#keptOf(`${name}.${key}`, 2, 1))];
+    return { name, at, kept, places: keys.length, keys: keys.length > 0 ? keys : undefined };
+  }
+
+  /** @param place as JavaScript says it: two of one name share what they hold, and no more */
+  #keptOf(place: string, depth: number, places: number): Kept {
+    let kept = this.#kept.get(place);
     if (kept === undefined) {
-      kept = new Kept(places === 0 ? 1 : 2, Math.max(places, 1));
-      this.#kept.set(key, kept);
+      kept = new Kept(depth, places);
+      this.#kept.set(place, kept);
     }
     return kept;
   }
 }
 
 /** Whether a part of the first form can hold a value. */
-export const fits = ({ places }: Part, value: unknown): boolean =>
-  places === 0 || (Array.isArray(value) && value.length <= places);
+export const fits = ({ places, keys }: Part, value: unknown): boolean =>
+  places === 0 || keys !== undefined || (Array.isArray(value) && value.length <= places);
 
-/** How many places a part of the first state is split into. */
-function placesOf(value: unknown): number {
-  if (!Array.isArray(value) || value.length > SPLIT_MAX) return 0;
-  return Math.max(value.length, SPLIT_LEAST);
+/** Whether a value is a record with these keys, and no other. */
+function hasKeys(value: unknown, keys: readonly string[]): value is Readonly<Record<string, unknown>> {
+  if (!isRecord(value)) return false;
+  let i = 0;
+  for (const key in value) if (key !== keys[i++]) return isSame(Object.keys(value).sort(), keys);
+  return i === keys.length;
+}
+
+const isSame = (some: readonly string[], others: readonly string[]): boolean =>
+  some.length === others.length && some.every((key, i) => key === others[i]);
+
+const isRecord = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+
+/** Keys by which a record of the first state is split: none for another value. */
+function keysOf(value: unknown): readonly string[] {
+  const keys = isRecord(value) ? Object.keys(value).sort() : [];
+  return keys.length < SPLIT_LEAST || keys.length > SPLIT_MAX || keys.includes('__proto__') ? [] : keys;
 }

@@ -9,6 +9,7 @@ export const TRAPPED: readonly (readonly string[])[] = [
   ['Date', 'now'],
   ['Math', 'random'],
   ['performance', 'now'],
+  ['Intl', 'DateTimeFormat'],
   ['crypto', 'getRandomValues'],
   ['crypto', 'randomUUID'],
   ['process', 'hrtime'],

@@ -1,7 +1,7 @@
 /** A state whose parts are made when they are looked at, and that knows which of them were. */
 
 import type { Plain } from './api.ts';
-import { type Columns, fits, type Part, SPLIT_MAX } from './columns.ts';
+import { type Columns, fits, IS_SPLIT, type Part, SPLIT_MAX } from './columns.ts';
 import type { State } from './model.ts';
 
 /** What was done with a word of a state. */
@@ -16,9 +16,11 @@ export class View {
   readonly #partAt: readonly Part[];
   readonly #marks: Uint8Array;
   readonly #values: unknown[];
-  /** By part: the list that was handed out; and lists of each length to be handed out. */
-  readonly #handed: (unknown[] | undefined)[];
+  /** By part: the list or record that was handed out; and lists of each length, to be so. */
+  readonly #handed: unknown[];
   readonly #lists: (unknown[] | undefined)[][];
+  /** By part: a record to be handed out. */
+  readonly #records: (object | undefined)[];
   /** By part: whether it was set as a whole, and to what. */
   readonly #isSet: boolean[];
   readonly #set: unknown[];
@@ -45,6 +47,7 @@ export class View {
     this.#values = this.#partAt.map(() => null);
     this.#handed = parts.map(() => undefined);
     this.#lists = parts.map(() => []);
+    this.#records = parts.map(() => undefined);
     this.#isSet = parts.map(() => false);
     this.#set = parts.map(() => null);
     this.#state = this.#newState();
@@ -72,12 +75,7 @@ export class View {
     for (let n = 0; n < this.#parts.length; n++) {
       const part = this.#parts[n]!;
       const { at, kept, places } = part;
-      const list = this.#handed[n];
-      // A list that has grown or shrunk is another one, made of what was there.
-      if (!this.#isFixed && list !== undefined && !this.#isSet[n] && !this.#isIntact(list, at)) {
-        this.#lists[n]!.length = 0;
-        this.#write(n, Array.from(list));
-      }
+      if (this.#isSet[n] !== true) this.#findOther(n);
       if (this.#isSet[n]) {
         const value = this.#set[n];
         if (!fits(part, value)) return undefined;
@@ -86,11 +84,11 @@ export class View {
         continue;
       }
       for (let i = at; i <= at + places; i++) {
-        // The length of a list that is intact has not changed.
+        // The word before the places of what is intact has not changed.
         if (this.#marks[i] === UNTOUCHED || (i === at && places > 0)) continue;
         // What was only looked at, and has no inside, is as it was.
         if (this.#marks[i] === READ && !isBag(this.#values[i])) continue;
-        const number = this.#columns.numberOf(kept, this.#values[i]);
+        const number = this.#columns.numberOf(kept[i - at]!, this.#values[i]);
         // What was set to what it was may have been something else in another state.
         if (this.#marks[i] === WRITTEN || number !== this.#words[this.#at + i]) changes.push(i, number);
       }
@@ -116,8 +114,8 @@ export class View {
   #get(word: number): unknown {
     if (this.#isPinged) return this.#pings++;
     if (this.#marks[word] === UNTOUCHED) {
-      const number = this.#look(word);
-      this.#values[word] = this.#columns.valueOf(this.#partAt[word]!.kept, number);
+      const { kept, at } = this.#partAt[word]!;
+      this.#values[word] = this.#columns.valueOf(kept[word - at]!, this.#look(word));
     }
     return this.#values[word];
   }
@@ -130,7 +128,16 @@ export class View {
   #read(n: number): unknown {
     if (this.#isPinged) return this.#pings++;
     if (this.#isSet[n]) return this.#set[n];
-    return (this.#handed[n] ??= this.#listOf(n, this.#look(this.#parts[n]!.at)));
+    const { at, kept, keys } = this.#parts[n]!;
+    if (this.#marks[at] !== UNTOUCHED) return this.#handed[n];
+    const first = this.#look(at);
+    const handed =
+      keys === undefined
+        ? this.#listOf(n, first)
+        : first === IS_SPLIT
+          ? this.#recordOf(n, keys)
+          : this.#columns.valueOf(kept[0]!, first);
+    return (this.#handed[n] = handed);
   }
 
   #write(n: number, value: unknown): void {
@@ -147,6 +154,17 @@ export class View {
     this.#lists[n]![length] = list;
     if (this.#isFixed) Object.seal(list);
     return list;
+  }
+
+  #recordOf(n: number, keys: readonly string[]): object {
+    const known = this.#records[n];
+    if (known !== undefined) return known;
+    const record = {};
+    const first = this.#parts[n]!.at + 1;
+    for (let i = 0; i < keys.length; i++) this.#define(record, keys[i]!, first + i);
+    this.#records[n] = record;
+    if (this.#isFixed) Object.seal(record);
+    return record;
   }
 
   #newState(): State {
@@ -181,10 +199,25 @@ export class View {
     return isWhole;
   }
 
-  /** Whether a list has all of its places still, and no other. */
-  #isIntact(list: unknown[], at: number): boolean {
-    const length = this.#words[this.#at + at]!;
-    return list.length === length && this.#pinged(list) === length;
+  /** Whatever was handed out and is no longer what is in the words is set as another. */
+  #findOther(n: number): void {
+    const handed = this.#handed[n];
+    if (handed === undefined) return;
+    const { at, keys, places } = this.#parts[n]!;
+    const first = this.#words[this.#at + at]!;
+    if (keys !== undefined && first !== IS_SPLIT) {
+      // What is no record of these keys was handed out as it is.
+      if (isBag(handed)) this.#write(n, handed);
+    } else if (!this.#isFixed && !this.#isIntact(handed as object, keys === undefined ? first : places)) {
+      this.#lists[n]!.length = 0;
+      this.#records[n] = undefined;
+      this.#write(n, Array.isArray(handed) ? Array.from(handed) : handed);
+    }
+  }
+
+  /** Whether a list or record has all of its places still, and no other. */
+  #isIntact(handed: object, places: number): boolean {
+    return (!Array.isArray(handed) || handed.length === places) && this.#pinged(handed) === places;
   }
 
   /** How many own properties are as they were made; -1 when there is another one. */

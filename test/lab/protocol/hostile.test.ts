@@ -290,6 +290,15 @@ const cases: readonly [string, ProblemKind, string, Partial<Model<State>>, strin
     'setTimeout',
   ],
   [
+    'a step that formats the date of today',
+    'asks the host',
+    'a.late',
+    then((s) => {
+      s.n = new Intl.DateTimeFormat().format().length;
+    }),
+    'Intl.DateTimeFormat',
+  ],
+  [
     'a step that asks for bytes',
     'asks the host',
     'a.late',
@@ -562,6 +571,122 @@ describe('a hostile protocol', () => {
     expect(outcome.verdict).toBe('passed');
     const { states, transitions } = naive(it);
     expect([states, transitions]).toEqual([outcome.states, outcome.transitions]);
+  });
+
+  interface Held {
+    n: number;
+    one: Record<string, unknown> | readonly number[] | null;
+    two: Record<string, unknown>;
+  }
+
+  it.each<[string, (s: Held) => unknown]>([
+    ['takes a record away and puts it back', (s) => (s.one = s.one === null ? { x: 0, y: [s.n % 2] } : null)],
+    ['puts a list in place of a record', (s) => void (s.one = Array.isArray(s.one) ? { x: 1, y: [] } : [s.n % 3])],
+    [
+      'changes the list that is in place of a record',
+      (s) => {
+        if (Array.isArray(s.one)) s.one.pop();
+        else s.one = [1, 2];
+      },
+    ],
+    ['sets a key of a record', (s) => (s.two['x'] = s.n % 5)],
+    ['changes a list in a record', (s) => void ((s.two['y'] as number[])[0] = s.n % 5)],
+    ['adds a key to a record', (s) => ('z' in s.two ? delete s.two['z'] : (s.two['z'] = 1))],
+    ['takes a key of a record away', (s) => ('x' in s.two ? delete s.two['x'] : (s.two['x'] = 1))],
+    ['takes the last key of a record away', (s) => ('y' in s.two ? delete s.two['y'] : (s.two['y'] = [2]))],
+    [
+      'adds a key to a record, or counts its keys',
+      (s) => {
+        if (s.n % 2 === 0) s.two['z'] = 1;
+        else s.two['x'] = s.n + 100 * Object.keys(s.two).length;
+      },
+    ],
+    ['puts keys in another order', (s) => (s.two = { y: [1], x: s.n % 2 })],
+    ['exchanges two records', (s) => ([s.one, s.two] = [s.two, s.one as Record<string, unknown>])],
+    [
+      'changes a record after it has put it elsewhere',
+      (s) => {
+        s.one = s.two;
+        s.two['x'] = s.n % 4;
+      },
+    ],
+    [
+      'changes a record after it has put another in its place',
+      (s) => {
+        const { two } = s;
+        s.two = { x: s.n % 2, y: [] };
+        two['x'] = 9;
+      },
+    ],
+    ['defines a key anew', (s) => void Object.defineProperty(s.two, 'x', { value: s.n % 3, enumerable: true })],
+    ['freezes a record', (s) => Object.freeze(s.two)],
+  ])('a step that %s leads to what it leads to by itself', (_, act) => {
+    const it = protocol<Held>({
+      ...{ name: 'x', what: 'X.' },
+      build: () =>
+        ({
+          initial: { n: 0, one: { x: 0, y: [0] }, two: { x: 3, y: [2] } },
+          actors: {
+            a: {
+              up: { do: (s: Held) => void (s.n = (s.n + 1) % 40) },
+              act: {
+                do: (s: Held) => {
+                  act(s);
+                },
+              },
+            },
+          },
+          events: { crash: { survives: ['one'], most: 2 } },
+          laws: { always: { law: (s: Held) => s.two['x'] !== 100 } },
+        }) as never,
+    });
+    const outcome = search(it);
+    expect(outcome.verdict).toBe('passed');
+    const { states, transitions } = naive(it);
+    expect([states, transitions]).toEqual([outcome.states, outcome.transitions]);
+  });
+
+  it('lists in place of records count towards what a state may hold', () => {
+    const { problem } = found({
+      initial: { n: 0, one: { x: 0, y: 0 }, two: { x: 0, y: 0 } },
+      actors: {
+        a: {
+          grow: {
+            do: (s: { n: number; one: unknown; two: unknown }) => {
+              s.n += 100;
+              s.one = Array.from({ length: s.n }, () => 0);
+              s.two = Array.from({ length: s.n }, () => 0);
+            },
+          },
+        },
+      },
+    } as never);
+    expect(problem).toMatchObject({ kind: 'unbounded', where: 'a.grow', history: { steps: { length: 81 } } });
+  });
+
+  it.each<[string, (s: { two: Record<string, unknown> }) => unknown]>([
+    ['sets a key of a record', (s) => (s.two['x'] = 7) === 7],
+    ['changes a list in a record', (s) => (s.two['y'] as number[]).push(1) > 0],
+    ['adds a key to a record', (s) => Object.assign(s.two, { z: 1 }) === s.two],
+    ['takes a key of a record away', (s) => delete s.two['x']],
+    ['changes the list that has come in place of a record', (s) => (s as { one?: number[] }).one!.push(1) > 0],
+  ])('a guard that %s is named, late in a search', (_, when) => {
+    const { problem } = found({
+      initial: { n: 40, one: { x: 0, y: 0 }, two: { x: 3, y: [2] } },
+      actors: {
+        a: {
+          down: {
+            when: (s: { n: number }) => s.n > 2,
+            do: (s: { n: number; one: unknown }) => {
+              s.n -= 1;
+              s.one = [];
+            },
+          },
+          late: { when: (s: { n: number; two: Record<string, unknown> }) => s.n === 2 && when(s), do: () => undefined },
+        },
+      },
+    } as never);
+    expect(problem).toMatchObject({ kind: 'changes the state', where: 'a.late: when' });
   });
 
   it.each<[string, object, string]>([
