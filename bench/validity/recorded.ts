@@ -7,6 +7,7 @@
 import { gunzipSync } from 'node:zlib';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { POLICY } from '../../src/kernel/mm/policy/policies.ts';
 import { EmbeddedPageCache, FileReadahead, type PolicyName } from '../../src/doors/page-cache/index.ts';
 
 /** Insertions and removals on each side that decide the capacity. */
@@ -98,6 +99,7 @@ export function modelCounts(folder: string, name: string, policy: PolicyName): C
   const rows = rowsOf(join(folder, `${name}.csv.gz`));
   const ends = sizesOf(join(folder, `${name}.files.csv.gz`));
   const envelope = envelopeOf(rows, WINDOW);
+  const { countsWritesAndFaults } = POLICY[policy];
   const cache = new EmbeddedPageCache({
     capacity: 1,
     maxCapacity: Math.max(64, ...chunks(envelope)),
@@ -167,7 +169,7 @@ export function modelCounts(folder: string, name: string, policy: PolicyName): C
       for (let index = first; index < end; index++) use(ino, index);
     } else if (kind === 'w') {
       for (let index = Math.floor(a / PAGE); index < pagesOf(a + b); index++)
-        if (policy === 'linux-2.6.12') use(ino, index);
+        if (countsWritesAndFaults) use(ino, index);
         else if (cache.find(fileOf(ino), index) < 0) bring(ino, index);
       sizes.set(ino, Math.max(sizes.get(ino) ?? 0, a + b));
     } else if (kind === 'k') {
@@ -177,7 +179,7 @@ export function modelCounts(folder: string, name: string, policy: PolicyName): C
     } else if (kind === 'F') {
       const filePages = Math.max(pagesOf(sizes.get(ino) ?? 0), a + 1);
       for (const index of readerOf(row).fault(a, filePages)) bring(ino, index);
-      if (policy === 'linux-2.6.12') use(ino, a);
+      if (countsWritesAndFaults) use(ino, a);
       else useMapped(row, a);
     } else if (kind === 'T') {
       cache.truncate(fileOf(ino), pagesOf(a));

@@ -8,9 +8,6 @@ import { FORMAT_NAMES } from '../trace/index.ts';
 
 const share = (description: string) => Type.Number({ description, minimum: 0, maximum: 1 });
 
-/** A sample knows an LRU alone. */
-const CURVE_POLICIES = [...new Set([...POLICIES, 'lru' as const])];
-
 const TRACE_FIELDS = {
   format: oneOf('Format of the trace.', FORMAT_NAMES),
   pageAccesses: count('Accesses of pages: one for each page of each read and write.'),
@@ -28,7 +25,7 @@ const CurvePoint = kind('point', 'One size of the page cache.', {
 });
 
 const Curve = kind('curve', 'One policy.', {
-  policy: oneOf('Which pages leave. A sample estimates lru.', CURVE_POLICIES),
+  policy: oneOf('Which pages leave. A sample estimates lru.', POLICIES),
   points: many('By size.', CurvePoint, { minItems: 1 }),
 });
 

@@ -9,6 +9,8 @@
  * `fitted` marks constants that were chosen so that the model meets a figure of the paper. A result
  * that rests on them is no evidence for that figure. What was assumed or fitted has a `range`, and
  * `withConstants` (with-constants.ts) gives another value for it.
+ *
+ * Longer than other files: half of it is the table of meanings, a row a constant.
  */
 
 import { checkObject } from '../base/argument-error.ts';

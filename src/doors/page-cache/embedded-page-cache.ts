@@ -73,7 +73,6 @@ export class EmbeddedPageCache {
     checkInteger('maxCapacity', maxCapacity, capacity, MAX_PAGES);
     checkOneOf('policy', policy, POLICIES);
     checkInteger('batch', batch, 1, SWAP_CLUSTER_MAX);
-    checkArgument(POLICIES.includes(policy), 'policy', `expected one of ${POLICIES.join(', ')}`);
     checkObject('names', names, 'insert', 'erase', 'flush');
     checkFunction('pageOut', pageOut, true);
     if (mappings !== undefined) checkObject('mappings', mappings, 'testAndClearYoung', 'unmap');

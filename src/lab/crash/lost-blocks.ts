@@ -33,10 +33,11 @@ export function isInSubset(subset: number, place: number, blocks: number): boole
  */
 export function survivalOf(drive: Drive, subset: number): Survival {
   const { unflushedBlocks: cached, blocksInService: inService } = drive;
-  const subsets = subsetsOf(losableBlocks(drive).length);
+  const blocks = cached.length + inService.length;
+  const subsets = subsetsOf(blocks);
   checkArgument(subset < subsets, 'at', `the drive has ${counted(subsets, 'subset')} of blocks there`);
   return (block, isInService) => {
     const place = isInService ? cached.length + inService.indexOf(block) : cached.indexOf(block);
-    return isInSubset(subset, place, cached.length + inService.length);
+    return isInSubset(subset, place, blocks);
   };
 }
