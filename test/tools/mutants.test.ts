@@ -1,7 +1,7 @@
 // What tests the tests must itself be seen to change something, and to refuse.
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
@@ -133,5 +133,15 @@ describe('the explained survivors', () => {
       'explained, but killed now (delete the explanation): a.ts: x',
       'explained by nothing: a.ts: y',
     ]);
+  });
+
+  it('each explanation that is kept names a mutant of a room as it is now', async () => {
+    const kept = JSON.parse(readFileSync('test/mutants/survivors.json', 'utf8')) as (Named & { why: string })[];
+    const all: Mutant[] = [];
+    for (const file of new Set(kept.map((each) => each.file)))
+      all.push(...(await mutantsOf(dirname(file).slice('src/'.length), file, readFileSync(file, 'utf8'))));
+    expect(kept.length).toBeGreaterThan(0);
+    expect(disagreements(all, new Map(), kept)).toEqual([]);
+    expect(kept.filter(({ file }) => !(dirname(file).slice('src/'.length) in ROOMS))).toEqual([]);
   });
 });
