@@ -67,9 +67,11 @@ function setAside({ memory }: GuestEnvironment, { map }: MemoryManagement, param
   const { nrPages, bootPages, preservedPfn, preservedCount } = parameters;
   for (let pfn = 0; pfn < bootPages; pfn++) map.set(Pfn(pfn), PG.reserved);
   let preserved = 0;
+  let bits = 0;
   for (let pfn = bootPages; preservedCount > 0 && pfn < nrPages; pfn++) {
     const byte = pfn >>> 3;
-    const bits = memory.readU8(Pfn(preservedPfn + Math.floor(byte / PAGE_SIZE)), byte % PAGE_SIZE);
+    if (pfn === bootPages || (pfn & 7) === 0)
+      bits = memory.readU8(Pfn(preservedPfn + Math.floor(byte / PAGE_SIZE)), byte % PAGE_SIZE);
     if (((bits >>> (pfn & 7)) & 1) === 0) continue;
     map.set(Pfn(pfn), PG.preserved);
     preserved++;
@@ -83,7 +85,8 @@ function takeKernelPages(mm: MemoryManagement, parameters: BootParameters): Pfn[
   const { nrPages, bootPages, preservedCount, grantTablePfn, modulePfn, moduleBytes } = parameters;
   const { allocator } = mm;
   const image = modulePfn === 0 ? grantTablePfn + NR_GRANT_FRAMES : modulePfn + pagesOf(moduleBytes);
-  const kernelPages = Array.from({ length: bootPages - image }, (_, i) => Pfn(image + i));
+  const kernelPages: Pfn[] = [];
+  for (let pfn = image; pfn < bootPages; pfn++) kernelPages.push(Pfn(pfn));
   const tables = Math.ceil((nrPages * MEM_MAP_BYTES_PER_PAGE) / PAGE_SIZE);
   for (let i = 0; i < tables; i++)
     kernelPages.push(reservePage(mm, `memory of ${nrPages} pages is too small for the kernel's tables`));

@@ -116,7 +116,7 @@ export class Xenstore {
   remove(path: string): void {
     this.#steps?.before('xenstore', `remove ${path}`, 0, 0);
     this.#serve(1);
-    for (const known of [...this.#values.keys()]) {
+    for (const known of this.#values.keys()) {
       if (!isAtOrBelow(known, path)) continue;
       this.#values.delete(known);
       this.#countEntry(known, -1);

@@ -127,7 +127,8 @@ export function publishBlank(words: Uint32Array, at: number, identity: number, p
   if (weaker !== (old | 0)) words[at] = weaker;
   for (let field = W_INO; field < W_PFN; field++) words[at | field] = 0;
   words[at | 6] = pfn;
-  words[at | 7] = checkWord(words, at, identity);
+  // The five fields are zero, and so are their terms.
+  words[at | 7] = scatterState(identity) + scatter(pfn, 27, 0xfd7046c5);
   words[at] = identity;
 }
 
