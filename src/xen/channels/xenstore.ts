@@ -29,11 +29,17 @@ interface Watch {
 const isAtOrBelow = (path: string, directory: string): boolean =>
   path.startsWith(directory) && (path.length === directory.length || path[directory.length] === '/');
 
-/** Where everything of a domain lies. */
-export const homeOf = (domid: number): string => `/local/domain/${domid}`;
+const HOMES = '/local/domain/';
 
-/** The home at the start of a path in it. */
-const HOME = /^\/local\/domain\/[^/]+/;
+/** Where everything of a domain lies. */
+export const homeOf = (domid: number): string => `${HOMES}${domid}`;
+
+/** The home at the start of a path in it; undefined where there is none. */
+function homeIn(path: string): string | undefined {
+  if (!path.startsWith(HOMES) || path.length === HOMES.length || path[HOMES.length] === '/') return undefined;
+  const end = path.indexOf('/', HOMES.length);
+  return end < 0 ? path : path.slice(0, end);
+}
 
 /** Where a domain is asked to stop. */
 export const shutdownNodeOf = (domid: number): string => `${homeOf(domid)}/${SHUTDOWN_NODE}`;
@@ -41,8 +47,8 @@ export const shutdownNodeOf = (domid: number): string => `${homeOf(domid)}/${SHU
 /** Where a domain is told how much memory it is to have. */
 export const memoryTargetNodeOf = (domid: number): string => `${homeOf(domid)}/${MEMORY_TARGET_NODE}`;
 
-/** What becomes of paths: a value, or undefined: it is removed, with everything below it. */
-export type StoreChanges = Readonly<Record<string, string | undefined>>;
+/** What becomes of a path: a value, or undefined: it is removed, with everything below it. */
+export type StoreChange = readonly [path: string, value: string | undefined];
 
 export class Xenstore {
   readonly #power: Power;
@@ -92,9 +98,9 @@ export class Xenstore {
   }
 
   /** Changes paths in one transaction, in their order. */
-  transact(changes: StoreChanges): void {
+  transact(...changes: readonly StoreChange[]): void {
     this.#serve(2);
-    for (const [path, value] of Object.entries(changes))
+    for (const [path, value] of changes)
       if (value === undefined) this.remove(path);
       else this.write(path, value);
   }
@@ -136,7 +142,7 @@ export class Xenstore {
   }
 
   #countEntry(path: string, change: number): void {
-    const home = HOME.exec(path)?.[0];
+    const home = homeIn(path);
     if (home === undefined) return;
     const entries = (this.#entries.get(home) ?? 0) + change;
     if (entries > 0) this.#entries.set(home, entries);

@@ -18,7 +18,7 @@ import type { Process, Task } from '../../sim/simulation.ts';
 import type { GrantTable } from '../channels/grant-table.ts';
 import type { Hypervisor } from '../core/hypervisor.ts';
 import { XenbusState } from '../public/xenbus.ts';
-import { homeOf } from '../channels/xenstore.ts';
+import { homeOf, type StoreChange } from '../channels/xenstore.ts';
 
 /** What works on the rings of a device while it is connected. */
 export interface Backend {
@@ -67,9 +67,9 @@ interface Connection {
 export const backendsOf = (domid: DomId, type: DeviceKind['type']): string =>
   `${homeOf(DOM0)}/backend/${type}/${domid}`;
 
-/** Paths of values in a directory. */
-const below = (directory: string, values: Readonly<Record<string, string>>): Record<string, string> =>
-  Object.fromEntries(Object.entries(values).map(([name, value]) => [`${directory}/${name}`, value]));
+/** Values to be written in a directory. */
+const below = (directory: string, values: Readonly<Record<string, string>>): StoreChange[] =>
+  Object.keys(values).map((name) => [`${directory}/${name}`, values[name]]);
 
 /** What a connection works with. */
 export type XenbusHost = Pick<Hypervisor, 'xenstore' | 'domain0Events' | 'power' | 'domain0Cpu' | 'costs'>;
@@ -97,10 +97,10 @@ export class XenbusBackend {
     this.#frontend = `${homeOf(domid)}/${kind.frontend}`;
     const { xenstore } = hypervisor;
     const state = String(XenbusState.initialising);
-    xenstore.transact({
+    xenstore.transact(
       ...below(this.#frontend, { ...kind.frontProperties, 'backend-id': String(DOM0), backend: this.#home, state }),
       ...below(this.#home, { ...kind.configuration, 'frontend-id': String(domid), frontend: this.#frontend, state }),
-    });
+    );
     this.#script = hypervisor.power.spawn(`hotplug ${kind.type} ${domid}`, this.#plug());
     this.#unwatch = xenstore.watch(`${this.#frontend}/state`, () => {
       this.#frontendChanged();
@@ -125,8 +125,8 @@ export class XenbusBackend {
     this.#script.kill();
     yield* this.#disconnect();
     const { xenstore } = this.#hypervisor;
-    xenstore.transact({ [this.#frontend]: undefined });
-    xenstore.transact({ [this.#home]: undefined });
+    xenstore.transact([this.#frontend, undefined]);
+    xenstore.transact([this.#home, undefined]);
   }
 
   *#plug(): Process {
@@ -220,7 +220,7 @@ export class XenbusBackend {
   /** Its state is written last, since the front-end watches it. */
   #switchTo(state: XenbusState, properties: DeviceKind['backProperties'] = {}): void {
     this.#state = state;
-    this.#hypervisor.xenstore.transact(below(this.#home, { ...properties, state: String(state) }));
+    this.#hypervisor.xenstore.transact(...below(this.#home, { ...properties, state: String(state) }));
   }
 
   /**

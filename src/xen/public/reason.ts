@@ -60,7 +60,7 @@ export const REASON_NAMES: readonly ReasonName[] = Object.keys(Reason) as Reason
 /** Counts by reason; a plain array over the codes. */
 export type ReasonCounts = Record<ReasonName, number>;
 
+const NO_REASONS = Object.fromEntries(REASON_NAMES.map((name) => [name, 0])) as Readonly<ReasonCounts>;
+
 /** Counts that are all 0. */
-export function noReasons(): ReasonCounts {
-  return Object.fromEntries(REASON_NAMES.map((name) => [name, 0])) as ReasonCounts;
-}
+export const noReasons = (): ReasonCounts => ({ ...NO_REASONS });

@@ -133,7 +133,7 @@ const runningOf = (domain: Domain): Domain | undefined => (domain.isRunning ? do
 export function* standStill(hypervisor: StandHost, domain: Domain): Process<Result> {
   const { xenstore, power } = hypervisor;
   const request = shutdownNodeOf(domain.domid);
-  xenstore.transact({ [request]: 'suspend' });
+  xenstore.transact([request, 'suspend']);
   const isInTime = yield* isSuspendedInTime(power, domain);
   // A guest that has taken the request will suspend itself, even if it is given up here.
   const isTaken = !isInTime && domain.isRunning && xenstore.read(request) !== 'suspend';

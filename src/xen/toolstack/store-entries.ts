@@ -25,33 +25,33 @@ export function describeDomain(
   const home = homeOf(domid);
   const config = configOf(domid);
   const mib = String(Math.ceil(memoryBytes / 2 ** 20));
-  xenstore.transact({ [home]: undefined, [`${home}/vm`]: config });
-  xenstore.transact({
-    [`${config}/uuid`]: String(domid),
-    [`${config}/name`]: name,
-    [`${config}/memory`]: mib,
-    [`${config}/maxmem`]: mib,
-    [`${config}/vcpus`]: '1',
-    [`${config}/vcpu_avail`]: '1',
-    [`${config}/on_poweroff`]: 'destroy',
-    [`${config}/on_reboot`]: 'restart',
-    [`${config}/on_crash`]: 'restart',
-    [`${config}/image`]: 'linux',
-  });
-  xenstore.transact({
-    [`${home}/domid`]: String(domid),
-    [`${home}/name`]: name,
-    [`${home}/store/ring-ref`]: '0',
-    [`${home}/store/port`]: '1',
-    [`${home}/console/ring-ref`]: '0',
-    [`${home}/console/port`]: '2',
-    [`${home}/console/limit`]: '1048576',
-    [`${home}/cpu/0/availability`]: 'online',
-  });
+  xenstore.transact([home, undefined], [`${home}/vm`, config]);
+  xenstore.transact(
+    [`${config}/uuid`, String(domid)],
+    [`${config}/name`, name],
+    [`${config}/memory`, mib],
+    [`${config}/maxmem`, mib],
+    [`${config}/vcpus`, '1'],
+    [`${config}/vcpu_avail`, '1'],
+    [`${config}/on_poweroff`, 'destroy'],
+    [`${config}/on_reboot`, 'restart'],
+    [`${config}/on_crash`, 'restart'],
+    [`${config}/image`, 'linux'],
+  );
+  xenstore.transact(
+    [`${home}/domid`, String(domid)],
+    [`${home}/name`, name],
+    [`${home}/store/ring-ref`, '0'],
+    [`${home}/store/port`, '1'],
+    [`${home}/console/ring-ref`, '0'],
+    [`${home}/console/port`, '2'],
+    [`${home}/console/limit`, '1048576'],
+    [`${home}/cpu/0/availability`, 'online'],
+  );
 }
 
 /** Takes everything out of the store that it says of a domain. */
 export function forgetDomain({ xenstore }: StoreHost, domid: DomId): void {
-  xenstore.transact({ [homeOf(domid)]: undefined });
-  xenstore.transact({ [configOf(domid)]: undefined });
+  xenstore.transact([homeOf(domid), undefined]);
+  xenstore.transact([configOf(domid), undefined]);
 }

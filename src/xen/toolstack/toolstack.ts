@@ -183,7 +183,7 @@ export class Toolstack {
       );
     const begun = domain.begin('balloon');
     if (!begun.ok) return begun;
-    this.#hypervisor.xenstore.transact({ [memoryTargetNodeOf(domain.domid)]: String(memoryBytes / 1024) });
+    this.#hypervisor.xenstore.transact([memoryTargetNodeOf(domain.domid), String(memoryBytes / 1024)]);
     return DONE;
   }
 
@@ -193,7 +193,7 @@ export class Toolstack {
     checkOneOf('request', request, ['poweroff', 'reboot']);
     const begun = domain.begin('shutdown');
     if (!begun.ok) return begun;
-    this.#hypervisor.xenstore.transact({ [shutdownNodeOf(domain.domid)]: request });
+    this.#hypervisor.xenstore.transact([shutdownNodeOf(domain.domid), request]);
     return DONE;
   }
 

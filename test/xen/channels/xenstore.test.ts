@@ -39,7 +39,7 @@ describe('the store', () => {
     store.watch('/a', () => fired.push([store.read('/a/x') ?? '', simulation.now]));
     // The request and the event of the watch that is set.
     expect(store.backlog).toBe(20);
-    store.transact({ '/a/x': '1', '/b': undefined });
+    store.transact(['/a/x', '1'], ['/b', undefined]);
     // Begin, a change and the event of the watch, a removal, end.
     expect(store.backlog).toBe(70);
     // Its answers do not wait for its time: the caller does.
