@@ -158,8 +158,8 @@ export class RecordTable {
   }
 
   /**
-   * Whether a store to a dirty frame, which is not open, is refused. A record that is damaged
-   * refuses none: the page may be no dirty one, and its guest shall not die of that.
+   * Whether a store to a dirty frame, which is not open, is refused. A damaged record refuses none:
+   * its page may be clean, and the guest must not die of the damage.
    */
   refusesStores(mfn: Mfn): boolean {
     const state = this.state(mfn);
