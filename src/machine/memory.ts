@@ -73,6 +73,7 @@ export class MachineMemory {
     this.frameCount = bytes / PAGE_SIZE;
     if (before !== undefined) {
       checkArgument(before instanceof MachineMemory && before.frameCount === this.frameCount, 'before', 'another size');
+      before.settle();
       this.#banks = before.#banks;
       this.#words = before.#words;
       this.#touched = before.#touched;
@@ -304,6 +305,7 @@ export class MachineMemory {
   copyFrom(other: MachineMemory): void {
     checkArgument(other.frameCount === this.frameCount, 'other', 'it is of another size');
     this.clearAll();
+    other.settle();
     for (let mfn = 0; mfn < this.frameCount; mfn++) {
       const first = mfn as Mfn;
       if (!other.isTouched(first)) continue;
@@ -318,6 +320,11 @@ export class MachineMemory {
   /** @internal Loses everything, as a hardware reset with memory test does. */
   clearAll(): void {
     for (let mfn = 0; mfn < this.frameCount; mfn++) this.zero(mfn as Mfn);
+  }
+
+  /** Every byte is where plain memory has it: in the banks. */
+  protected settle(): void {
+    // It is, here.
   }
 
   #bank(mfn: Mfn): Uint8Array<ArrayBuffer> {

@@ -44,6 +44,9 @@ async function run(
 /** A trace of a web server, as common logs have it: without times in between. */
 const TWO_CALLS = 't_us,tid,ev,ino,a,b,c\n0,1,p,5,0,4096,1\n2000000,1,p,5,4096,4096,1\n';
 
+/** They leave 64 GB of pages that were written. */
+const MANY_WRITES = Array.from({ length: 40 }, (_, n) => `3000000,1,w,5,${n * 16e8},1600000000,0\n`).join('');
+
 /** What a host with less memory than the trace would fill says. */
 const TOO_MUCH: [string, string][] =
   freemem() > 32e9
@@ -136,7 +139,7 @@ describe('stillwarm predict', () => {
     await inTemporaryDirectory(async (dir) => {
       writeFileSync(join(dir, 'calls.csv'), TWO_CALLS);
       writeFileSync(join(dir, 'one.csv'), TWO_CALLS.split('\n').slice(0, 2).join('\n'));
-      writeFileSync(join(dir, 'huge.csv'), TWO_CALLS.replace(',4096,4096,', ',32000000000,4096,'));
+      writeFileSync(join(dir, 'huge.csv'), TWO_CALLS + MANY_WRITES);
       writeFileSync(join(dir, 'text'), 'what is this\n');
       writeFileSync(join(dir, 'numbers'), '1\n2\n3\n');
       const { status, err } = await run(

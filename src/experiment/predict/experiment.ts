@@ -5,10 +5,12 @@
 
 import { checkFunction } from '../../base/argument-error.ts';
 import { PAGE_SIZE } from '../../base/units.ts';
-import { MachineMemory } from '../../machine/memory.ts';
+import type { MachineMemory } from '../../machine/memory.ts';
+import { PatternMemory } from '../../machine/pattern-memory.ts';
 import { fittedConstants } from '../../machine/profile.ts';
 import { Digest } from '../../sim/digest.ts';
-import { asUserError, KEPT_BYTES, type DiskSource } from '../guest/disk-source.ts';
+import { asUserError, type DiskSource } from '../guest/disk-source.ts';
+import { patternBytes } from '../guest/generated-disk.ts';
 import { OF_THE_HYPERVISOR } from '../guest/options.ts';
 import type { ProgressListener } from '../guest/progress.ts';
 import { runInOrder, type DiskSummary, type OpenRuns, type Runs } from '../guest/runs.ts';
@@ -26,6 +28,10 @@ import { blocksOf, traceDisk } from './trace-disk.ts';
 const TOP_FILES = 10;
 /** Bytes of a guest's memory that a boot fills, and the kernel's own. */
 const BOOTED_BYTES = 256 << 20;
+/** Bytes of tables of the model outside machine memory, for each page of the guest. */
+const TABLE_BYTES_PER_PAGE = 80;
+/** Bytes of indirect blocks for each block of a file. */
+const BYTES_OF_MAP_ENTRY = 4;
 /** Bytes of tables that a run has for each operation. */
 const BYTES_PER_OPERATION = 24;
 
@@ -58,14 +64,20 @@ export const PREDICT_RUNS: Runs<PredictOptions, PredictRunPart, PredictOutcome> 
 };
 
 /**
- * Bytes of the host's memory that a run fills, at most. These are tables, and what the files of the
- * trace and of a boot can fill of the guest's memory.
+ * Bytes of the host's memory that a run fills, at most. These are the tables of machine and guest,
+ * and the pages whose bytes are stored. Whole pages of the trace's files are not: see
+ * pattern-memory.ts. A page of which a part was written is, and so is the last one of a file.
  */
 export function bytesOfRun({ memory, trace }: Pick<PredictOptions, 'memory' | 'trace'>): number {
-  const machine = machineMemoryFor(memory);
-  const files = trace.files.reduce((sum, file) => sum + (blocksOf(file) + file.newPages) * PAGE_SIZE, 0);
-  const filled = Math.min(machine, machine - memory + files + BOOTED_BYTES);
-  return filled + KEPT_BYTES + trace.columns.count * BYTES_PER_OPERATION;
+  const pages = memory / PAGE_SIZE;
+  const tables = machineMemoryFor(memory) - memory + pages * TABLE_BYTES_PER_PAGE;
+  const blocks = trace.files.reduce((sum, file) => sum + blocksOf(file) + file.newPages, 0);
+  // A write has two pages of which it stores a part, at most.
+  const written = Math.min(blocks, 2 * trace.byKind.write + trace.bytesWritten / PAGE_SIZE);
+  const stored = BOOTED_BYTES + (trace.files.length + written) * PAGE_SIZE + blocks * BYTES_OF_MAP_ENTRY;
+  // What was written is kept once more, for the disk.
+  const kept = written * PAGE_SIZE + trace.columns.count * BYTES_PER_OPERATION;
+  return tables + Math.min(memory, stored) + kept;
 }
 
 /**
@@ -95,7 +107,7 @@ function openRuns(options: PredictOptions): OpenRuns<PredictRunPart> {
     run: (index, onRun) => {
       const strategy = options.strategies[index]!;
       try {
-        memory ??= new MachineMemory(machineMemoryFor(options.memory));
+        memory ??= new PatternMemory(machineMemoryFor(options.memory), patternBytes());
         const run = new PredictRun({ options, disk, memory }, strategy, onRun);
         const result = run.result();
         return {

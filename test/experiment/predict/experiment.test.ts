@@ -1,9 +1,16 @@
 // The laws of a trace over a reboot, on a small machine.
 import { describe, expect, it } from 'vitest';
-import { UserError } from '../../../src/base/index.ts';
+import { Mfn, UserError } from '../../../src/base/index.ts';
+import { patternBytes } from '../../../src/experiment/guest/generated-disk.ts';
+import { machineMemoryFor } from '../../../src/experiment/host/host.ts';
+import { fillBytes } from '../../../src/experiment/predict/contents.ts';
 import { PREDICT_RUNS, runPredict } from '../../../src/experiment/predict/experiment.ts';
 import type { PredictOptions } from '../../../src/experiment/predict/options.ts';
 import type { PredictResult, PredictStrategy } from '../../../src/experiment/predict/result.ts';
+import { PredictRun } from '../../../src/experiment/predict/run.ts';
+import { traceDisk } from '../../../src/experiment/predict/trace-disk.ts';
+import { MachineMemory } from '../../../src/machine/memory.ts';
+import { PatternMemory } from '../../../src/machine/pattern-memory.ts';
 import { type Line, mixedLines, options, readsOf, record } from './made-traces.ts';
 
 const of = ({ strategies }: PredictResult, name: string): PredictStrategy =>
@@ -52,6 +59,44 @@ describe('a trace over a reboot', () => {
         })),
       },
     ]);
+  });
+
+  it('a replay stores no byte of a whole page of a file unless a part of it was written, and is the run that it is on plain memory', () => {
+    // A file of 2000 pages and a part of one is read twice, and two pages of it are written.
+    const reads = Array.from(
+      { length: 82 },
+      (_, n): Line => [n / 2, 0, 'read', 0, (n % 41) * 50 * 4096, n % 41 < 40 ? 50 * 4096 : 100],
+    );
+    const writes: Line[] = [
+      [42, 0, 'write', 0, 7 * 4096 + 5, 3],
+      [43, 0, 'write', 0, 9 * 4096, 4096],
+    ];
+    const trace = record([...reads, ...writes], { files: [{ name: '/file', size: 2000 * 4096 + 100 }] });
+    const asked = options(trace, { withoutBootFiles: true });
+    const bytes = machineMemoryFor(asked.memory);
+    const memory = new PatternMemory(bytes, patternBytes());
+    const plain = new MachineMemory(bytes);
+    const text = (bytesOfPage: Uint8Array): string => Buffer.from(bytesOfPage).toString('latin1');
+    const textOf = (page: number, version: number): string => {
+      const bytesOfPage = new Uint8Array(4096);
+      fillBytes(0, version, page * 4096, bytesOfPage, 0, 4096);
+      return text(bytesOfPage);
+    };
+    const digests = [memory, plain].map((each) => {
+      const disk = traceDisk(trace, false);
+      const run = new PredictRun({ options: asked, disk, memory: each }, 'warm-cache', () => true);
+      expect(run.result().result.pages.reused).toBeGreaterThan(1900);
+      return run.digest;
+    });
+    expect(digests[0]).toBe(digests[1]);
+    // Frames that hold a page of the file as it was, or as the second write left it.
+    const cut = new Set<string>();
+    for (let page = 0; page < 2000; page++) cut.add(textOf(page, 0));
+    cut.add(textOf(9, 2));
+    let frames = 0;
+    for (let mfn = 0; mfn < plain.frameCount; mfn++) if (cut.has(text(plain.peek(Mfn(mfn))))) frames++;
+    expect(memory.keptAsPlaces).toBe(frames);
+    expect(frames).toBeGreaterThan(1900);
   });
 
   it('a trace in any batches, replayed twice, is one result', () => {
