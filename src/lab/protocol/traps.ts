@@ -1,6 +1,6 @@
 /**
- * Traps: while a protocol is searched, whatever asks the host for time, chance or a turn of the
- * event loop throws, and is remembered. All is put back afterwards.
+ * Traps: while a protocol is searched, each question to the host for time, chance, what is
+ * collected or a turn of the event loop throws, and is remembered. All is put back afterwards.
  */
 
 /** What is trapped: the path from the global object. */
@@ -9,18 +9,36 @@ export const TRAPPED: readonly (readonly string[])[] = [
   ['Date', 'now'],
   ['Math', 'random'],
   ['performance', 'now'],
+  ['performance', 'timeOrigin'],
+  ['performance', 'nodeTiming'],
+  ['performance', 'mark'],
+  ['performance', 'measure'],
+  ['performance', 'getEntries'],
+  ['performance', 'toJSON'],
+  ['performance', 'eventLoopUtilization'],
   ['Intl', 'DateTimeFormat'],
   ['crypto', 'getRandomValues'],
   ['crypto', 'randomUUID'],
   ['process', 'hrtime'],
   ['process', 'uptime'],
+  ['process', 'pid'],
+  ['process', 'ppid'],
   ['process', 'cpuUsage'],
+  ['process', 'resourceUsage'],
   ['process', 'memoryUsage'],
+  ['process', 'availableMemory'],
+  ['process', 'nextTick'],
+  ['Atomics', 'wait'],
+  ['Atomics', 'waitAsync'],
+  ['WeakRef'],
+  ['FinalizationRegistry'],
   ['setTimeout'],
   ['setInterval'],
   ['setImmediate'],
   ['queueMicrotask'],
   ['requestAnimationFrame'],
+  ['MessageChannel'],
+  ['BroadcastChannel'],
   ['fetch'],
 ];
 
@@ -57,7 +75,7 @@ interface Saved {
 
 /** Traps that are set, until they are put back. */
 export class Traps {
-  /** What was asked for first. */
+  /** What was asked for first, as in "calls Date.now". */
   hit: string | undefined;
   readonly #saved: Saved[] = [];
 
@@ -76,16 +94,14 @@ export class Traps {
     for (const { holder, key, name } of found) {
       const was = Reflect.getOwnPropertyDescriptor(holder, key);
       if (was?.configurable === false) continue;
-      const value = this.#trap(name, Reflect.get(holder, key));
-      if (
-        Reflect.defineProperty(holder, key, {
-          value,
-          configurable: true,
-          writable: true,
-          enumerable: was?.enumerable ?? false,
-        })
-      )
-        this.#saved.push({ holder, key, was });
+      const original: unknown = Reflect.get(holder, key);
+      // What is no function is asked for by reading it.
+      const made =
+        typeof original === 'function'
+          ? { value: this.#trap(name, original), writable: true }
+          : { get: () => this.spring(name, 'reads'), set: () => this.spring(name, 'changes') };
+      const settings = { configurable: true, enumerable: was?.enumerable ?? false };
+      if (Reflect.defineProperty(holder, key, { ...made, ...settings })) this.#saved.push({ holder, key, was });
     }
   }
 
@@ -99,23 +115,22 @@ export class Traps {
     this.#saved.length = 0;
   }
 
-  /** Remembers what was called. @throws Trapped */
-  spring(which: string): never {
-    this.hit ??= which;
-    throw new Trapped(`${which} was called`);
+  /** Remembers what was asked for. @throws Trapped */
+  spring(which: string, how = 'calls'): never {
+    this.hit ??= `${how} ${which}`;
+    throw new Trapped(`it ${how} ${which}`);
   }
 
   /** What takes the place of a function: its own functions are traps, too. */
-  #trap(name: string, original: unknown): object {
+  #trap(name: string, original: object): object {
     const spring = (which: string): never => this.spring(which);
     // It is called with `new`, too.
     const trap = function (): never {
       return spring(name);
     };
-    if (typeof original !== 'function') return trap;
     for (const key of Object.getOwnPropertyNames(original))
       if (typeof Reflect.get(original, key) === 'function') Reflect.set(trap, key, () => spring(`${name}.${key}`));
-    trap.prototype = original.prototype as object;
+    trap.prototype = Reflect.get(original, 'prototype') as object;
     return trap;
   }
 }

@@ -9,6 +9,7 @@ import {
   refines,
   search,
 } from '../../../src/lab/protocol/index.ts';
+import { TRAPPED } from '../../../src/lab/protocol/traps.ts';
 import { naive } from './naive.ts';
 
 interface State {
@@ -372,6 +373,34 @@ describe('a hostile protocol', () => {
       before,
     );
   });
+
+  const hostHas = TRAPPED.filter(([first, second]) => {
+    const holder: unknown = Reflect.get(globalThis, first!);
+    return holder !== undefined && (second === undefined || second in (holder as object));
+  });
+
+  it('the host has nearly all that is trapped', () => {
+    const missing = TRAPPED.filter((path) => !hostHas.includes(path)).map((path) => path.join('.'));
+    // Browsers have the first.
+    expect(['requestAnimationFrame', 'process.availableMemory']).toEqual(expect.arrayContaining(missing));
+  });
+
+  it.each(hostHas.map((path) => [path.join('.'), path] as const))(
+    'a step that asks for %s is refused, and named, and it is put back',
+    (name, [first, second]) => {
+      const holder = (second === undefined ? globalThis : Reflect.get(globalThis, first!)) as object;
+      const key = second ?? first!;
+      const was = Reflect.getOwnPropertyDescriptor(holder, key);
+      const ask = (): void => {
+        const what: unknown = Reflect.get(holder, key);
+        if (typeof what === 'function') Reflect.construct(what, []);
+      };
+      const { verdict, problem } = found(then(ask));
+      expect([verdict, problem?.kind, problem?.where]).toEqual(['refused', 'asks the host', 'a.late']);
+      expect(problem!.what).toMatch(new RegExp(`^it (calls|reads) ${name}: a protocol has no clock and no chance`));
+      expect(Reflect.getOwnPropertyDescriptor(holder, key)).toEqual(was);
+    },
+  );
 
   it('a protocol that asks the host while it is built is refused', () => {
     const build = (): Model<State> => modelOf({ initial: { n: Date.now(), list: [] } });
