@@ -1,6 +1,7 @@
 /**
- * Traps: while a protocol is searched, each question to the host for time, chance, what is
- * collected or a turn of the event loop throws, and is remembered. All is put back afterwards.
+ * Traps: while a protocol is searched, what asks the host for time, chance or a turn of the event
+ * loop throws. So does what asks whether garbage was collected. The first is remembered, and all is
+ * put back afterwards.
  */
 
 /** What is trapped: the path from the global object. */
