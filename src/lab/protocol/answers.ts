@@ -49,6 +49,8 @@ export class Answers {
   /** The state that is looked at, decoded where a function was asked of all of it. */
   #full: State | undefined;
   #isChanged = false;
+  /** Whether the last answer was about a view. */
+  #isPartial = true;
 
   constructor(model: CheckedModel, stepper: Stepper) {
     const { header } = model;
@@ -111,7 +113,7 @@ export class Answers {
     const ask = (state: State): boolean => this.#stepper.calls.holds(law, state);
     if (!isKept) return ask(this.#whole(words, at));
     const answer = this.#looked(words, at, ask);
-    if (this.#isUnchanged()) this.#learn(this.#laws[law.id]!, this.#fixed, words, at, Number(answer));
+    if (this.#isLearnt()) this.#learn(this.#laws[law.id]!, this.#fixed, words, at, Number(answer));
     return answer;
   }
 
@@ -125,7 +127,7 @@ export class Answers {
     const ask = (state: State): Move[] => moves.filter((move) => this.#stepper.calls.isEnabled(move, state));
     if (!isKept) return ask(this.#whole(words, at));
     const list = this.#looked(words, at, ask);
-    if (this.#isUnchanged()) this.#learn(this.#guards[group]!, this.#fixed, words, at, this.#numberOf(list));
+    if (this.#isLearnt()) this.#learn(this.#guards[group]!, this.#fixed, words, at, this.#numberOf(list));
     return list;
   }
 
@@ -225,13 +227,16 @@ export class Answers {
       if (!(error instanceof Refusal)) throw error;
       // It may have thrown because it may only look: then it says something of a state as it is.
       const answer = ask(this.#whole(words, at));
-      this.#isChanged = true;
+      this.#isPartial = false;
       return answer;
     }
   }
 
-  /** Whether what may only look has done so. */
-  #isUnchanged(): boolean {
+  /** Whether what may only look has said something of what it has looked at, and done no more. */
+  #isLearnt(): boolean {
+    const isPartial = this.#isPartial;
+    this.#isPartial = true;
+    if (!isPartial || !this.#fixed.isTouched) return isPartial;
     const changes = tried(() => this.#fixed.changes());
     if (changes === undefined || !this.#fixed.isUnchangedBy(changes)) this.#isChanged = true;
     return !this.#isChanged;
