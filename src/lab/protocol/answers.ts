@@ -9,6 +9,7 @@ import { Decisions, Tree, UNKNOWN } from './decisions.ts';
 import type { Asked, CheckedModel, Move, State } from './model.ts';
 import type { Stepper } from './stepper.ts';
 import { View } from './view.ts';
+import { hashOf, rehashed } from './visited.ts';
 
 const UNLIKE = 'it does not say the same twice of the same state';
 /** One of so many answers is asked for again. A prime: no law or step meets it each time. */
@@ -43,9 +44,13 @@ export class Answers {
   #changes = new Int32Array(1 << 10);
   #changed = 0;
   #countdown = SAMPLE;
+  /** Of the state that `take` has made. */
+  hash = 0;
   /** The state that is looked at, decoded where a function was asked of all of it. */
   #full: State | undefined;
   #isChanged = false;
+  /** Whether the last answer was about a view. */
+  #isPartial = true;
 
   constructor(model: CheckedModel, stepper: Stepper) {
     const { header } = model;
@@ -108,7 +113,7 @@ export class Answers {
     const ask = (state: State): boolean => this.#stepper.calls.holds(law, state);
     if (!isKept) return ask(this.#whole(words, at));
     const answer = this.#looked(words, at, ask);
-    if (this.#isUnchanged()) this.#learn(this.#laws[law.id]!, this.#fixed, words, at, Number(answer));
+    if (this.#isLearnt()) this.#learn(this.#laws[law.id]!, this.#fixed, words, at, Number(answer));
     return answer;
   }
 
@@ -122,7 +127,7 @@ export class Answers {
     const ask = (state: State): Move[] => moves.filter((move) => this.#stepper.calls.isEnabled(move, state));
     if (!isKept) return ask(this.#whole(words, at));
     const list = this.#looked(words, at, ask);
-    if (this.#isUnchanged()) this.#learn(this.#guards[group]!, this.#fixed, words, at, this.#numberOf(list));
+    if (this.#isLearnt()) this.#learn(this.#guards[group]!, this.#fixed, words, at, this.#numberOf(list));
     return list;
   }
 
@@ -134,10 +139,11 @@ export class Answers {
   }
 
   /**
-   * Makes the state behind a move, as `Stepper.takeInOrder` does.
+   * Makes the state behind a move, as `Stepper.takeInOrder` does, and its hash.
+   * @param hash of the state before it
    * @returns false when it is not made: then that is to do it
    */
-  take(move: Move, words: Int32Array, at: number): boolean {
+  take(move: Move, words: Int32Array, at: number, hash: number): boolean {
     const tree = this.#acts[move.number]!;
     const { columns } = this.#stepper;
     const { header } = this.#model;
@@ -145,12 +151,15 @@ export class Answers {
     const length = this.#initial.length;
     const made = columns.words;
     columns.length = length;
-    if (move.event === undefined) for (let i = 0; i < length; i++) made[i] = words[at + i]!;
-    else {
+    if (move.event === undefined) {
+      for (let i = 0; i < length; i++) made[i] = words[at + i]!;
+      this.hash = hash;
+    } else {
       made.set(this.#initial);
       for (let i = 0; i < header; i++) made[i] = words[at + i]!;
       for (const i of this.#survivors[move.number]!) made[i] = words[at + i]!;
       if (move.counter !== 0) made[move.counter]!++;
+      this.hash = hashOf(made, length);
     }
     if (move.event === undefined || move.event.then !== undefined) {
       let change = this.#decisions.find(tree, made, this.#parts);
@@ -158,16 +167,26 @@ export class Answers {
         change = this.#act(move, tree, made);
         if (change < 0) return false;
       } else tree.hits++;
-      const changes = this.#changes;
-      const end = change + changes[change]!;
-      for (let i = change + 1; i < end; i += 2) made[this.#parts + changes[i]!] = changes[i + 1]!;
+      this.#change(made, change);
     }
     const { neverAfter } = this.#model;
     for (let i = 0; i < neverAfter.length; i++)
-      if ((made[0]! & (1 << i)) === 0 && this.holds(neverAfter[i]!.after, made, 0)) made[0]! |= 1 << i;
+      if ((made[0]! & (1 << i)) === 0 && this.holds(neverAfter[i]!.after, made, 0)) this.#put(made, 0, made[0]! | (1 << i));
     if (columns.isLong(made, header)) return false;
     if (this.#isDue()) this.#takeAgain(move, words, at);
     return true;
+  }
+
+  /** Changes a state, and its hash. */
+  #change(made: Int32Array, change: number): void {
+    const changes = this.#changes;
+    const end = change + changes[change]!;
+    for (let i = change + 1; i < end; i += 2) this.#put(made, this.#parts + changes[i]!, changes[i + 1]!);
+  }
+
+  #put(made: Int32Array, place: number, word: number): void {
+    this.hash = rehashed(this.hash, place, made[place]!, word);
+    made[place] = word;
   }
 
   /** @returns where it is kept what the move changes in a state; -1 when it is not */
@@ -208,13 +227,16 @@ export class Answers {
       if (!(error instanceof Refusal)) throw error;
       // It may have thrown because it may only look: then it says something of a state as it is.
       const answer = ask(this.#whole(words, at));
-      this.#isChanged = true;
+      this.#isPartial = false;
       return answer;
     }
   }
 
-  /** Whether what may only look has done so. */
-  #isUnchanged(): boolean {
+  /** Whether what may only look has said something of what it has looked at, and done no more. */
+  #isLearnt(): boolean {
+    const isPartial = this.#isPartial;
+    this.#isPartial = true;
+    if (!isPartial || !this.#fixed.isTouched) return isPartial;
     const changes = tried(() => this.#fixed.changes());
     if (changes === undefined || !this.#fixed.isUnchangedBy(changes)) this.#isChanged = true;
     return !this.#isChanged;

@@ -12,7 +12,7 @@
 import type { Plain } from './api.ts';
 import type { State } from './model.ts';
 import { Visited } from './visited.ts';
-import { Codec, makerOf, NotPlain, type Shape, TooLong, WORDS_MAX } from './words.ts';
+import { Codec, type Maker, makerOf, NotPlain, type Shape, TooLong, WORDS_MAX } from './words.ts';
 
 /** A list or record of the first state that is longer is not split. */
 export const SPLIT_MAX = 8;
@@ -32,6 +32,10 @@ class Kept {
   readonly places: number;
   /** What the last value was. A guess only. */
   hint: Shape | undefined;
+  /** Numbers of values that are neither lists nor records: so they are found without words. */
+  readonly atoms = new Map<unknown, number>();
+  /** By number: such a value; undefined for a list or record. */
+  readonly plain: (Plain | undefined)[] = [];
   /** Most words of a value. */
   longest = 0;
 
@@ -52,6 +56,8 @@ export interface Part {
   readonly places: number;
   /** By place, sorted: keys of a record that is split. */
   readonly keys: readonly string[] | undefined;
+  /** Makes such a record. */
+  readonly make: Maker | undefined;
 }
 
 /** States with the same parts. */
@@ -61,7 +67,7 @@ interface Form {
   readonly parts: readonly Part[];
   /** Words of all parts. */
   readonly length: number;
-  readonly make: (from: { take(): Plain }) => Plain;
+  readonly make: Maker;
 }
 
 export class Columns {
@@ -79,6 +85,11 @@ export class Columns {
   #at = 0;
   #parts: readonly Part[] = [];
   #next = 0;
+  /** The same within a record that is split. */
+  #kepts: readonly Kept[] = [];
+  #place = 0;
+  #nth = 0;
+  readonly #places = { take: (): Plain => this.valueOf(this.#kepts[++this.#nth]!, this.#from[this.#place + this.#nth]!) };
 
   /** @param header words before it, which are the caller's. @throws NotPlain, TooLong */
   encode(state: State, header: number): void {
@@ -117,10 +128,23 @@ export class Columns {
 
   /** The number under which a value is kept. @throws NotPlain, TooLong */
   numberOf(kept: Kept, value: unknown): number {
+    if (typeof value !== 'object' || value === null) return kept.atoms.get(value) ?? this.#newAtom(kept, value);
+    return this.#numberOf(kept, value);
+  }
+
+  #newAtom(kept: Kept, value: unknown): number {
+    const number = this.#numberOf(kept, value);
+    kept.atoms.set(value, number);
+    kept.plain[number] = this.#codec.decode(kept.values.words, kept.values.startOf(number));
+    return number;
+  }
+
+  #numberOf(kept: Kept, value: unknown): number {
     const codec = this.#codec;
     kept.hint = codec.encode(value, kept.depth, kept.hint);
     const number = kept.values.add(codec.words, codec.length, -1, -1);
     if (number < 0) return -1 - number;
+    kept.plain.push(undefined);
     if (codec.length > kept.longest) {
       this.longest += kept.places * (codec.length - kept.longest);
       kept.longest = codec.length;
@@ -129,8 +153,9 @@ export class Columns {
   }
 
   /** A fresh value. */
-  valueOf({ values }: Kept, number: number): Plain {
-    return this.#codec.decode(values.words, values.startOf(number));
+  valueOf({ plain, values }: Kept, number: number): Plain {
+    const atom = plain[number];
+    return atom === undefined ? this.#codec.decode(values.words, values.startOf(number)) : atom;
   }
 
   /** A fresh state from words that `encode` has made. @param at where its header ends */
@@ -145,14 +170,15 @@ export class Columns {
 
   /** What comes next: for the makers of records. */
   take(): Plain {
-    const { kept, at, places, keys } = this.#parts[this.#next++]!;
+    const { kept, at, places, make } = this.#parts[this.#next++]!;
     const [from, start] = [this.#from, this.#at + at];
     const first = from[start]!;
-    if (places === 0 || (keys !== undefined && first !== IS_SPLIT)) return this.valueOf(kept[0]!, first);
-    if (keys !== undefined) {
-      const record: Record<string, Plain> = {};
-      for (let i = 1; i <= places; i++) record[keys[i - 1]!] = this.valueOf(kept[i]!, from[start + i]!);
-      return record;
+    if (places === 0 || (make !== undefined && first !== IS_SPLIT)) return this.valueOf(kept[0]!, first);
+    if (make !== undefined) {
+      this.#kepts = kept;
+      this.#place = start;
+      this.#nth = 0;
+      return make(this.#places);
     }
     const list: Plain[] = [];
     for (let i = 1; i <= first; i++) list.push(this.valueOf(kept[i]!, from[start + i]!));
@@ -245,11 +271,12 @@ export class Columns {
     if (Array.isArray(value) && value.length <= SPLIT_MAX) {
       const places = Math.max(value.length, SPLIT_LEAST);
       const each = this.#keptOf(`${name}[]`, 2, places);
-      return { name, at, kept: [whole, ...Array.from({ length: places }, () => each)], places, keys: undefined };
+      return { name, at, kept: [whole, ...Array.from({ length: places }, () => each)], places, keys: undefined, make: undefined };
     }
     const keys = keysOf(value);
     const kept = [whole, ...keys.map((key) => this.#keptOf(`${name}.${key}`, 2, 1))];
-    return { name, at, kept, places: keys.length, keys: keys.length > 0 ? keys : undefined };
+    const split = keys.length > 0 ? { keys, make: makerOf(keys) } : { keys: undefined, make: undefined };
+    return { name, at, kept, places: keys.length, ...split };
   }
 
   /** @param place as JavaScript says it: two of one name share what they hold, and no more */

@@ -190,7 +190,7 @@ export class Expander {
     const { words } = visited;
     const at = visited.startOf(number);
     const isTwice = this.#taken[move.group]! < TWICE || this.#twice[move.number]! < TWICE_EACH;
-    const isKnown = !isTwice && this.#answers.take(move, words, at);
+    const isKnown = !isTwice && this.#answers.take(move, words, at, visited.hashOf(number));
     const after = isKnown ? undefined : stepper.takeInOrder(move, stepper.stateOf(words, at), words, at);
     this.transitions++;
     this.#taken[move.group]!++;
@@ -202,7 +202,8 @@ export class Expander {
     if (this.isSymmetric) stepper.orderLast(after ?? stepper.stateOf(stepper.words, 0));
     if (isTwice) this.takeAgain(move, number);
     if (visited.count >= this.#most) return visited.find(stepper.words, stepper.length);
-    const there = visited.add(stepper.words, stepper.length, number, move.number);
+    const hash = isKnown && !this.isSymmetric ? this.#answers.hash : undefined;
+    const there = visited.add(stepper.words, stepper.length, number, move.number, hash);
     return there < 0 ? -1 - there : there;
   }
 

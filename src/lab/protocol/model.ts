@@ -2,7 +2,7 @@
 
 import { ArgumentError, checkFunction, checkInteger, checkKeys, checkList, checkObject } from '../../base/index.ts';
 import type { Alike, AnyProtocol, Event, Holds, Model, Plain, Step, Touches } from './api.ts';
-import { flawOf, saidOf } from './words.ts';
+import { flawOf, frozen, saidOf } from './words.ts';
 
 /** States are of a type that their protocol alone knows. */
 export type State = Record<string, Plain>;
@@ -329,13 +329,9 @@ function valuesOf(place: string, name: string, each: Step<State>['each']): [Plai
     const label = `${name}(${typeof value === 'string' ? value : JSON.stringify(value)})`;
     if (labels.has(label)) throw new ArgumentError(`${place}.each[${i}]: ${label} is the name of another value`);
     labels.add(label);
-    return [frozen(value), label];
+    // A copy that no step can change: all of its calls are given the same.
+    return [frozen(JSON.parse(JSON.stringify(value)) as Plain), label];
   });
-}
-
-/** A copy that no step can change: all of its calls are given the same. */
-function frozen(value: Plain): Plain {
-  return JSON.parse(JSON.stringify(value), (_, part: Plain) => Object.freeze(part)) as Plain;
 }
 
 function partsOf(place: string, initial: State, parts: unknown): readonly string[] {

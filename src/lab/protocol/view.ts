@@ -3,6 +3,7 @@
 import type { Plain } from './api.ts';
 import { type Columns, fits, IS_SPLIT, type Part, SPLIT_MAX } from './columns.ts';
 import type { State } from './model.ts';
+import { frozen } from './words.ts';
 
 /** What was done with a word of a state. */
 const [UNTOUCHED, READ, WRITTEN] = [0, 1, 2];
@@ -16,6 +17,8 @@ export class View {
   readonly #partAt: readonly Part[];
   readonly #marks: Uint8Array;
   readonly #values: unknown[];
+  /** By word and number: what it is, where it cannot be changed. */
+  readonly #frozen: unknown[][];
   /** By part: the list or record that was handed out; and lists of each length, to be so. */
   readonly #handed: unknown[];
   readonly #lists: (unknown[] | undefined)[][];
@@ -26,6 +29,8 @@ export class View {
   readonly #set: unknown[];
   /** Words that were looked at before they were set, in their order. */
   looked: number[] = [];
+  /** Whether anything was set. What is fixed has no other changes. */
+  isTouched = false;
   #words: Int32Array = new Int32Array(0);
   #at = 0;
   readonly #made = new Int32Array(1 + SPLIT_MAX);
@@ -36,7 +41,8 @@ export class View {
 
   /**
    * @param parts of the first form
-   * @param isFixed whether its parts are there to stay, and no other can be added
+   * @param isFixed whether its parts are there to stay, and no other can be added; what they hold
+   * cannot be changed
    */
   constructor(columns: Columns, parts: readonly Part[], isFixed: boolean) {
     this.#isFixed = isFixed;
@@ -45,6 +51,7 @@ export class View {
     this.#partAt = parts.flatMap((part) => Array.from({ length: 1 + part.places }, () => part));
     this.#marks = new Uint8Array(this.#partAt.length);
     this.#values = this.#partAt.map(() => null);
+    this.#frozen = this.#partAt.map(() => []);
     this.#handed = parts.map(() => undefined);
     this.#lists = parts.map(() => []);
     this.#records = parts.map(() => undefined);
@@ -57,7 +64,8 @@ export class View {
   show(words: Int32Array, at: number): State {
     this.#words = words;
     this.#at = at;
-    this.looked = [];
+    this.looked.length = 0;
+    this.isTouched = false;
     this.#marks.fill(UNTOUCHED);
     this.#handed.fill(undefined);
     this.#isSet.fill(false);
@@ -75,7 +83,7 @@ export class View {
     for (let n = 0; n < this.#parts.length; n++) {
       const part = this.#parts[n]!;
       const { at, kept, places } = part;
-      if (this.#isSet[n] !== true) this.#findOther(n);
+      if (!this.#isFixed && this.#isSet[n] !== true) this.#findOther(n);
       if (this.#isSet[n]) {
         const value = this.#set[n];
         if (!fits(part, value)) return undefined;
@@ -87,7 +95,7 @@ export class View {
         // The word before the places of what is intact has not changed.
         if (this.#marks[i] === UNTOUCHED || (i === at && places > 0)) continue;
         // What was only looked at, and has no inside, is as it was.
-        if (this.#marks[i] === READ && !isBag(this.#values[i])) continue;
+        if (this.#marks[i] === READ && (this.#isFixed || !isBag(this.#values[i]))) continue;
         const number = this.#columns.numberOf(kept[i - at]!, this.#values[i]);
         // What was set to what it was may have been something else in another state.
         if (this.#marks[i] === WRITTEN || number !== this.#words[this.#at + i]) changes.push(i, number);
@@ -114,13 +122,20 @@ export class View {
   #get(word: number): unknown {
     if (this.#isPinged) return this.#pings++;
     if (this.#marks[word] === UNTOUCHED) {
-      const { kept, at } = this.#partAt[word]!;
-      this.#values[word] = this.#columns.valueOf(kept[word - at]!, this.#look(word));
+      this.#values[word] = this.#valueOf(word, this.#look(word));
     }
     return this.#values[word];
   }
 
+  #valueOf(word: number, number: number): unknown {
+    const { kept, at } = this.#partAt[word]!;
+    if (!this.#isFixed) return this.#columns.valueOf(kept[word - at]!, number);
+    // No two places share one: a function may ask whether two are the same.
+    return (this.#frozen[word]![number] ??= frozen(this.#columns.valueOf(kept[word - at]!, number)));
+  }
+
   #put(word: number, value: unknown): void {
+    this.isTouched = true;
     this.#marks[word] = WRITTEN;
     this.#values[word] = value;
   }
@@ -128,7 +143,7 @@ export class View {
   #read(n: number): unknown {
     if (this.#isPinged) return this.#pings++;
     if (this.#isSet[n]) return this.#set[n];
-    const { at, kept, keys } = this.#parts[n]!;
+    const { at, keys } = this.#parts[n]!;
     if (this.#marks[at] !== UNTOUCHED) return this.#handed[n];
     const first = this.#look(at);
     const handed =
@@ -136,11 +151,12 @@ export class View {
         ? this.#listOf(n, first)
         : first === IS_SPLIT
           ? this.#recordOf(n, keys)
-          : this.#columns.valueOf(kept[0]!, first);
+          : this.#valueOf(at, first);
     return (this.#handed[n] = handed);
   }
 
   #write(n: number, value: unknown): void {
+    this.isTouched = true;
     this.#isSet[n] = true;
     this.#set[n] = value;
   }
@@ -208,7 +224,7 @@ export class View {
     if (keys !== undefined && first !== IS_SPLIT) {
       // What is no record of these keys was handed out as it is.
       if (isBag(handed)) this.#write(n, handed);
-    } else if (!this.#isFixed && !this.#isIntact(handed as object, keys === undefined ? first : places)) {
+    } else if (!this.#isIntact(handed as object, keys === undefined ? first : places)) {
       this.#lists[n]!.length = 0;
       this.#records[n] = undefined;
       this.#write(n, Array.isArray(handed) ? Array.from(handed) : handed);

@@ -1,13 +1,21 @@
 /**
  * The states that a search has found: their words, one behind the other, and by which step each was
  * found first. States are compared by their words: the hash only says where to look.
+ *
+ * The hash is a sum of each word times a number of its place. So a step that changes a few words
+ * changes the hash by as many terms. The sum is mixed before it says where to look.
  */
+
+import { WORDS_MAX } from './words.ts';
 
 /** Slots at first, by default. */
 const SLOTS = 1 << 12;
 
-/** Before the words of a state: its number, and how many words it has. */
-const HEAD = 2;
+/** Before the words of a state: its number, how many words it has, and their hash. */
+const HEAD = 3;
+
+/** By place of a word: an odd number. They are those of splitmix32. */
+const FACTORS = Int32Array.from({ length: WORDS_MAX }, (_, place) => mixed(Math.imul(place + 1, 0x9e3779b9)) | 1);
 
 export class Visited {
   /** States, in the order in which they were found. */
@@ -30,9 +38,12 @@ export class Visited {
     this.#moves = new Int32Array(slots);
   }
 
-  /** Adds a state unless it is there. @returns its number, or -1 - number when it was there */
-  add(words: Int32Array, length: number, parent: number, move: number): number {
-    const hash = hashOf(words, length);
+  /**
+   * Adds a state unless it is there.
+   * @param hash of the words, where it is known
+   * @returns its number, or -1 - number when it was there
+   */
+  add(words: Int32Array, length: number, parent: number, move: number, hash = hashOf(words, length)): number {
     const slot = this.#slotOf(words, length, hash);
     const known = this.#slots[slot + 1]!;
     if (known !== 0) return -1 - this.words[known - HEAD]!;
@@ -41,8 +52,9 @@ export class Visited {
     while (this.#used + HEAD + length > this.words.length) this.words = grown(this.words);
     const start = this.#used + HEAD;
     const own = this.words;
-    own[start - 2] = state;
-    own[start - 1] = length;
+    own[start - HEAD] = state;
+    own[start - HEAD + 1] = length;
+    own[start - 1] = hash;
     for (let i = 0; i < length; i++) own[start + i] = words[i]!;
     this.#used = start + length;
     this.#starts[state] = start;
@@ -67,6 +79,11 @@ export class Visited {
 
   /** How many words a state has. */
   lengthOf(state: number): number {
+    return this.words[this.#starts[state]! - HEAD + 1]!;
+  }
+
+  /** The hash of its words. */
+  hashOf(state: number): number {
     return this.words[this.#starts[state]! - 1]!;
   }
 
@@ -96,7 +113,7 @@ export class Visited {
 
   #isSame(start: number, words: Int32Array, length: number): boolean {
     const own = this.words;
-    if (own[start - 1] !== length) return false;
+    if (own[start - HEAD + 1] !== length) return false;
     for (let i = 0; i < length; i++) if (own[start + i] !== words[i]) return false;
     return true;
   }
@@ -105,7 +122,7 @@ export class Visited {
   #slotOf(words: Int32Array, length: number, hash: number): number {
     const slots = this.#slots;
     const mask = slots.length - 1;
-    let slot = (hash << 1) & mask;
+    let slot = (mixed(hash) << 1) & mask;
     for (;;) {
       const known = slots[slot + 1]!;
       if (known === 0) return slot;
@@ -120,7 +137,7 @@ export class Visited {
     const mask = slots.length - 1;
     for (let i = 0; i < old.length; i += 2) {
       if (old[i + 1] === 0) continue;
-      let slot = (old[i]! << 1) & mask;
+      let slot = (mixed(old[i]!) << 1) & mask;
       while (slots[slot + 1] !== 0) slot = (slot + 2) & mask;
       slots[slot] = old[i]!;
       slots[slot + 1] = old[i + 1]!;
@@ -141,12 +158,20 @@ function grown(old: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
   return more;
 }
 
-function hashOf(words: Int32Array, length: number): number {
-  let hash = length;
-  for (let i = 0; i < length; i++) {
-    hash = Math.imul(hash ^ words[i]!, 0x9e3779b1);
-    hash ^= hash >>> 15;
-  }
-  hash = Math.imul(hash ^ (hash >>> 13), 0x85ebca6b);
-  return hash ^ (hash >>> 16);
+/** The hash of words. */
+export function hashOf(words: Int32Array, length: number): number {
+  let hash = 0;
+  for (let i = 0; i < length; i++) hash = (hash + Math.imul(words[i]!, FACTORS[i]!)) | 0;
+  return hash;
+}
+
+/** The hash of words of which one has changed. */
+export const rehashed = (hash: number, place: number, from: number, to: number): number =>
+  (hash + Math.imul(to - from, FACTORS[place]!)) | 0;
+
+function mixed(hash: number): number {
+  let bits = hash;
+  bits = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b);
+  bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35);
+  return bits ^ (bits >>> 16);
 }

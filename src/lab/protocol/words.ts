@@ -16,6 +16,9 @@ export const TEXT_MAX = 1 << 16;
 /** Deepest nesting of a state. */
 export const NESTING_MAX = 64;
 
+/** Makes a record of what it is given, in the order of the sorted keys. */
+export type Maker = (from: { take(): Plain }) => Plain;
+
 /** Records with the same keys. */
 export interface Shape {
   readonly word: number;
@@ -24,7 +27,7 @@ export interface Shape {
   /** By key: what the last record had there. A guess only. */
   readonly hints: (Shape | undefined)[];
   /** A record with these keys, in this order. */
-  readonly make: (from: { take(): Plain }) => Plain;
+  readonly make: Maker;
 }
 
 /** What is known of records that begin with certain keys, in a certain order. */
@@ -231,11 +234,11 @@ export class Codec {
  * Makes records with these keys. A literal of the keys makes a state in half the time. Where no
  * code may be made at run time, as in a page with a strict policy, a loop does the same.
  */
-export function makerOf(keys: readonly string[]): (from: { take(): Plain }) => Plain {
+export function makerOf(keys: readonly string[]): Maker {
   const parts = keys.map((key) => `${JSON.stringify(key)}: from.take()`);
   try {
     // eslint-disable-next-line @typescript-eslint/no-implied-eval -- all of its text is here, and keys are quoted
-    return new Function('from', `return { ${parts.join(', ')} };`) as (from: { take(): Plain }) => Plain;
+    return new Function('from', `return { ${parts.join(', ')} };`) as Maker;
   } catch {
     return (from) => {
       const record: Record<string, Plain> = {};
@@ -243,6 +246,13 @@ export function makerOf(keys: readonly string[]): (from: { take(): Plain }) => P
       return record;
     };
   }
+}
+
+/** Has a value, and all that it holds, not be changed any more. */
+export function frozen(value: Plain): Plain {
+  if (typeof value !== 'object' || value === null) return value;
+  for (const part of Object.values(value)) frozen(part as Plain);
+  return Object.freeze(value);
 }
 
 /** Why a value is no plain data, with the place in it; undefined when it is. */
