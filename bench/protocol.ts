@@ -1,17 +1,18 @@
 /**
  * The search of all states of a protocol (`check protocol`), over the examples. The figure is in
- * distinct states a second of one core. There is no symmetry: a
- * state is one state.
+ * distinct states a second of one core. There is no symmetry: a state is one state.
  */
 
 import memfdHandover from '../examples/protocols/memfd-handover.ts';
 import processCache from '../examples/protocols/process-cache.ts';
 import recordVersions from '../examples/protocols/record-versions.ts';
 import sharedPageCache from '../examples/protocols/shared-page-cache.ts';
+import warmCache from '../examples/protocols/warm-cache.ts';
 import { type AnyProtocol, search } from '../src/lab/protocol/index.ts';
 import { processorNs, type Row, takeTurns } from './harness.ts';
+import { scaledTarget } from './reference.ts';
 
-const EXAMPLES: readonly AnyProtocol[] = [memfdHandover, processCache, recordVersions, sharedPageCache];
+const EXAMPLES: readonly AnyProtocol[] = [memfdHandover, processCache, recordVersions, sharedPageCache, warmCache];
 /** Searches of one round, so that a round of the smallest is long enough to be measured. */
 const SEARCHES = 8;
 const TARGET = 200;
@@ -25,11 +26,12 @@ export function protocol(): Row[] {
     return ((SEARCHES * states) / ns) * 1e6;
   };
   const figures = takeTurns(...EXAMPLES.map(rate));
+  const { target, here } = scaledTarget(TARGET, 'k/s', 'higher');
   return EXAMPLES.map(({ name }, i) => ({
     what: `states of the protocol ${name} searched, without symmetry`,
     figure: figures[i]!,
     unit: 'k/s',
-    target: `${TARGET} k/s`,
-    met: figures[i]! >= TARGET,
+    target: `at least ${target}`,
+    met: figures[i]! >= here,
   }));
 }
