@@ -1,27 +1,19 @@
 // Blocks and inodes are allocated where ext2 of 2.6.12 puts them, and what the bitmaps say is not
 // believed.
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type Ino, PAGE_SIZE, type Pfn } from '../../../../src/base/index.ts';
+import type { Pfn } from '../../../../src/base/index.ts';
 import { EXT2_MODE, GROUP_DESCRIPTOR, SUPERBLOCK } from '../../../../src/format/ext2.ts';
 import { makeExt2 } from '../../../../src/disk/mkfs/mkfs.ts';
 import { directory, tree } from '../../../../src/disk/mkfs/tree.ts';
-import { Buffers, BlockDeviceMapping } from '../../../../src/kernel/fs/buffer.ts';
 import { freeBlocks, newBlock, nextClearBit, setBit } from '../../../../src/kernel/fs/ext2/balloc.ts';
 import { freeInode, mostDebtOf, newInode } from '../../../../src/kernel/fs/ext2/ialloc.ts';
 import { Ext2State } from '../../../../src/kernel/fs/ext2/state.ts';
 import { Ext2Super } from '../../../../src/kernel/fs/ext2/super.ts';
 import { NoJournal } from '../../../../src/kernel/fs/jbd/journal.ts';
-import { BlockQueue, PendingRequests } from '../../../../src/kernel/block/block-queue.ts';
-import { KernelLog } from '../../../../src/kernel/log.ts';
-import { MemoryManagement, NameBatch, PG, PreservedPages, Unclaimed } from '../../../../src/kernel/index.ts';
-import { MemorySupply } from '../../../../src/kernel/cache/memory-supply.ts';
-import { PageIo } from '../../../../src/kernel/cache/page-io.ts';
-import { PageLocks } from '../../../../src/kernel/cache/page-locks.ts';
-import { DirtyLimits } from '../../../../src/kernel/cache/page-writeback.ts';
-import { Writeback } from '../../../../src/kernel/cache/fs-writeback.ts';
-import { KERNEL_RULES } from '../../../../src/kernel/rules.ts';
+import type { KernelLog } from '../../../../src/kernel/log.ts';
 import type { Process } from '../../../../src/sim/index.ts';
-import { BOOT_PAGES, COSTS, FakeMachine } from '../../../support/fake-machine.ts';
+import type { FakeMachine } from '../../../support/fake-machine.ts';
+import { FileSystemRig } from '../../../support/file-system-rig.ts';
 
 let machine: FakeMachine;
 let superblock: Ext2Super;
@@ -33,33 +25,9 @@ const run = <T>(process: Process<T>): T => machine.run(process);
 
 /** Mounts an image of four groups (mkfs puts 32768 blocks in a group). */
 beforeEach(() => {
-  const image = makeExt2(tree(directory([])), { size: 512 << 20 });
-  machine = new FakeMachine({ image, nrPages: 512 });
-  const { env } = machine;
-  const names = new NameBatch(env.hypercalls);
-  const unclaimed = new Unclaimed(names);
-  const mm = new MemoryManagement(512, names, unclaimed);
-  for (let pfn = 0; pfn < BOOT_PAGES; pfn++) mm.map.set(pfn as Pfn, PG.reserved);
-  mm.freeAll();
-  const preserved = new PreservedPages(env.hypercalls, mm, names, unclaimed, undefined);
-  const ring = mm.allocator.take();
-  mm.map.set(ring, PG.reserved);
-  const pending = new PendingRequests();
-  const front = machine.connectFront(ring, COSTS.interruptNs, pending.dispatchTo);
-  const queue = new BlockQueue(env, pending, front, COSTS.bioSubmitNs);
-  log = new KernelLog(env.cpu);
-  const parts = { env, costs: COSTS, log, mm, queue, locks: new PageLocks(env, COSTS, mm, queue), preserved };
-  const writeback = new Writeback({ ...parts, registry: undefined });
-  const limits = new DirtyLimits(env, mm, queue, writeback);
-  const io = new PageIo({ ...parts, supply: new MemorySupply(env, COSTS, mm, limits) });
-  const space = mm.cache.open(0 as Ino, 0, false, writeback);
-  const device = new BlockDeviceMapping(space, image.size / PAGE_SIZE, {
-    all: () => [][Symbol.iterator](),
-    get: () => undefined,
-    put: () => undefined,
-  });
-  const core = { env, costs: COSTS, log, mm, io, writeback, rules: KERNEL_RULES };
-  const buffers = new Buffers(core, device);
+  const rig = new FileSystemRig(makeExt2(tree(directory([])), { size: 512 << 20 }));
+  ({ machine, log } = rig);
+  const { core, buffers } = rig;
   const state = run(Ext2State.read(core, buffers));
   superblock = new Ext2Super(state, buffers, new NoJournal(core), { discard: () => undefined });
 });
