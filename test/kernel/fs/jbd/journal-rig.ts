@@ -67,7 +67,8 @@ export class JournalRig extends FileSystemRig {
       isReadOnly: false,
       *writeMetadata(): Process {
         asked.push('writeMetadata');
-        yield* core.writeback.sync(device);
+        yield* core.writeback.writePages(device, true);
+        yield* core.writeback.waitPages(device);
       },
       *beginChanges(): Process {
         asked.push('beginChanges');
