@@ -306,3 +306,141 @@ describe('inodes', () => {
     expect(errors()).toEqual([`ext2: inode ${ino} is free already`]);
   });
 });
+
+describe('groups', () => {
+  const FILE = EXT2_MODE.regular | 0o644;
+  const DIRECTORY = EXT2_MODE.directory | 0o755;
+  const groupOf = (ino: number): number => Math.floor((ino - 1) / superblock.geometry.inodesPerGroup);
+  const set = (group: number, field: keyof typeof GROUP_DESCRIPTOR.offset, value: number): void => {
+    const { pfn, offset } = superblock.descriptor(group);
+    superblock.buffers.writeU16(pfn, offset + GROUP_DESCRIPTOR.offset[field], value);
+  };
+  /** The counts of all groups: free inodes, free blocks, directories. */
+  const setAll = (inodes: readonly number[], blocks: readonly number[], directories: readonly number[]): void => {
+    for (let group = 0; group < 4; group++) {
+      set(group, 'bg_free_inodes_count', inodes[group]!);
+      set(group, 'bg_free_blocks_count', blocks[group]!);
+      set(group, 'bg_used_dirs_count', directories[group]!);
+    }
+  };
+  const inodeMap = (group: number): Pfn => {
+    const { pfn, offset } = superblock.descriptor(group);
+    const block = superblock.buffers.readU32(pfn, offset + GROUP_DESCRIPTOR.offset.bg_inode_bitmap);
+    return run(superblock.buffers.bread(block));
+  };
+
+  it('groups with neither fewer inodes nor fewer blocks than the average may have a directory of the root, the one with fewest directories first', () => {
+    const placed = (inodes: number[], blocks: number[], directories: number[]): number => {
+      superblock.nextTopGroup = 0;
+      setAll(inodes, blocks, directories);
+      return groupOf(run(newInode(superblock, 2, DIRECTORY)).ino);
+    };
+    const even = [100, 100, 100, 100];
+    expect(placed(even, even, [9, 7, 8, 7])).toBe(1);
+    // Just the average, and one less.
+    expect(placed([103, 100, 98, 99], even, [9, 1, 1, 1])).toBe(1);
+    expect(placed([104, 99, 98, 99], even, [9, 1, 1, 1])).toBe(0);
+    expect(placed(even, [103, 99, 100, 98], [9, 1, 2, 1])).toBe(2);
+    // None of them: then the first one from the root's that has the average of inodes.
+    expect(placed([104, 99, 98, 99], [10, 20, 20, 20], [9, 1, 1, 1])).toBe(0);
+    expect(placed([0, 200, 49, 51], [20, 10, 20, 20], [0, 0, 0, 0])).toBe(1);
+  });
+
+  it('groups take turns to be the first for a directory of the root', () => {
+    setAll([100, 100, 100, 100], [100, 100, 100, 100], [5, 5, 5, 5]);
+    const groups = [0, 1, 2, 3, 4].map((turn) => {
+      superblock.nextTopGroup = turn;
+      const { ino } = run(newInode(superblock, 2, DIRECTORY));
+      setAll([100, 100, 100, 100], [100, 100, 100, 100], [5, 5, 5, 5]);
+      expect(superblock.nextTopGroup).toBe(turn + 1);
+      return groupOf(ino);
+    });
+    expect(groups).toEqual([0, 1, 2, 3, 0]);
+  });
+
+  it('groups without free blocks have a file only where no group with a free inode has any', () => {
+    const inGroup = (group: number): number => group * superblock.geometry.inodesPerGroup + 20;
+    const placed = (home: number, inodes: number[], blocks: number[]): number => {
+      setAll(inodes, blocks, [1, 1, 1, 1]);
+      return groupOf(run(newInode(superblock, inGroup(home), FILE)).ino);
+    };
+    expect(placed(1, [9, 9, 9, 9], [9, 9, 9, 9])).toBe(1);
+    // Quadratic hashing: home and parent, then steps of 1 and 2. The parent is 20, or 12.
+    expect(placed(1, [9, 0, 9, 9], [9, 9, 9, 9])).toBe((1 + inGroup(1) + 1) % 4);
+    expect(placed(1, [9, 9, 9, 9], [0, 0, 0, 0])).toBe(1);
+    expect(placed(1, [9, 0, 9, 9], [0, 0, 0, 0])).toBe(2);
+    expect(placed(3, [9, 9, 9, 0], [0, 0, 0, 0])).toBe(0);
+    expect(placed(3, [0, 0, 9, 0], [0, 0, 0, 0])).toBe(2);
+    setAll([0, 0, 0, 0], [9, 9, 9, 9], [1, 1, 1, 1]);
+    for (const mode of [FILE, DIRECTORY])
+      expect(() => run(newInode(superblock, inGroup(1), mode))).toThrow('ENOSPC: no inode is free');
+  });
+
+  it('groups whose bitmap of inodes is full are passed over, whatever their count says', () => {
+    const { buffers, geometry } = superblock;
+    const fill = (group: number): void => {
+      for (let bit = 0; bit < geometry.inodesPerGroup; bit++) setBit(buffers, inodeMap(group), bit, true);
+    };
+    fill(0);
+    expect(run(newInode(superblock, 2, FILE)).ino).toBe(geometry.inodesPerGroup + 1);
+    for (const group of [1, 3]) fill(group);
+    expect(groupOf(run(newInode(superblock, 2, FILE)).ino)).toBe(2);
+    fill(2);
+    expect(() => run(newInode(superblock, 2, FILE))).toThrow('ENOSPC: no inode is free');
+    // The lock is free again.
+    expect(superblock.lock.tryAcquire()).toBe(true);
+  });
+
+  it('groups other than the first have no reserved inodes', () => {
+    const { buffers, geometry } = superblock;
+    setBit(buffers, inodeMap(0), 0, false);
+    for (let bit = geometry.firstInode - 1; bit < geometry.inodesPerGroup; bit++)
+      setBit(buffers, inodeMap(0), bit, true);
+    setBit(buffers, inodeMap(0), geometry.firstInode + 3, false);
+    expect(run(newInode(superblock, 2, FILE)).ino).toBe(geometry.firstInode + 4);
+    expect(run(newInode(superblock, 2, FILE)).ino).toBe(geometry.inodesPerGroup + 1);
+  });
+
+  it('groups keep the counts of the superblock and the descriptors, of inodes and of blocks', () => {
+    const { buffers, superblockPage } = superblock;
+    const total = (name: 's_free_inodes_count' | 's_free_blocks_count'): number =>
+      buffers.readU32(superblockPage, 1024 + SUPERBLOCK.offset[name]);
+    const before = [total('s_free_inodes_count'), total('s_free_blocks_count')] as const;
+    const directory = run(newInode(superblock, 2, DIRECTORY)).ino;
+    const group = groupOf(directory);
+    const used = descriptorWord(group, 'bg_used_dirs_count');
+    const block = run(newBlock(superblock, 70_000));
+    expect([total('s_free_inodes_count'), total('s_free_blocks_count')]).toEqual([before[0] - 1, before[1] - 1]);
+    run(freeInode(superblock, directory, true));
+    expect(isFreedSoundly(block, 1)).toBe(true);
+    expect([total('s_free_inodes_count'), total('s_free_blocks_count')]).toEqual(before);
+    expect(descriptorWord(group, 'bg_used_dirs_count')).toBe(used - 1);
+    expect(run(newBlock(superblock, 70_000))).toBe(block);
+  });
+
+  it.each([
+    [0, 0],
+    [-5, 0],
+    [131_071, 131_071],
+    [131_072, 0],
+  ])('groups: a block near %i, of 131072, lies in the group of block %i', (goal, found) => {
+    const { blocksPerGroup } = superblock.geometry;
+    expect(Math.floor(run(newBlock(superblock, goal)) / blocksPerGroup)).toBe(Math.floor(found / blocksPerGroup));
+  });
+
+  it('groups give their freed blocks to who keeps copies of them', () => {
+    const discarded: [number, number][] = [];
+    const { state, buffers, journal } = superblock;
+    const other = new Ext2Super(state, buffers, journal, {
+      discard: (block, count) => void discarded.push([block, count]),
+    });
+    for (let n = 0; n < 3; n++) expect(run(newBlock(superblock, 50_000 + n))).toBe(50_000 + n);
+    run(freeBlocks(other, 50_000, 3));
+    expect(discarded).toEqual([[50_000, 3]]);
+  });
+
+  it('groups whose reserved inodes are to be freed are an error of the file system', () => {
+    run(freeInode(superblock, superblock.geometry.firstInode - 1, false));
+    expect(errors()).toEqual([`ext2: inode ${superblock.geometry.firstInode - 1} is reserved and is to be freed`]);
+  });
+});
