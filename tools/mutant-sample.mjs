@@ -54,9 +54,10 @@ export const ROOMS = /** @type {Readonly<Record<string, readonly string[]>>} */ 
     'test/kernel/fs/ext2/attributes.test.ts',
     'test/kernel/fs/ext2/xattr.test.ts',
     'test/kernel/fs/names.test.ts',
+    'test/kernel/syscall',
+    'test/laws/failed-changes.test.ts',
     'test/kernel/fs/ext2/bad-image.test.ts',
     'test/kernel/fs/ext2/dx-damage.test.ts',
-    'test/kernel/fs/ext2/file-system.test.ts',
   ],
   'kernel/mm/policy': ['test/kernel/mm', 'test/doors/page-cache'],
 });
