@@ -284,6 +284,18 @@ describe('a buffer that is changed', () => {
     expect(readBlock(rig.image, 10)[0]).toBe(3);
   });
 
+  it('a buffer that is changed may be that of block 0', () => {
+    const { rig, journal } = loaded();
+    const pfn = rig.page(rig.device, 0, 0);
+    rig.run(
+      journal.run(function* () {
+        yield* NOTHING;
+        expect(journal.tryAccess(rig.device, 0)).toBe(pfn);
+      }),
+    );
+    expect(journal.isJoined(0)).toBe(true);
+  });
+
   it('a buffer that is changed has a block', () => {
     const { rig, journal } = loaded();
     expect(() => rig.run(journal.run(() => journal.access(rig.file, HOLE_PAGE)))).toThrow(
@@ -477,6 +489,18 @@ describe('a journal that ends', () => {
     };
     expect(() => change(rig, journal, [10])).toThrow('EROFS: the journal has ended');
     expect(rig.asked).toEqual(['aborted: EIO: no mark']);
+  });
+});
+
+describe('a defect of the simulator', () => {
+  it('a defect of the simulator ends the run, not the journal', () => {
+    const { rig, journal } = loaded();
+    rig.client.beginChanges = function* (): Process {
+      yield* NOTHING;
+      throw new RangeError('defect');
+    };
+    expect(() => change(rig, journal, [10])).toThrow(RangeError);
+    expect([journal.isAborted, rig.asked]).toEqual([false, []]);
   });
 });
 

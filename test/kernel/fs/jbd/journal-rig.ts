@@ -20,6 +20,14 @@ const IMAGE_BLOCKS = 2048;
 /** Sequence number of the first transaction. */
 export const FIRST_TID = 5;
 
+function emptyJournal(): MemoryImage {
+  const image = new MemoryImage(IMAGE_BLOCKS * PAGE_SIZE);
+  const bytes = new Uint8Array(PAGE_SIZE);
+  putJbdSuperblock(bytes, JBD_MIN_BLOCKS);
+  writeBlock(image, JOURNAL_PLACE, bytes);
+  return image;
+}
+
 export class JournalRig extends FileSystemRig {
   readonly image: MemoryImage;
   readonly ring: JournalLog;
@@ -29,11 +37,8 @@ export class JournalRig extends FileSystemRig {
   readonly asked: string[] = [];
   readonly client: JournalClient & { isReadOnly: boolean };
 
-  constructor(options?: { nrPages?: number; rules?: KernelRules }) {
-    const image = new MemoryImage(IMAGE_BLOCKS * PAGE_SIZE);
-    const bytes = new Uint8Array(PAGE_SIZE);
-    putJbdSuperblock(bytes, JBD_MIN_BLOCKS);
-    writeBlock(image, JOURNAL_PLACE, bytes);
+  /** @param image what an earlier rig has left; by default a journal that was never used */
+  constructor(options?: { nrPages?: number; rules?: KernelRules }, image = emptyJournal()) {
     super(image, options);
     this.image = image;
     const { asked, buffers, core } = this;
