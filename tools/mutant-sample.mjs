@@ -56,7 +56,6 @@ export const ROOMS = /** @type {Readonly<Record<string, readonly string[]>>} */ 
     'test/kernel/fs/names.test.ts',
     'test/kernel/syscall',
     'test/laws/failed-changes.test.ts',
-    'test/kernel/fs/ext2/bad-image.test.ts',
     'test/kernel/fs/ext2/dx-damage.test.ts',
   ],
   'kernel/mm/policy': ['test/kernel/mm', 'test/doors/page-cache'],
