@@ -167,7 +167,10 @@ describeWithRedis('a queue', (test) => {
     }
     expect(deaths).toEqual(['SIGKILL', 'SIGKILL', 'SIGKILL', 'SIGKILL', null]);
     const { status, out, err } = await client.ended;
-    expect(err).toMatch(/^stillwarm: redis:[^\n]*: cases 1 to 1: not played: [^\n]* stalled [^\n]*\n$/);
+    // Between two workers the check may have said that there is none.
+    expect(err.replace(/^[^\n]*: no worker of this build: [^\n]*\n/, '')).toMatch(
+      /^stillwarm: redis:[^\n]*: cases 1 to 1: not played: [^\n]* stalled [^\n]*\n$/,
+    );
     expect(status).toBe(3);
     expect(out).toContain('\npartial: 3 of 4 cases were played\n');
     await withQueue(url, async (queue) => {
