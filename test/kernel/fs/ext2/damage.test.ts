@@ -7,7 +7,6 @@ import { O } from '../../../../src/kernel/index.ts';
 import type { Process } from '../../../../src/sim/index.ts';
 import {
   bitsOf,
-  bytesAt,
   DiskGuest,
   groupField,
   imageOf,

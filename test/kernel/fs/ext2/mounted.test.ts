@@ -81,7 +81,7 @@ describe('indirect blocks and blocks of attributes', () => {
     // One of the pages behind each new block of pointers, and none behind the others.
     expect(blocks.map((block) => inode.pageBehind(block))).toEqual([12, DEEP, DEEP, -1]);
     expect([ext2.pages.leadsThrough(inode, above), ext2.pages.leadsThrough(inode, 5)]).toEqual([true, false]);
-    rig.run(rig.core.writeback.writePages(ext2.device, true, pointers[12]!, pointers[12]! + 1));
+    rig.run(rig.core.writeback.writePages(ext2.device, true, pointers[12], pointers[12]! + 1));
     rig.run(rig.core.writeback.waitPages(ext2.device));
     expect(inode.unwrittenBlocks(buffers)).toEqual(blocks.slice(1).toSorted((a, b) => a - b));
     // Another change of a block that is written makes it the inode's again, by no page of its own.
