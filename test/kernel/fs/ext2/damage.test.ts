@@ -5,17 +5,7 @@ import { directory, file, symlink } from '../../../../src/disk/mkfs/tree.ts';
 import { EXT2_SUPERBLOCK_OFFSET, SUPERBLOCK } from '../../../../src/format/ext2.ts';
 import { O } from '../../../../src/kernel/index.ts';
 import type { Process } from '../../../../src/sim/index.ts';
-import {
-  bitsOf,
-  DiskGuest,
-  groupField,
-  imageOf,
-  inodeAt,
-  inodeField,
-  patch,
-  patchWord,
-  superField,
-} from './disk.ts';
+import { bitsOf, DiskGuest, groupField, imageOf, inodeAt, inodeField, patch, patchWord, superField } from './disk.ts';
 
 const namesIn = (guest: DiskGuest, path: string): string[] =>
   guest.run(guest.sys.readdir(path)).map(({ name }) => name);

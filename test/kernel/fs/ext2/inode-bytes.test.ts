@@ -182,6 +182,29 @@ describe.each(['ext2', 'ext3'] as const)('an inode of 256 bytes on %s', (type) =
     ]);
   });
 
+  it('an inode of 256 bytes has attributes behind its fields, and zeros there when the last one is removed', () => {
+    const image = imageOf(type, [], { inodeBytes: 256 });
+    const guest = new DiskGuest(image);
+    guest.put('/file', []);
+    const { sys } = guest;
+    const behind = (): Uint8Array => {
+      guest.sync();
+      guest.pause(60 * SECOND);
+      return inodeBytes(image, guest.inoOf('/file')).subarray(128 + INODE_EXTRA.size);
+    };
+    guest.run(sys.setxattr('/file', 'user.ab', Uint8Array.of(0x78, 0x79, 0x7a)));
+    const bytes = Buffer.from(behind());
+    // A magic number; an entry; its name; the value, in the last word.
+    expect(bytes.toString('hex', 0, 24)).toBe(
+      '000002ea' + '0201' + '5800' + '00000000' + '03000000' + '00000000' + '61620000',
+    );
+    expect(bytes.toString('hex', 24)).toBe(`${'00'.repeat(bytes.length - 28)}78797a00`);
+    expect(bytes.length - 4 - 4).toBe(0x58);
+    guest.run(sys.removexattr('/file', 'user.ab'));
+    expect([...behind()].every((byte) => byte === 0)).toBe(true);
+    expect(guest.run(sys.listxattr('/file'))).toEqual([]);
+  });
+
   it('an inode of 256 bytes that says how many of them are fields is believed where that can be', () => {
     const image = imageOf(type, [['file', file('abc')]], { inodeBytes: 256 });
     const ino = new DiskGuest(image).inoOf('/file');

@@ -4,9 +4,18 @@ import { describe, expect, it } from 'vitest';
 import { ModelError } from '../../../../src/base/index.ts';
 import { file } from '../../../../src/disk/mkfs/tree.ts';
 import { mountJournal } from '../../../../src/kernel/fs/ext2/mount.ts';
-import { EXT2_MODE, EXT2_POINTERS_PER_BLOCK } from '../../../../src/format/ext2.ts';
+import {
+  EXT2_COMPAT,
+  EXT2_HASH,
+  EXT2_INDEX_FL,
+  EXT2_MODE,
+  EXT2_POINTERS_PER_BLOCK,
+  EXT2_SUPERBLOCK_OFFSET,
+  SUPERBLOCK,
+} from '../../../../src/format/ext2.ts';
 import { NOTHING, type Process } from '../../../../src/sim/index.ts';
-import { imageOf, superField } from './disk.ts';
+import { WALL_CLOCK_START } from '../../../../src/xen/public/index.ts';
+import { imageOf, patch, patchWord, superField } from './disk.ts';
 import { MountedRig, MountRig } from './mounted-rig.ts';
 
 const FILE = EXT2_MODE.regular | 0o644;
@@ -60,6 +69,39 @@ describe('blocks of a directory that a search has looked at', () => {
     const root = rig.inode(2);
     expect(rig.run(rig.ext2.directories.find(root, 'a'))).toBeGreaterThan(11);
     expect(root.index!.isKnown(0)).toBe(false);
+  });
+});
+
+describe('a directory with an index on the disk', () => {
+  it('a directory with an index on the disk is read along the way to a name, and at the leaf of one that is not there', () => {
+    const image = imageOf('ext3');
+    const compat = EXT2_SUPERBLOCK_OFFSET + SUPERBLOCK.offset.s_feature_compat;
+    patchWord(image, compat, superField(image, 's_feature_compat') | EXT2_COMPAT.dir_index);
+    patch(image, EXT2_SUPERBLOCK_OFFSET + SUPERBLOCK.offset.s_def_hash_version, EXT2_HASH.halfMd4);
+    const first = new MountedRig(image);
+    for (let n = 0; n < 150; n++)
+      first.run(first.run(first.ext2.names.create(first.inode(2), nameOf(n), FILE)).release());
+    const { pageCount, fields } = first.inode(2);
+    // About 13 names are in a leaf of its hashes, which is half full at least.
+    expect([fields.flags & EXT2_INDEX_FL, pageCount > 9]).toEqual([EXT2_INDEX_FL, true]);
+    first.run(first.ext2.remountReadOnly());
+    for (const n of [0, 77, 149, 150, 151]) {
+      const rig = new MountedRig(image);
+      const root = rig.inode(2);
+      const ino = rig.run(rig.ext2.directories.find(root, nameOf(n)));
+      // The root of the index, and a leaf.
+      expect([n, ino > 11, root.space.nrPages]).toEqual([n, n < 150, 2]);
+      expect(rig.run(rig.ext2.directories.find(root, '..'))).toBe(2);
+      expect(root.space.nrPages).toBe(2);
+    }
+    // By ext2 the same names are there, and every block is read for one that is not.
+    const copy = image.clone();
+    patchWord(copy, compat, superField(image, 's_feature_compat') & ~EXT2_COMPAT.dir_index);
+    const rig = new MountedRig(copy);
+    const root = rig.inode(2);
+    expect(rig.run(rig.ext2.directories.find(root, nameOf(150)))).toBe(0);
+    expect(root.space.nrPages).toBe(pageCount);
+    expect(rig.run(rig.ext2.directories.list(root))).toHaveLength(153);
   });
 });
 
@@ -156,6 +198,44 @@ describe('a file system of which metadata was lost', () => {
     expect(superField(rig.machine.image, 's_state') & 2).toBe(0);
     expect(() => rig.run(rig.ext2.remountReadOnly())).not.toThrow();
     expect(superField(rig.machine.image, 's_state') & 2).toBe(2);
+  });
+});
+
+describe('a file system that is unmounted', () => {
+  it('a file system that is unmounted while metadata cannot be written says so, and does all else', () => {
+    const rig = new MountedRig(imageOf('ext2'));
+    const { image } = rig.machine;
+    const { ext2 } = rig;
+    rig.run(ext2.names.create(rig.inode(2), 'file', FILE));
+    rig.machine.badBlocks.add(ext2.changes.superblock.inodeTable(0));
+    expect(ext2.isChanged).toBe(true);
+    expect(() => rig.run(ext2.remountReadOnly())).toThrow('EIO: ext2: metadata could not be written');
+    expect([ext2.isChanged, ext2.changes.isReadOnly]).toEqual([false, true]);
+    expect(superField(image, 's_state') & 2).toBe(2);
+    expect(superField(image, 's_wtime')).toBe(WALL_CLOCK_START);
+  });
+
+  it('a file system that is unmounted is clean, and has what was changed', () => {
+    const rig = new MountedRig(imageOf('ext2'));
+    const { image } = rig.machine;
+    const before = superField(image, 's_free_inodes_count');
+    rig.run(rig.ext2.names.create(rig.inode(2), 'file', FILE));
+    rig.run(rig.ext2.sync());
+    expect(superField(image, 's_state')).toBe(0);
+    rig.run(rig.ext2.remountReadOnly());
+    expect([superField(image, 's_state'), superField(image, 's_free_inodes_count')]).toEqual([1, before - 1]);
+    expect(() => rig.run(rig.ext2.names.create(rig.inode(2), 'other', FILE))).toThrow('EROFS');
+  });
+
+  it('a file system that is unmounted by a defect of the simulator throws that', () => {
+    const rig = new MountedRig(imageOf('ext2'));
+    rig.run(rig.ext2.names.create(rig.inode(2), 'file', FILE));
+    rig.core.writeback.sync = function* (): Process {
+      yield* NOTHING;
+      throw new RangeError('defect');
+    };
+    expect(() => rig.run(rig.ext2.remountReadOnly())).toThrow(RangeError);
+    expect(rig.ext2.changes.isReadOnly).toBe(false);
   });
 });
 
