@@ -156,6 +156,26 @@ describe.each(['ext2', 'ext3'] as const)('a file that is cut on %s', (type) => {
     ).toEqual([SINGLE, DOUBLE, TRIPLE].map((first) => length > first));
   });
 
+  it('a file that is cut and whose blocks do not follow each other gives all of them back', () => {
+    const image = imageOf(type);
+    const guest = new DiskGuest(image);
+    guest.put('/a', []);
+    guest.put('/b', []);
+    guest.sync();
+    const before = free(guest);
+    // Pages 0 to 13 of both, in turns; each of them opens the file anew, and goes on behind its last block.
+    for (const page of range(0, 14)) for (const path of ['/a', '/b']) guest.put(path, [page]);
+    guest.run(guest.sys.truncate('/a', 3 * PAGE_SIZE));
+    guest.stop();
+    const oracle = new OracleExt2(image);
+    const [a, b] = ['/a', '/b'].map((path) => guest.inoOf(path)) as [number, number];
+    expect(oracle.blockOf(b, 3) - oracle.blockOf(b, 2)).toBeGreaterThan(1);
+    expect(free(guest)).toBe(before - 3 - 15);
+    expect([a, b].map((ino) => inodeField(image, ino, 'i_blocks'))).toEqual([8 * 3, 8 * 15]);
+    const left = bitsOf(image, groupField(image, 0, 'bg_block_bitmap'));
+    expect(range(0, 14).every((page) => left.has(oracle.blockOf(b, page)))).toBe(true);
+  });
+
   it('a file that is cut may be written again where it was, and shows zeros behind its new end', () => {
     const image = imageOf(type);
     const guest = new DiskGuest(image);
