@@ -156,7 +156,8 @@ describeWithRedis('a queue', (test) => {
 
   test('a part of which four workers have died is given up and named, and is played later by who lives', async (url) => {
     const client = new Running(`check double --cases 4 --out rest --queue ${url}`);
-    // One after the other: each plays what there is, and dies of case 1. The fifth does not play it.
+    // One after the other: each plays what there is, and dies of case 1. The fifth does not play
+    // it.
     const deaths: (string | null)[] = [];
     for (let isOver = false; !isOver; ) {
       const worker = new Running(`worker --queue ${url} --jobs 1 --lease 1s`, entry, { DOUBLE_DIES_OF: '1' });

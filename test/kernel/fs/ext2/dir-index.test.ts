@@ -10,7 +10,10 @@ const ANY = 'none of them';
 /** Bytes of the shortest entry: that of a name of one to four bytes. */
 const SHORTEST = 12;
 
-/** A block with these names, of inodes 11 and up; the last entry has the rest. An empty name: a free entry. */
+/**
+ * A block with these names, of inodes 11 and up; the last entry has the rest. An empty name: a free
+ * entry.
+ */
 function blockOf(...names: string[]): Uint8Array {
   const page = new Uint8Array(PAGE_SIZE);
   let at = 0;

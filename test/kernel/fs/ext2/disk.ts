@@ -26,7 +26,9 @@ export function bytesAt(image: ImageStore, at: number, length: number): Uint8Arr
 export const superField = (image: ImageStore, name: keyof typeof SUPERBLOCK.offset): number =>
   getField(SUPERBLOCK, bytesAt(image, EXT2_SUPERBLOCK_OFFSET, SUPERBLOCK.size), 0, name);
 
-/** A field of the descriptor of a group; of descriptors that lie in the block behind the superblock. */
+/**
+ * A field of the descriptor of a group; of descriptors that lie in the block behind the superblock.
+ */
 export const groupField = (image: ImageStore, group: number, name: keyof typeof GROUP_DESCRIPTOR.offset): number =>
   getField(GROUP_DESCRIPTOR, bytesAt(image, PAGE_SIZE + group * GROUP_DESCRIPTOR.size, GROUP_DESCRIPTOR.size), 0, name);
 

@@ -1,4 +1,5 @@
-// A mounted file system without the kernel around it: no daemon, no system calls, all parts in reach.
+// A mounted file system without the kernel around it: no daemon, no system calls, all parts in
+// reach.
 import type { ImageStore } from '../../../../src/disk/image/image-store.ts';
 import { SlabCache } from '../../../../src/kernel/cache/slab.ts';
 import { DentryCache } from '../../../../src/kernel/fs/dcache.ts';

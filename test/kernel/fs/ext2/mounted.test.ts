@@ -1,5 +1,5 @@
-// A mounted file system by its parts: what is known of inodes and directories in memory, what a
-// journal asks of the file system, and what is done about a change that fails in the middle.
+// A mounted file system by its parts. What is known of inodes and directories in memory? What does
+// a journal ask of the file system? What is done about a change that fails in the middle?
 import { describe, expect, it } from 'vitest';
 import { ModelError } from '../../../../src/base/index.ts';
 import { file } from '../../../../src/disk/mkfs/tree.ts';

@@ -163,7 +163,8 @@ describe.each(['ext2', 'ext3'] as const)('a file that is cut on %s', (type) => {
     guest.put('/b', []);
     guest.sync();
     const before = free(guest);
-    // Pages 0 to 13 of both, in turns; each of them opens the file anew, and goes on behind its last block.
+    // Pages 0 to 13 of both, in turns; each of them opens the file anew, and goes on behind its
+    // last block.
     for (const page of range(0, 14)) for (const path of ['/a', '/b']) guest.put(path, [page]);
     guest.run(guest.sys.truncate('/a', 3 * PAGE_SIZE));
     guest.stop();

@@ -233,7 +233,7 @@ describe('a transaction that runs', () => {
       }),
     );
     rig.run(journal.waitFor(FIRST_TID));
-    // Block 11 is nobody's any more: its page stays as it is, for the caller to drop.
+    // Block 11 is free: its page stays as it is, for the caller to drop.
     const isDirty = (block: number): boolean => mm.map.has(mm.cache.find(rig.device.space, block), PG.dirty);
     expect([11, 12].map(isDirty)).toEqual([false, true]);
     rig.machine.requests.length = 0;

@@ -1,5 +1,5 @@
-// Recovery by itself, on logs that a journal of ours has written: what it counts, how it reads, and
-// that it leaves nothing of the log in memory.
+// Recovery by itself, on logs that a journal of ours has written. It counts what it does, reads
+// each block once, and leaves nothing of the log in memory.
 import { describe, expect, it } from 'vitest';
 import { PAGE_SIZE } from '../../../../src/base/index.ts';
 import { recoverJournal, type Recovered } from '../../../../src/kernel/fs/jbd/recovery.ts';
@@ -7,10 +7,15 @@ import type { Process } from '../../../../src/sim/index.ts';
 import { BlkifOp } from '../../../../src/xen/public/index.ts';
 import { FIRST_TID, JOURNAL_PLACE, JournalRig } from './journal-rig.ts';
 
-/** Each transaction: the blocks that it changes, each to its sequence number, and those it revokes. */
+/**
+ * Each transaction: the blocks that it changes, each to its sequence number, and those it revokes.
+ */
 type Changes = readonly { readonly blocks: readonly number[]; readonly revokes?: readonly number[] }[];
 
-/** A guest that commits these, and dies. The next one, which has read nothing but where the log starts. */
+/**
+ * A guest that commits these, and dies. The next one, which has read nothing but where the log
+ * starts.
+ */
 function crashed(transactions: Changes): JournalRig {
   const rig = new JournalRig();
   const journal = rig.load();
