@@ -52,7 +52,6 @@ export const ROOMS = /** @type {Readonly<Record<string, readonly string[]>>} */ 
   'kernel/fs/ext2': [
     'test/kernel/fs/ext2',
     'test/kernel/fs/ext2/attributes.test.ts',
-    'test/kernel/fs/ext2/xattr.test.ts',
     'test/kernel/fs/names.test.ts',
     'test/kernel/syscall',
     'test/laws/failed-changes.test.ts',
