@@ -48,6 +48,15 @@ export const ROOMS = /** @type {Readonly<Record<string, readonly string[]>>} */ 
     'test/kernel/file',
     'test/kernel/file/mmap.test.ts',
   ],
+  'kernel/fs/jbd': ['test/kernel/fs/jbd', 'test/kernel/fs/jbd/recovery.test.ts', 'test/kernel/fs/jbd/jbd.test.ts'],
+  'kernel/fs/ext2': [
+    'test/kernel/fs/ext2',
+    'test/kernel/fs/ext2/attributes.test.ts',
+    'test/kernel/fs/names.test.ts',
+    'test/kernel/syscall',
+    'test/laws/failed-changes.test.ts',
+    'test/kernel/fs/ext2/dx-damage.test.ts',
+  ],
   'kernel/mm/policy': ['test/kernel/mm', 'test/doors/page-cache'],
 });
 

@@ -2,7 +2,8 @@
 // process, and in the threads of a program that begins with `start` of src/cli/program.ts.
 //
 // `--cases N` is how many there are. `--wrong LIST` are the cases that break a law. The other
-// options say what else is to happen in a case.
+// options say what else is to happen in a case. The environment variable DOUBLE_DIES_OF names a
+// case of which the whole process dies, as one does that a host runs out of memory for.
 
 import { InputError } from '../../../src/base/index.ts';
 
@@ -31,6 +32,7 @@ const DOUBLE = {
     let done = 0;
     for (let at = part.from; at < part.to && progress(done); at++, done++) {
       if (at === hang) for (;;);
+      if (process.env['DOUBLE_DIES_OF'] === `${at}`) process.kill(process.pid, 'SIGKILL');
       if (at === mistake) throw new InputError(`case ${at}: a mistake`);
       if (at === refused) throw new RangeError('Array buffer allocation failed');
       if (weigh > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, weigh);

@@ -45,10 +45,10 @@ export class DirectoryIndex implements PageWatcher {
    */
   next(from: number, end: number, name: string, needed: number): number {
     if (!this.#isUsable || from >= end) return from;
-    const home = this.#homes.get(name);
+    const home = this.#homes.get(name) ?? -1;
     const roomy = this.#room.first(from, needed === 0 ? UNKNOWN : needed);
     const next = roomy < 0 ? Math.max(from, this.#names.length) : roomy;
-    return Math.min(end, home !== undefined && home >= from && home < next ? home : next);
+    return Math.min(end, home >= from && home < next ? home : next);
   }
 
   /** Entries of the blocks from `from` up to and without `to`, all of which are known. */

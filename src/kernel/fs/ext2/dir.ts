@@ -261,7 +261,8 @@ export class Ext2Directories implements DirectoryOperations {
     const page = this.#block;
     const used = usedBytes(page, at);
     const length = getU16(page, at + DIRENT.offset.rec_len);
-    if (used > 0) putU16(page, at + DIRENT.offset.rec_len, used);
+    // Where nothing is used, this is the new entry's, and is set below.
+    putU16(page, at + DIRENT.offset.rec_len, used);
     this.#putEntry(page, at + used, length - used, bytes, inode);
     this.#store(directory, pfn, at, used + direntLength(bytes.length), keepsIndex);
     directory.index?.added(index, key, page);

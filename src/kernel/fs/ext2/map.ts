@@ -273,8 +273,7 @@ export class Ext2Map {
       for (let i = first; i < EXT2_DIRECT_BLOCKS; i++) {
         if (pointers[i] === 0) continue;
         if (inode.isDirectory) this.#super.buffers.revoke(pointers[i]!);
-        const freeing = freed.add(pointers[i]!);
-        if (freeing !== NOTHING) yield* freeing;
+        yield* freed.add(pointers[i]!);
         pointers[i] = 0;
         inode.fields.sectors -= SECTORS_PER_BLOCK;
       }

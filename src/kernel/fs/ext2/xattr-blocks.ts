@@ -130,7 +130,7 @@ export class AttributeBlocks {
   *#choose(own: number, sorted: readonly Attribute[], bytes: Uint8Array): Process<number | undefined> {
     const { buffers } = this.#super;
     const same = this.#byHash.get(hashIn(bytes));
-    if (same !== undefined && same !== own && (yield* this.#holds(same, sorted))) return same;
+    if (same !== undefined && (yield* this.#holds(same, sorted))) return same;
     if (own === 0) return undefined;
     const pfn = buffers.findForChange(own) ?? (yield* buffers.breadForChange(own));
     return buffers.readU32(pfn, H.h_refcount) === 1 ? own : undefined;

@@ -1,27 +1,19 @@
 // Blocks and inodes are allocated where ext2 of 2.6.12 puts them, and what the bitmaps say is not
 // believed.
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type Ino, PAGE_SIZE, type Pfn } from '../../../../src/base/index.ts';
+import type { Pfn } from '../../../../src/base/index.ts';
 import { EXT2_MODE, GROUP_DESCRIPTOR, SUPERBLOCK } from '../../../../src/format/ext2.ts';
 import { makeExt2 } from '../../../../src/disk/mkfs/mkfs.ts';
 import { directory, tree } from '../../../../src/disk/mkfs/tree.ts';
-import { Buffers, BlockDeviceMapping } from '../../../../src/kernel/fs/buffer.ts';
 import { freeBlocks, newBlock, nextClearBit, setBit } from '../../../../src/kernel/fs/ext2/balloc.ts';
 import { freeInode, mostDebtOf, newInode } from '../../../../src/kernel/fs/ext2/ialloc.ts';
 import { Ext2State } from '../../../../src/kernel/fs/ext2/state.ts';
 import { Ext2Super } from '../../../../src/kernel/fs/ext2/super.ts';
 import { NoJournal } from '../../../../src/kernel/fs/jbd/journal.ts';
-import { BlockQueue, PendingRequests } from '../../../../src/kernel/block/block-queue.ts';
-import { KernelLog } from '../../../../src/kernel/log.ts';
-import { MemoryManagement, NameBatch, PG, PreservedPages, Unclaimed } from '../../../../src/kernel/index.ts';
-import { MemorySupply } from '../../../../src/kernel/cache/memory-supply.ts';
-import { PageIo } from '../../../../src/kernel/cache/page-io.ts';
-import { PageLocks } from '../../../../src/kernel/cache/page-locks.ts';
-import { DirtyLimits } from '../../../../src/kernel/cache/page-writeback.ts';
-import { Writeback } from '../../../../src/kernel/cache/fs-writeback.ts';
-import { KERNEL_RULES } from '../../../../src/kernel/rules.ts';
+import type { KernelLog } from '../../../../src/kernel/log.ts';
 import type { Process } from '../../../../src/sim/index.ts';
-import { BOOT_PAGES, COSTS, FakeMachine } from '../../../support/fake-machine.ts';
+import type { FakeMachine } from '../../../support/fake-machine.ts';
+import { FileSystemRig } from '../../../support/file-system-rig.ts';
 
 let machine: FakeMachine;
 let superblock: Ext2Super;
@@ -31,35 +23,13 @@ const errors = (): string[] =>
   log.messages.map(({ text }) => text).filter((text) => !text.endsWith('is read-only from now on'));
 const run = <T>(process: Process<T>): T => machine.run(process);
 
-/** Mounts an image of four groups (mkfs puts 32768 blocks in a group). */
+/** Four groups: mkfs puts 32768 blocks in a group. */
+const EMPTY = makeExt2(tree(directory([])), { size: 512 << 20 });
+
 beforeEach(() => {
-  const image = makeExt2(tree(directory([])), { size: 512 << 20 });
-  machine = new FakeMachine({ image, nrPages: 512 });
-  const { env } = machine;
-  const names = new NameBatch(env.hypercalls);
-  const unclaimed = new Unclaimed(names);
-  const mm = new MemoryManagement(512, names, unclaimed);
-  for (let pfn = 0; pfn < BOOT_PAGES; pfn++) mm.map.set(pfn as Pfn, PG.reserved);
-  mm.freeAll();
-  const preserved = new PreservedPages(env.hypercalls, mm, names, unclaimed, undefined);
-  const ring = mm.allocator.take();
-  mm.map.set(ring, PG.reserved);
-  const pending = new PendingRequests();
-  const front = machine.connectFront(ring, COSTS.interruptNs, pending.dispatchTo);
-  const queue = new BlockQueue(env, pending, front, COSTS.bioSubmitNs);
-  log = new KernelLog(env.cpu);
-  const parts = { env, costs: COSTS, log, mm, queue, locks: new PageLocks(env, COSTS, mm, queue), preserved };
-  const writeback = new Writeback({ ...parts, registry: undefined });
-  const limits = new DirtyLimits(env, mm, queue, writeback);
-  const io = new PageIo({ ...parts, supply: new MemorySupply(env, COSTS, mm, limits) });
-  const space = mm.cache.open(0 as Ino, 0, false, writeback);
-  const device = new BlockDeviceMapping(space, image.size / PAGE_SIZE, {
-    all: () => [][Symbol.iterator](),
-    get: () => undefined,
-    put: () => undefined,
-  });
-  const core = { env, costs: COSTS, log, mm, io, writeback, rules: KERNEL_RULES };
-  const buffers = new Buffers(core, device);
+  const rig = new FileSystemRig(EMPTY.clone());
+  ({ machine, log } = rig);
+  const { core, buffers } = rig;
   const state = run(Ext2State.read(core, buffers));
   superblock = new Ext2Super(state, buffers, new NoJournal(core), { discard: () => undefined });
 });
@@ -81,6 +51,16 @@ function bitmap(group: number): Pfn {
   return run(superblock.buffers.bread(superblock.buffers.readU32(pfn, offset)));
 }
 
+/** Sets bits of a bitmap, 32 at a time where that can be. */
+function take(pfn: Pfn, from: number, end: number): void {
+  const { buffers } = superblock;
+  for (let bit = from; bit < end; )
+    if (bit % 32 === 0 && bit + 32 <= end) {
+      buffers.writeU32(pfn, bit / 8, 0xffff_ffff);
+      bit += 32;
+    } else setBit(buffers, pfn, bit++, true);
+}
+
 describe('blocks', () => {
   it('blocks are the goal when it is free, then the next in its 64, and counted', () => {
     const before = descriptorWord(1, 'bg_free_blocks_count');
@@ -94,13 +74,10 @@ describe('blocks', () => {
 
   it('blocks lie in a free byte of the bitmap when the 64 are taken, and in the next group when the group is', () => {
     const { blocksPerGroup } = superblock.geometry;
-    for (let bit = 20_000; bit < 20_032; bit++) setBit(superblock.buffers, bitmap(1), bit, true);
+    take(bitmap(1), 20_000, 20_032);
     setBit(superblock.buffers, bitmap(1), 20_036, true);
     expect(run(newBlock(superblock, blocksPerGroup + 20_000))).toBe(blocksPerGroup + 20_037);
-    for (let bit = nextClearBit(superblock.buffers, bitmap(1), 0, blocksPerGroup); bit >= 0; ) {
-      setBit(superblock.buffers, bitmap(1), bit, true);
-      bit = nextClearBit(superblock.buffers, bitmap(1), bit, blocksPerGroup);
-    }
+    take(bitmap(1), 0, blocksPerGroup);
     expect(Math.floor(run(newBlock(superblock, blocksPerGroup + 5)) / blocksPerGroup)).toBe(2);
   });
 
@@ -152,7 +129,7 @@ describe('blocks', () => {
   ])('blocks that a file asks for are %s', (_, goal, inUse, found) => {
     const { buffers, geometry } = superblock;
     const head = nextClearBit(buffers, bitmap(2), 0, geometry.blocksPerGroup);
-    for (const [from, end] of inUse) for (let bit = from; bit < end; bit++) setBit(buffers, bitmap(1), bit, true);
+    for (const [from, end] of inUse) take(bitmap(1), from, end);
     const expected = found < geometry.blocksPerGroup ? found : geometry.blocksPerGroup + head;
     expect(run(newBlock(superblock, geometry.blocksPerGroup + goal)) - geometry.blocksPerGroup).toBe(expected);
   });
@@ -160,8 +137,7 @@ describe('blocks', () => {
   it('blocks lie before the goal where nothing else is free', () => {
     const { buffers, geometry } = superblock;
     const { blocksPerGroup } = geometry;
-    for (const group of [0, 1, 2, 3])
-      for (let bit = 0; bit < blocksPerGroup; bit++) setBit(buffers, bitmap(group), bit, true);
+    for (const group of [0, 1, 2, 3]) take(bitmap(group), 0, blocksPerGroup);
     setBit(buffers, bitmap(1), 19_000, false);
     expect(run(newBlock(superblock, blocksPerGroup + 20_032))).toBe(blocksPerGroup + 19_000);
     expect(() => run(newBlock(superblock, blocksPerGroup + 20_032))).toThrow(
@@ -336,5 +312,140 @@ describe('inodes', () => {
     expect(descriptorWord(0, 'bg_free_inodes_count')).toBe(before[0]!);
     run(freeInode(superblock, ino, false));
     expect(errors()).toEqual([`ext2: inode ${ino} is free already`]);
+  });
+});
+
+describe('groups', () => {
+  const FILE = EXT2_MODE.regular | 0o644;
+  const DIRECTORY = EXT2_MODE.directory | 0o755;
+  const groupOf = (ino: number): number => Math.floor((ino - 1) / superblock.geometry.inodesPerGroup);
+  const set = (group: number, field: keyof typeof GROUP_DESCRIPTOR.offset, value: number): void => {
+    const { pfn, offset } = superblock.descriptor(group);
+    superblock.buffers.writeU16(pfn, offset + GROUP_DESCRIPTOR.offset[field], value);
+  };
+  /** The counts of all groups: free inodes, free blocks, directories. */
+  const setAll = (inodes: readonly number[], blocks: readonly number[], directories: readonly number[]): void => {
+    for (let group = 0; group < 4; group++) {
+      set(group, 'bg_free_inodes_count', inodes[group]!);
+      set(group, 'bg_free_blocks_count', blocks[group]!);
+      set(group, 'bg_used_dirs_count', directories[group]!);
+    }
+  };
+  const inodeMap = (group: number): Pfn => {
+    const { pfn, offset } = superblock.descriptor(group);
+    const block = superblock.buffers.readU32(pfn, offset + GROUP_DESCRIPTOR.offset.bg_inode_bitmap);
+    return run(superblock.buffers.bread(block));
+  };
+
+  it('groups with neither fewer inodes nor fewer blocks than the average may have a directory of the root, the one with fewest directories first', () => {
+    const placed = (inodes: number[], blocks: number[], directories: number[]): number => {
+      superblock.nextTopGroup = 0;
+      setAll(inodes, blocks, directories);
+      return groupOf(run(newInode(superblock, 2, DIRECTORY)).ino);
+    };
+    const even = [100, 100, 100, 100];
+    expect(placed(even, even, [9, 7, 8, 7])).toBe(1);
+    // Just the average, and one less.
+    expect(placed([103, 100, 98, 99], even, [9, 1, 1, 1])).toBe(1);
+    expect(placed([104, 99, 98, 99], even, [9, 1, 1, 1])).toBe(0);
+    expect(placed(even, [103, 99, 100, 98], [9, 1, 2, 1])).toBe(2);
+    // None of them: then the first one from the root's that has the average of inodes.
+    expect(placed([104, 99, 98, 99], [10, 20, 20, 20], [9, 1, 1, 1])).toBe(0);
+    expect(placed([0, 200, 49, 51], [20, 10, 20, 20], [0, 0, 0, 0])).toBe(1);
+  });
+
+  it('groups take turns to be the first for a directory of the root', () => {
+    setAll([100, 100, 100, 100], [100, 100, 100, 100], [5, 5, 5, 5]);
+    const groups = [0, 1, 2, 3, 4].map((turn) => {
+      superblock.nextTopGroup = turn;
+      const { ino } = run(newInode(superblock, 2, DIRECTORY));
+      setAll([100, 100, 100, 100], [100, 100, 100, 100], [5, 5, 5, 5]);
+      expect(superblock.nextTopGroup).toBe(turn + 1);
+      return groupOf(ino);
+    });
+    expect(groups).toEqual([0, 1, 2, 3, 0]);
+  });
+
+  it('groups without free blocks have a file only where no group with a free inode has any', () => {
+    const inGroup = (group: number): number => group * superblock.geometry.inodesPerGroup + 20;
+    const placed = (home: number, inodes: number[], blocks: number[]): number => {
+      setAll(inodes, blocks, [1, 1, 1, 1]);
+      return groupOf(run(newInode(superblock, inGroup(home), FILE)).ino);
+    };
+    expect(placed(1, [9, 9, 9, 9], [9, 9, 9, 9])).toBe(1);
+    // Quadratic hashing: home and parent, then steps of 1 and 2. The parent is 20, or 12.
+    expect(placed(1, [9, 0, 9, 9], [9, 9, 9, 9])).toBe((1 + inGroup(1) + 1) % 4);
+    expect(placed(1, [9, 9, 9, 9], [0, 0, 0, 0])).toBe(1);
+    expect(placed(1, [9, 0, 9, 9], [0, 0, 0, 0])).toBe(2);
+    expect(placed(3, [9, 9, 9, 0], [0, 0, 0, 0])).toBe(0);
+    expect(placed(3, [0, 0, 9, 0], [0, 0, 0, 0])).toBe(2);
+    setAll([0, 0, 0, 0], [9, 9, 9, 9], [1, 1, 1, 1]);
+    for (const mode of [FILE, DIRECTORY])
+      expect(() => run(newInode(superblock, inGroup(1), mode))).toThrow('ENOSPC: no inode is free');
+  });
+
+  it('groups whose bitmap of inodes is full are passed over, whatever their count says', () => {
+    const { geometry } = superblock;
+    const fill = (group: number): void => take(inodeMap(group), 0, geometry.inodesPerGroup);
+    fill(0);
+    expect(run(newInode(superblock, 2, FILE)).ino).toBe(geometry.inodesPerGroup + 1);
+    for (const group of [1, 3]) fill(group);
+    expect(groupOf(run(newInode(superblock, 2, FILE)).ino)).toBe(2);
+    fill(2);
+    expect(() => run(newInode(superblock, 2, FILE))).toThrow('ENOSPC: no inode is free');
+    // The lock is free again.
+    expect(superblock.lock.tryAcquire()).toBe(true);
+  });
+
+  it('groups other than the first have no reserved inodes', () => {
+    const { buffers, geometry } = superblock;
+    setBit(buffers, inodeMap(0), 0, false);
+    take(inodeMap(0), geometry.firstInode - 1, geometry.inodesPerGroup);
+    setBit(buffers, inodeMap(0), geometry.firstInode + 3, false);
+    expect(run(newInode(superblock, 2, FILE)).ino).toBe(geometry.firstInode + 4);
+    expect(run(newInode(superblock, 2, FILE)).ino).toBe(geometry.inodesPerGroup + 1);
+  });
+
+  it('groups keep the counts of the superblock and the descriptors, of inodes and of blocks', () => {
+    const { buffers, superblockPage } = superblock;
+    const total = (name: 's_free_inodes_count' | 's_free_blocks_count'): number =>
+      buffers.readU32(superblockPage, 1024 + SUPERBLOCK.offset[name]);
+    const before = [total('s_free_inodes_count'), total('s_free_blocks_count')] as const;
+    const directory = run(newInode(superblock, 2, DIRECTORY)).ino;
+    const group = groupOf(directory);
+    const used = descriptorWord(group, 'bg_used_dirs_count');
+    const block = run(newBlock(superblock, 70_000));
+    expect([total('s_free_inodes_count'), total('s_free_blocks_count')]).toEqual([before[0] - 1, before[1] - 1]);
+    run(freeInode(superblock, directory, true));
+    expect(isFreedSoundly(block, 1)).toBe(true);
+    expect([total('s_free_inodes_count'), total('s_free_blocks_count')]).toEqual(before);
+    expect(descriptorWord(group, 'bg_used_dirs_count')).toBe(used - 1);
+    expect(run(newBlock(superblock, 70_000))).toBe(block);
+  });
+
+  it.each([
+    [0, 0],
+    [-5, 0],
+    [131_071, 131_071],
+    [131_072, 0],
+  ])('groups: a block near %i, of 131072, lies in the group of block %i', (goal, found) => {
+    const { blocksPerGroup } = superblock.geometry;
+    expect(Math.floor(run(newBlock(superblock, goal)) / blocksPerGroup)).toBe(Math.floor(found / blocksPerGroup));
+  });
+
+  it('groups give their freed blocks to who keeps copies of them', () => {
+    const discarded: [number, number][] = [];
+    const { state, buffers, journal } = superblock;
+    const other = new Ext2Super(state, buffers, journal, {
+      discard: (block, count) => void discarded.push([block, count]),
+    });
+    for (let n = 0; n < 3; n++) expect(run(newBlock(superblock, 50_000 + n))).toBe(50_000 + n);
+    run(freeBlocks(other, 50_000, 3));
+    expect(discarded).toEqual([[50_000, 3]]);
+  });
+
+  it('groups whose reserved inodes are to be freed are an error of the file system', () => {
+    run(freeInode(superblock, superblock.geometry.firstInode - 1, false));
+    expect(errors()).toEqual([`ext2: inode ${superblock.geometry.firstInode - 1} is reserved and is to be freed`]);
   });
 });

@@ -28,6 +28,9 @@ class FakeJournal {
   /** s_start and s_sequence at each time that the superblock reached the medium. */
   readonly told: [start: number, sequence: number][] = [];
   fails = false;
+  isRegular = true;
+  /** Bytes of the file that the ring lies in. */
+  size = BLOCKS * PAGE_SIZE;
   readonly #place: (index: number) => number;
 
   constructor(place: (index: number) => number) {
@@ -74,8 +77,8 @@ class FakeJournal {
     };
     const inode = {
       ino: 8,
-      isRegular: true,
-      size: BLOCKS * PAGE_SIZE,
+      isRegular: this.isRegular,
+      size: this.size,
       pageCount: BLOCKS,
       blockNow: (index: number) => this.#place(index),
     };
@@ -143,6 +146,31 @@ describe('the ring', () => {
     broken.fails = true;
     const other = broken.open();
     expect(() => broken.run(other.append([Pfn(1)]))).toThrow(/could not be written/);
+  });
+});
+
+describe('a journal that is opened', () => {
+  it.each<[string, string, Partial<FakeJournal>, (journal: FakeJournal) => void]>([
+    ['is not a regular file', 'journal: inode 8 is not a regular file', { isRegular: false }, () => undefined],
+    ['has less than a block', 'journal: it has no blocks', { size: PAGE_SIZE - 1 }, () => undefined],
+    [
+      'is shorter than it says',
+      `journal: s_maxlen is ${BLOCKS}, the journal has 1 block`,
+      { size: PAGE_SIZE },
+      () => undefined,
+    ],
+    ['has no magic number', 'journal: its superblock has no magic', {}, (journal) => journal.superblock.fill(0, 0, 4)],
+  ])('a journal that is opened and %s is refused', (_, message, parts, damage) => {
+    const journal = Object.assign(new FakeJournal((index) => 5000 + index), parts);
+    damage(journal);
+    expect(() => journal.open()).toThrow(
+      expect.objectContaining({ code: 'EINVAL', message: `EINVAL: ext3: ${message}` }),
+    );
+  });
+
+  it('a journal that is opened and whose first block is a hole is refused', () => {
+    const journal = new FakeJournal((index) => (index === 0 ? HOLE : 5000 + index));
+    expect(() => journal.open()).toThrow('EINVAL: ext3: journal: it has no blocks');
   });
 });
 
