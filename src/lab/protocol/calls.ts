@@ -124,11 +124,7 @@ export class Calls {
   }
 
   #trapped(where: Called): never {
-    throw new Refusal(
-      'asks the host',
-      where.name,
-      `it calls ${this.#traps.hit}: a protocol has no clock and no chance`,
-    );
+    throw new Refusal('asks the host', where.name, `it ${this.#traps.hit}: a protocol has no clock and no chance`);
   }
 }
 

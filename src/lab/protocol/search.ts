@@ -71,7 +71,7 @@ function built(protocol: AnyProtocol, faults: readonly string[], traps: Traps): 
     if (traps.hit === undefined) return new Refusal('throws', 'build', `it throws ${saidOf(error)}`);
   }
   if (traps.hit !== undefined)
-    return new Refusal('asks the host', 'build', `it calls ${traps.hit}: a protocol has no clock and no chance`);
+    return new Refusal('asks the host', 'build', `it ${traps.hit}: a protocol has no clock and no chance`);
   return checkModel(model as Parameters<typeof checkModel>[0]);
 }
 

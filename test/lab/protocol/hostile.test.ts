@@ -9,6 +9,7 @@ import {
   refines,
   search,
 } from '../../../src/lab/protocol/index.ts';
+import { TRAPPED } from '../../../src/lab/protocol/traps.ts';
 import { naive } from './naive.ts';
 
 interface State {
@@ -371,6 +372,50 @@ describe('a hostile protocol', () => {
     expect([Date, Date.now, Math.random, performance.now, setTimeout, crypto.getRandomValues, queueMicrotask]).toEqual(
       before,
     );
+  });
+
+  it.each(TRAPPED.map((path) => path.join('.')))('a step that asks for %s is refused, and all is put back', (name) => {
+    const path = name.split('.');
+    const key = path.at(-1)!;
+    const holder = (path.length === 1 ? globalThis : Reflect.get(globalThis, path[0]!)) as object | undefined;
+    if (holder === undefined || !(key in holder)) {
+      expect(['navigator', 'requestAnimationFrame', 'process.availableMemory']).toContain(name);
+      return;
+    }
+    const was = Reflect.getOwnPropertyDescriptor(holder, key);
+    const change = then((s) => {
+      const value: unknown = Reflect.get(holder, key);
+      if (typeof value === 'function') (value as () => void)();
+      s.n = 7;
+    });
+    const { verdict, problem } = found(change);
+    expect([verdict, problem?.kind, problem?.where]).toEqual(['refused', 'asks the host', 'a.late']);
+    expect(problem!.what).toMatch(new RegExp(`^it (calls|reads) ${name}: a protocol has no clock and no chance$`));
+    expect(problem!.history?.steps.map(({ step }) => step)).toEqual(['up', 'up']);
+    expect(Reflect.getOwnPropertyDescriptor(holder, key)).toEqual(was);
+  });
+
+  it('a law may sort what is sorted, and two records that are equal are two', () => {
+    const pair = (): { at: number[] }[] => [{ at: [1, 2] }, { at: [1, 2] }];
+    const build = () => ({
+      initial: { n: 0, pair: pair() },
+      actors: {
+        a: {
+          up: { when: (s: { n: number }) => s.n < 40, do: (s: { n: number; pair: { at: number[] }[] }) => void s.n++ },
+        },
+      },
+      laws: {
+        always: {
+          'it is sorted': ({ n, pair: of }: { n: number; pair: { at: number[] }[] }) =>
+            n >= 0 && of[0]!.at.sort((x, y) => x - y)[0] === 1,
+          'it has an equal': ({ n, pair: of }: { n: number; pair: { at: number[] }[] }) =>
+            n >= 0 && of.every((one) => of.some((other) => other !== one && other.at[1] === one.at[1])),
+        },
+        done: () => true,
+      },
+    });
+    const { verdict, problem, broken, states } = search({ name: 'x', what: 'X.', build });
+    expect([verdict, problem, broken, states]).toEqual(['passed', undefined, [], 41]);
   });
 
   it('a protocol that asks the host while it is built is refused', () => {
