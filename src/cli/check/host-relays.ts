@@ -3,17 +3,30 @@
  * What the file imports by name, or keeps, is then a trap while the protocol is searched.
  */
 
+import childProcess from 'node:child_process';
 import crypto from 'node:crypto';
+import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import os from 'node:os';
+import perfHooks from 'node:perf_hooks';
 import timers from 'node:timers';
+import timersPromises from 'node:timers/promises';
+import v8 from 'node:v8';
 import { relayOf, TRAPPED } from '../../lab/protocol/traps.ts';
 
-/** What modules of node have besides: chance, time and turns of the event loop. */
-const OF_MODULES: readonly (readonly [object, string, readonly string[]])[] = [
-  [crypto, 'crypto', ['randomBytes', 'randomFill', 'randomFillSync', 'randomInt', 'randomUUID', 'getRandomValues']],
-  [os, 'os', ['uptime', 'loadavg', 'freemem']],
+const callsOf = (module: object, pattern: RegExp): readonly string[] =>
+  Object.keys(module).filter((key) => pattern.test(key));
+
+/** What modules of node have besides: chance, time, turns of the event loop, and the host. */
+export const OF_MODULES: readonly (readonly [object, string, readonly string[]])[] = [
+  [crypto, 'crypto', callsOf(crypto, /^(random|pseudoRandom|getRandom|generate|prng$|rng$)/)],
+  [os, 'os', callsOf(os, /./)],
   [timers, 'timers', ['setTimeout', 'setInterval', 'setImmediate']],
+  [timersPromises, 'timers/promises', ['setTimeout', 'setInterval', 'setImmediate']],
+  [perfHooks, 'perf_hooks', ['monitorEventLoopDelay']],
+  [v8, 'v8', callsOf(v8, /Statistics$/)],
+  [fs, 'fs', callsOf(fs, /Sync$/)],
+  [childProcess, 'child_process', callsOf(childProcess, /./)],
 ];
 
 /** @returns puts everything back */

@@ -171,7 +171,8 @@ export class Answers {
     }
     const { neverAfter } = this.#model;
     for (let i = 0; i < neverAfter.length; i++)
-      if ((made[0]! & (1 << i)) === 0 && this.holds(neverAfter[i]!.after, made, 0)) this.#put(made, 0, made[0]! | (1 << i));
+      if ((made[0]! & (1 << i)) === 0 && this.holds(neverAfter[i]!.after, made, 0))
+        this.#put(made, 0, made[0]! | (1 << i));
     if (columns.isLong(made, header)) return false;
     if (this.#isDue()) this.#takeAgain(move, words, at);
     return true;

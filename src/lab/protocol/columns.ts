@@ -89,7 +89,9 @@ export class Columns {
   #kepts: readonly Kept[] = [];
   #place = 0;
   #nth = 0;
-  readonly #places = { take: (): Plain => this.valueOf(this.#kepts[++this.#nth]!, this.#from[this.#place + this.#nth]!) };
+  readonly #places = {
+    take: (): Plain => this.valueOf(this.#kepts[++this.#nth]!, this.#from[this.#place + this.#nth]!),
+  };
 
   /** @param header words before it, which are the caller's. @throws NotPlain, TooLong */
   encode(state: State, header: number): void {
@@ -271,7 +273,14 @@ export class Columns {
     if (Array.isArray(value) && value.length <= SPLIT_MAX) {
       const places = Math.max(value.length, SPLIT_LEAST);
       const each = this.#keptOf(`${name}[]`, 2, places);
-      return { name, at, kept: [whole, ...Array.from({ length: places }, () => each)], places, keys: undefined, make: undefined };
+      return {
+        name,
+        at,
+        kept: [whole, ...Array.from({ length: places }, () => each)],
+        places,
+        keys: undefined,
+        make: undefined,
+      };
     }
     const keys = keysOf(value);
     const kept = [whole, ...keys.map((key) => this.#keptOf(`${name}.${key}`, 2, 1))];

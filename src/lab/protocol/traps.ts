@@ -1,45 +1,47 @@
 /**
- * Traps: while a protocol is searched, what asks the host for time, chance or a turn of the event
- * loop throws. So does what asks whether garbage was collected. The first is remembered, and all is
- * put back afterwards.
+ * Traps: while a protocol is searched, whatever asks the host for time, chance, a turn of the event
+ * loop, or what else differs from run to run, throws and is remembered. All is put back afterwards.
+ *
+ * `process.nextTick` and `process.env` are no traps: what a protocol prints needs them. Nor is what
+ * depends on the locale alone.
  */
 
 /** What is trapped: the path from the global object. */
 export const TRAPPED: readonly (readonly string[])[] = [
+  // Time.
   ['Date'],
   ['Date', 'now'],
-  ['Math', 'random'],
-  ['performance', 'now'],
-  ['performance', 'timeOrigin'],
-  ['performance', 'nodeTiming'],
-  ['performance', 'mark'],
-  ['performance', 'measure'],
-  ['performance', 'getEntries'],
-  ['performance', 'toJSON'],
-  ['performance', 'eventLoopUtilization'],
   ['Intl', 'DateTimeFormat'],
+  ...['now', 'timeOrigin', 'mark', 'measure', 'toJSON', 'nodeTiming', 'eventLoopUtilization'].map((key) => [
+    'performance',
+    key,
+  ]),
+  ['Event'],
+  ['File'],
+  // Chance.
+  ['Math', 'random'],
   ['crypto', 'getRandomValues'],
   ['crypto', 'randomUUID'],
-  ['process', 'hrtime'],
-  ['process', 'uptime'],
-  ['process', 'pid'],
-  ['process', 'ppid'],
-  ['process', 'cpuUsage'],
-  ['process', 'resourceUsage'],
-  ['process', 'memoryUsage'],
-  ['process', 'availableMemory'],
-  ['process', 'nextTick'],
-  ['Atomics', 'wait'],
-  ['Atomics', 'waitAsync'],
-  ['WeakRef'],
-  ['FinalizationRegistry'],
+  ['crypto', 'subtle'],
+  ['URL', 'createObjectURL'],
+  // The process and its host.
+  ...['hrtime', 'uptime', 'cpuUsage', 'memoryUsage', 'resourceUsage', 'constrainedMemory', 'availableMemory'].map(
+    (key) => ['process', key],
+  ),
+  ...['pid', 'ppid', 'cwd', 'argv', 'getActiveResourcesInfo'].map((key) => ['process', key]),
+  ['navigator'],
+  // Turns of the event loop, other threads, and the garbage collector.
   ['setTimeout'],
   ['setInterval'],
   ['setImmediate'],
   ['queueMicrotask'],
   ['requestAnimationFrame'],
+  ['AbortSignal', 'timeout'],
   ['MessageChannel'],
   ['BroadcastChannel'],
+  ['Atomics', 'wait'],
+  ['WeakRef'],
+  ['FinalizationRegistry'],
   ['fetch'],
 ];
 
@@ -54,7 +56,7 @@ const now: { set?: Traps | undefined } = {};
  * the original before a protocol is imported, which may keep it.
  */
 export function relayOf<F extends object>(name: string, original: F): F {
-  const spring = (): void => now.set?.spring(name);
+  const spring = (): void => now.set?.spring(`calls ${name}`);
   return new Proxy(original, {
     apply: (of, self, words: unknown[]) => {
       spring();
@@ -76,7 +78,7 @@ interface Saved {
 
 /** Traps that are set, until they are put back. */
 export class Traps {
-  /** What was asked for first, as in "calls Date.now". */
+  /** What was asked for first: `calls Date.now`, `reads process.pid`. */
   hit: string | undefined;
   readonly #saved: Saved[] = [];
 
@@ -96,13 +98,12 @@ export class Traps {
       const was = Reflect.getOwnPropertyDescriptor(holder, key);
       if (was?.configurable === false) continue;
       const original: unknown = Reflect.get(holder, key);
-      // What is no function is asked for by reading it.
-      const made =
+      const value =
         typeof original === 'function'
           ? { value: this.#trap(name, original), writable: true }
-          : { get: () => this.spring(name, 'reads'), set: () => this.spring(name, 'changes') };
-      const settings = { configurable: true, enumerable: was?.enumerable ?? false };
-      if (Reflect.defineProperty(holder, key, { ...made, ...settings })) this.#saved.push({ holder, key, was });
+          : { get: () => this.spring(`reads ${name}`) };
+      const made = { ...value, configurable: true, enumerable: was?.enumerable ?? false };
+      if (Reflect.defineProperty(holder, key, made)) this.#saved.push({ holder, key, was });
     }
   }
 
@@ -116,15 +117,15 @@ export class Traps {
     this.#saved.length = 0;
   }
 
-  /** Remembers what was asked for. @throws Trapped */
-  spring(which: string, how = 'calls'): never {
-    this.hit ??= `${how} ${which}`;
-    throw new Trapped(`it ${how} ${which}`);
+  /** Remembers what a protocol did. @throws Trapped */
+  spring(what: string): never {
+    this.hit ??= what;
+    throw new Trapped(`it ${what}`);
   }
 
   /** What takes the place of a function: its own functions are traps, too. */
   #trap(name: string, original: object): object {
-    const spring = (which: string): never => this.spring(which);
+    const spring = (which: string): never => this.spring(`calls ${which}`);
     // It is called with `new`, too.
     const trap = function (): never {
       return spring(name);

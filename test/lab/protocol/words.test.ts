@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { Codec, flawOf, NESTING_MAX, NotPlain, TooLong, WORDS_MAX } from '../../../src/lab/protocol/words.ts';
-import { Visited } from '../../../src/lab/protocol/visited.ts';
+import { hashOf, rehashed, Visited } from '../../../src/lab/protocol/visited.ts';
 import { property } from '../../support/property.ts';
 
 const numbers = fc.oneof(
@@ -126,3 +126,19 @@ describe('the states that were found', () => {
     expect([visited.parentOf(9999), visited.moveOf(9999)]).toEqual([9998, 4]);
   });
 });
+
+property(
+  'the hash of words of which one has changed is that of the new words',
+  fc.array(fc.integer(), { minLength: 1, maxLength: 20 }),
+  fc.nat(),
+  fc.integer(),
+  (list, at, to) => {
+    const words = Int32Array.from(list);
+    const place = at % words.length;
+    const changed = words.with(place, to);
+    expect(rehashed(hashOf(words, words.length), place, words[place]!, to)).toBe(hashOf(changed, words.length));
+    expect(new Set([hashOf(words, words.length), hashOf(changed, words.length)]).size).toBe(
+      words[place] === to ? 1 : 2,
+    );
+  },
+);
