@@ -15,6 +15,7 @@
 
 import { checkObject } from '../base/argument-error.ts';
 import type { Arch } from '../base/arch.ts';
+import type { DriveTables } from './drive-tables.ts';
 
 /**
  * Where values come from:
@@ -237,6 +238,8 @@ export interface RotatingDiskSection {
   readonly model: string;
   /** Its constants. */
   readonly constants: Section<RotatingDiskConstant>;
+  /** Tables that were measured at it; by default the constants say all. */
+  readonly tables?: DriveTables;
 }
 
 /** A flash drive. */
