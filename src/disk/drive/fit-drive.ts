@@ -72,7 +72,7 @@ export function fitDrive(log: readonly LoggedRequest[], start: DiskSection): Fit
     }
   };
   const startDemerit = demerit(real, replayDriveLog(log, start));
-  let best = startDemerit;
+  let best = measure();
   let step = FIRST_STEP;
   for (let round = 0; round < MAX_ROUNDS && step >= LAST_STEP; round++) {
     const before = best;
