@@ -67,3 +67,42 @@ export interface DriveTables {
   /** How it uses its buffer. */
   readonly buffer?: BufferRules;
 }
+
+/** @internal The tables in Markdown, for the page of profiles; of the seeks, how many there are. */
+export function tablesText({ source, zones, seeks, headSwitchNs, overheads, buffer }: DriveTables): string {
+  const rows = (head: string, lines: readonly (readonly (string | number)[])[]): string =>
+    [head, head.replaceAll(/[^|]+/g, '---'), ...lines.map((cells) => `| ${cells.join(' | ')} |`)].join('\n');
+  const parts = [`Its tables: ${source}.`];
+  if (zones !== undefined)
+    parts.push(
+      rows(
+        '| cylinders | sectors per track | track skew | cylinder skew | spare sectors |',
+        zones.map((zone) => [
+          zone.cylinders.join(' – '),
+          ...[zone.sectorsPerTrack, zone.trackSkew, zone.cylinderSkew],
+          zone.rangeCylinders === undefined ? zone.spares : `${zone.spares} in ${zone.rangeCylinders} cylinders`,
+        ]),
+      ),
+    );
+  if (overheads !== undefined)
+    parts.push(
+      rows(
+        '| overhead, ns | after a read | after a write |',
+        Object.entries<Overhead>({ ...overheads }).map(([name, { afterRead, afterWrite }]) => [
+          `\`${name}\``,
+          afterRead,
+          afterWrite,
+        ]),
+      ),
+    );
+  const rest = [
+    headSwitchNs !== undefined && `head switch ${headSwitchNs} ns`,
+    seeks !== undefined && `${seeks.length} seek times over 1 to ${seeks.at(-1)![0]} cylinders`,
+    buffer !== undefined &&
+      `buffer ${Object.entries(buffer)
+        .map(([rule, value]) => `\`${rule}\` ${value}`)
+        .join(', ')}`,
+  ].filter((part) => part !== false);
+  if (rest.length > 0) parts.push(`Also: ${rest.join('; ')}.`);
+  return parts.join('\n\n');
+}

@@ -15,7 +15,7 @@
 
 import { checkObject } from '../base/argument-error.ts';
 import type { Arch } from '../base/arch.ts';
-import type { DriveTables } from './drive-tables.ts';
+import { type DriveTables, tablesText } from './drive-tables.ts';
 
 /**
  * Where values come from:
@@ -379,7 +379,8 @@ export function profileTable(profile: Profile): string {
 /** A drive that belongs to no machine as Markdown. */
 export function driveTable(disk: DiskSection): string {
   const section = diskSectionOf(disk);
-  return `### ${section.title}\n\n${sectionTable(section)}`;
+  const tables = disk.kind === 'disk' && disk.tables !== undefined ? `\n\n${tablesText(disk.tables)}` : '';
+  return `### ${section.title}\n\n${sectionTable(section)}${tables}`;
 }
 
 function sectionTable({ meanings, constants }: TitledSection): string {
