@@ -1,8 +1,8 @@
 /**
  * What the log of a drive says of its mechanism, whatever a model of it says.
  *
- * - **Head switch**: the least time that a read from the medium took beyond overhead and transfer,
- *   where the arm stayed on the cylinder and the head changed. It is an upper bound, and near the
+ * - **Head switch**: the least time that a read from the medium took beyond overhead and transfer.
+ *   The arm stayed on the cylinder, and the head changed. It is an upper bound, and near the
  *   switch itself where many such reads are in the log.
  * - **Speed**: the platter turns at one speed. So the time between the ends of two reads, modulo a
  *   revolution, is the angle between their last sectors. Two reads on one track tell the speed.

@@ -5,7 +5,9 @@
 
 /** A zone: cylinders with one number of sectors per track. */
 export interface ZoneRow {
-  /** Its first cylinder, and its last one. Between two zones there may be cylinders without data. */
+  /**
+   * Its first cylinder, and its last one. Between two zones there may be cylinders without data.
+   */
   readonly cylinders: readonly [first: number, last: number];
   /** Sectors of 512 bytes on each of its tracks. */
   readonly sectorsPerTrack: number;

@@ -17,6 +17,8 @@ import { checkObject } from '../base/argument-error.ts';
 import type { Arch } from '../base/arch.ts';
 import { type DriveTables, tablesText } from './drive-tables.ts';
 
+export type { BufferRules, DriveTables } from './drive-tables.ts';
+
 /**
  * Where values come from:
  * - slide: printed in the paper's slides;

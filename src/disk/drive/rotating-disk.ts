@@ -2,7 +2,7 @@
  * Service times of a disk with platters: where the arm is, where the platter is, and what the drive
  * has read ahead.
  *
- * Angle. A platter's angle is a function of time alone: a sector passes under the head at every
+ * Angle. A platter's angle is a function of time alone. A sector passes under the head at every
  * instant that equals its offset modulo one revolution (geometry.ts). By a data sheet the skew of a
  * track is the time of the switch and a little more. So a sequential read goes on after a switch
  * without losing a revolution.

@@ -5,11 +5,11 @@
  * No value is from the logs. Where the logs contradict a table, docs/explanation/timing.md says so.
  */
 
-import type { BufferRules, DriveTables } from '../drive-tables.ts';
+import type { BufferRules, DriveTables } from '../profile.ts';
 
 /**
- * As published: the bus takes sector by sector, a hit does not read ahead, and read-ahead is as
- * long as a segment and may replace what was requested. A write invalidates what it overwrites.
+ * As published: the bus takes sector by sector, and a hit does not read ahead. Read-ahead is as
+ * long as a segment, and may replace what was requested. A write invalidates what it overwrites.
  */
 const BUFFER: BufferRules = { busFollowsHead: true, hitsResume: false, requested: 'replace', keepsOverwritten: false };
 
