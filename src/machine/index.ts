@@ -3,6 +3,7 @@
  *
  * @module stillwarm/machine
  */
+export type { BufferRules, DriveTables, Overhead, Overheads, ZoneRow } from './drive-tables.ts';
 export { MachineMemory } from './memory.ts';
 export {
   type ArchSection,

@@ -15,6 +15,9 @@
 
 import { checkObject } from '../base/argument-error.ts';
 import type { Arch } from '../base/arch.ts';
+import { type DriveTables, tablesText } from './drive-tables.ts';
+
+export type { BufferRules, DriveTables } from './drive-tables.ts';
 
 /**
  * Where values come from:
@@ -237,6 +240,8 @@ export interface RotatingDiskSection {
   readonly model: string;
   /** Its constants. */
   readonly constants: Section<RotatingDiskConstant>;
+  /** Tables that were measured at it; by default the constants say all. */
+  readonly tables?: DriveTables;
 }
 
 /** A flash drive. */
@@ -376,7 +381,8 @@ export function profileTable(profile: Profile): string {
 /** A drive that belongs to no machine as Markdown. */
 export function driveTable(disk: DiskSection): string {
   const section = diskSectionOf(disk);
-  return `### ${section.title}\n\n${sectionTable(section)}`;
+  const tables = disk.kind === 'disk' && disk.tables !== undefined ? `\n\n${tablesText(disk.tables)}` : '';
+  return `### ${section.title}\n\n${sectionTable(section)}${tables}`;
 }
 
 function sectionTable({ meanings, constants }: TitledSection): string {

@@ -33,7 +33,7 @@ const page = [
   'This page is generated from `src/machine/profiles/`: `UPDATE_DOCS=1 npx vitest run test/machine/profile.test.ts`.',
   ...PROFILES.map(profileTable),
   '## Drives that were measured',
-  'The model of a rotating drive is held against logs of these two (`npm run bench -- drives`). No constant is fitted to the logs.',
+  'The model of a rotating drive is held against logs of these two (`npm run bench -- drives`). No constant and no table is fitted to the logs.',
   ...DRIVES.map(driveTable),
   '',
 ]

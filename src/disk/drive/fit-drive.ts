@@ -7,6 +7,8 @@
  * What lowers the demerit stays. When a round over all constants lowers nothing, the factor moves
  * halfway to 1. There is no randomness: a log and a start have one answer.
  *
+ * A fit is one of constants. Tables of the drive that it starts from are left out.
+ *
  * The answer is a local minimum. A constant that the log does not depend on keeps its value and its
  * provenance. Geometry, cache sizes and the spindle speed are never touched.
  */
@@ -59,7 +61,7 @@ export function fitDrive(log: readonly LoggedRequest[], start: DiskSection): Fit
   );
   const names: readonly string[] = FITTED[start.kind];
   const constants: Record<string, Constant> = { ...start.constants };
-  const drive = (): DiskSection => ({ ...start, constants }) as DiskSection;
+  const drive = (): DiskSection => ({ kind: start.kind, model: start.model, constants }) as DiskSection;
   /** Demerit with the present constants; infinite where no drive can have them. */
   const measure = (): number => {
     try {
@@ -70,7 +72,7 @@ export function fitDrive(log: readonly LoggedRequest[], start: DiskSection): Fit
     }
   };
   const startDemerit = demerit(real, replayDriveLog(log, start));
-  let best = startDemerit;
+  let best = measure();
   let step = FIRST_STEP;
   for (let round = 0; round < MAX_ROUNDS && step >= LAST_STEP; round++) {
     const before = best;

@@ -33,7 +33,8 @@ export function makeServiceTime(disk: DiskSection, kind: DriveKind = 'profile'):
   if (kind === 'instant') return new InstantDisk();
   checkObject('disk', disk, 'kind', 'constants');
   const drive = driveOf(disk, kind);
-  return drive.kind === 'disk' ? new RotatingDisk(values(drive.constants)) : new NvmeDisk(values(drive.constants));
+  if (drive.kind === 'nvme') return new NvmeDisk(values(drive.constants));
+  return new RotatingDisk(values(drive.constants), drive.tables);
 }
 
 /**

@@ -2,22 +2,10 @@
  * Service times of a disk with platters: where the arm is, where the platter is, and what the drive
  * has read ahead.
  *
- * Geometry. Sector 0 lies on the outermost track; an image smaller than the drive occupies its
- * outer edge. Tracks fill a cylinder head by head, cylinders go inwards, and a cylinder belongs to
- * one of `zones` zones of equal width. The data sheet gives the sustained rate of the outermost and
- * the innermost zone; the sectors per track follow from it:
- *
- *   sectors per track = rate × time of one cylinder / (heads × 512),
- *   time of one cylinder = heads × revolution + (heads − 1) × head skew + cylinder skew
- *
- * Angle. A platter's angle is a function of time alone: a sector passes under the head at every
- * instant that equals its offset modulo one revolution. Each track begins later than the one before
- * it by the skew, which is the time of the switch and a little more. So a sequential read goes on
- * after a switch without losing a revolution.
- *
- * Seek. a + b√d + c·d over d cylinders, through the data sheet's track-to-track time (d = 1), full
- * stroke (d = all) and average. The average is over all pairs of cylinders, where E[√d] = 8/15 √all
- * and E[d] = all/3.
+ * Angle. A platter's angle is a function of time alone. A sector passes under the head at every
+ * instant that equals its offset modulo one revolution (geometry.ts). By a data sheet the skew of a
+ * track is the time of the switch and a little more. So a sequential read goes on after a switch
+ * without losing a revolution.
  *
  * Read-ahead. After a read the drive goes on reading into a segment of its buffer, across track
  * ends. It stops when it is `readAheadBytes` ahead of the host, or for the next command. What a
@@ -25,59 +13,67 @@
  * of seeking. Nothing runs in the background: how far the read-ahead came is computed when the next
  * command arrives. The least recently used segment is replaced first.
  *
+ * Tables. What was measured at a drive replaces what follows from a data sheet: zones, seeks,
+ * overheads, and how the buffer is used (drive-tables.ts).
+ *
  * Invariants:
  * 1. The head is on track #track.
  * 2. #active is the segment being filled, or −1.
  * 3. The end of the active segment passed under the head at #headTime.
  *
  * Modelled after Ruemmler and Wilkes, "An introduction to disk drive modeling" (1994). Differs in
- * having no zero-latency read (the rest of the track before the request), no spare sectors and no
- * write settle time. The bus transfer overlaps the reading completely.
+ * having no zero-latency read (the rest of the track before the request) and no write settle time.
+ * Writes take no segment.
  */
 
-import { checkArgument } from '../../base/argument-error.ts';
-import { assert } from '../../base/assert.ts';
 import { Ns, SECTOR_SIZE } from '../../base/units.ts';
+import type { BufferRules, DriveTables, Overhead, Overheads } from '../../machine/drive-tables.ts';
 import type { RotatingDiskConstant, Values } from '../../machine/profile.ts';
 import type { BlockOp } from './block-device.ts';
+import { Geometry } from './geometry.ts';
+import { dataSheetCurve, type SeekCurve, tableCurve } from './seek-curve.ts';
 import type { ServiceTimeModel } from './service-time.ts';
 
-/**
- * Skew beyond the time of the switch, so that a switch never ends after the first sector has
- * passed.
- */
-const SKEW_MARGIN_NS = 20_000;
 /**
  * A head this late still reads the sector: the gap before it. Absorbs rounding to whole
  * nanoseconds.
  */
 const LATE_NS = 1_000;
 
+/** A buffer without rules of its own: the bus starts with the command, and what was read stays. */
+const PLAIN_BUFFER: BufferRules = {
+  busFollowsHead: false,
+  hitsResume: true,
+  requested: 'stay',
+  keepsOverwritten: true,
+};
+
+/** Overheads that do not differ with the command before. */
+function overheadsOf({ readHitNs, readMissNs, writeNs }: Values<RotatingDiskConstant>): Overheads {
+  const always = (ns: number): Overhead => ({ afterRead: ns, afterWrite: ns });
+  return { readHit: always(readHitNs), readMiss: always(readMissNs), write: always(writeNs) };
+}
+
 export class RotatingDisk implements ServiceTimeModel {
   readonly channels = 1;
 
+  readonly #geometry: Geometry;
+  readonly #seekNs: SeekCurve;
   readonly #revolutionNs: number;
   readonly #heads: number;
   readonly #headSwitchNs: number;
-  readonly #headSkewNs: number;
-  readonly #cylinderSkewNs: number;
-  readonly #readHitNs: number;
-  readonly #readMissNs: number;
-  readonly #writeNs: number;
+  readonly #overheads: Overheads;
   readonly #busNsPerSector: number;
   readonly #readAheadSectors: number;
+  readonly #rules: BufferRules;
 
-  /** Zones, outermost first. */
-  readonly #sectorsPerTrack: number[] = [];
-  readonly #cylindersPerZone: number;
-  readonly #sectorCount: number;
-
-  readonly #seekA: number;
-  readonly #seekB: number;
-  readonly #seekC: number;
+  /** The command before was no read. */
+  #isAfterWrite = false;
 
   #track = 0;
   #headTime = 0;
+  /** When the first sector of the last `#pass` had passed under the head. */
+  #firstPassed = 0;
 
   readonly #segmentStart: Float64Array;
   readonly #segmentEnd: Float64Array;
@@ -87,51 +83,19 @@ export class RotatingDisk implements ServiceTimeModel {
   #limit = 0;
   #uses = 0;
 
-  /** The result of #locate: track, its sectors, and the place of the sector on it. */
-  #atTrack = 0;
-  #atLength = 0;
-  #atIndex = 0;
-
-  constructor(costs: Values<RotatingDiskConstant>) {
+  /** @param tables of the drive; what they lack is by the constants */
+  constructor(costs: Values<RotatingDiskConstant>, tables: Partial<DriveTables> = {}) {
+    this.#geometry = tables.zones
+      ? Geometry.ofTable(tables.zones, costs.heads, costs.rpm)
+      : Geometry.ofDataSheet(costs);
+    this.#seekNs = tables.seeks ? tableCurve(tables.seeks) : dataSheetCurve(costs, this.#geometry.cylinders);
     this.#revolutionNs = 60e9 / costs.rpm;
     this.#heads = costs.heads;
-    this.#headSwitchNs = costs.headSwitchNs;
-    this.#headSkewNs = costs.headSwitchNs + SKEW_MARGIN_NS;
-    this.#cylinderSkewNs = Math.max(costs.headSwitchNs, costs.trackToTrackNs) + SKEW_MARGIN_NS;
-    this.#readHitNs = costs.readHitNs;
-    this.#readMissNs = costs.readMissNs;
-    this.#writeNs = costs.writeNs;
+    this.#headSwitchNs = tables.headSwitchNs ?? costs.headSwitchNs;
+    this.#overheads = tables.overheads ?? overheadsOf(costs);
+    this.#rules = tables.buffer ?? PLAIN_BUFFER;
     this.#busNsPerSector = (SECTOR_SIZE * 1000) / costs.busMBps;
     this.#readAheadSectors = Math.floor(costs.readAheadBytes / SECTOR_SIZE);
-
-    const cylinderNs = this.#heads * this.#revolutionNs + (this.#heads - 1) * this.#headSkewNs + this.#cylinderSkewNs;
-    let sectorsOfOneEach = 0;
-    for (let zone = 0; zone < costs.zones; zone++) {
-      const inwards = costs.zones === 1 ? 0 : zone / (costs.zones - 1);
-      const bytesPerNs = (costs.outerMBps + (costs.innerMBps - costs.outerMBps) * inwards) / 1000;
-      const length = Math.round((bytesPerNs * cylinderNs) / (this.#heads * SECTOR_SIZE));
-      checkArgument(length >= 1, 'outerMBps', 'a track holds at least one sector');
-      this.#sectorsPerTrack.push(length);
-      sectorsOfOneEach += length * this.#heads;
-    }
-    this.#cylindersPerZone = Math.ceil(costs.capacityBytes / SECTOR_SIZE / sectorsOfOneEach);
-    this.#sectorCount = this.#cylindersPerZone * sectorsOfOneEach;
-
-    const most = this.#cylindersPerZone * costs.zones - 1;
-    checkArgument(most >= 3, 'capacityBytes', 'a disk has more than three cylinders');
-    const first = costs.trackToTrackNs;
-    const meanRoot = (8 / 15) * Math.sqrt(most) - 1;
-    const fullRoot = Math.sqrt(most) - 1;
-    const mean = costs.averageSeekNs - first;
-    const full = costs.fullStrokeNs - first;
-    this.#seekC = (full * meanRoot - mean * fullRoot) / ((most - 1) * meanRoot - (most / 3 - 1) * fullRoot);
-    this.#seekB = (mean - this.#seekC * (most / 3 - 1)) / meanRoot;
-    this.#seekA = first - this.#seekB - this.#seekC;
-    // The slope is least at one end: at d = 1 when c is positive, at the full stroke when it is
-    // negative.
-    const leastSlope = this.#seekC + this.#seekB / (2 * (this.#seekC > 0 ? 1 : Math.sqrt(most)));
-    checkArgument(leastSlope >= 0, 'averageSeekNs', 'the seek times make a curve that never falls');
-
     this.#segmentStart = new Float64Array(costs.readSegments).fill(-1);
     this.#segmentEnd = new Float64Array(costs.readSegments).fill(-1);
     this.#segmentUse = new Float64Array(costs.readSegments);
@@ -139,10 +103,13 @@ export class RotatingDisk implements ServiceTimeModel {
 
   read(sector: number, sectors: number, now: Ns): Ns {
     const end = sector + sectors;
-    this.#readAhead(now + this.#readHitNs);
+    const { busFollowsHead, hitsResume, requested } = this.#rules;
+    const hitNs = this.#overheadNs('readHit');
+    this.#readAhead(now + hitNs);
     const held = this.#segmentOf(sector);
     const isHit = held >= 0 && end <= this.#segmentEnd[held]!;
-    const start = now + (isHit ? this.#readHitNs : this.#readMissNs);
+    const start = now + (isHit ? hitNs : this.#overheadNs('readMiss'));
+    this.#isAfterWrite = false;
     if (!isHit) this.#readAhead(start);
     const segment = held >= 0 ? held : this.#oldestSegment();
     this.#segmentUse[segment] = ++this.#uses;
@@ -153,37 +120,63 @@ export class RotatingDisk implements ServiceTimeModel {
     }
 
     let arrived = start;
+    let busFrom = start;
     if (end > this.#segmentEnd[segment]!) {
+      const holdsNone = this.#segmentEnd[segment]! <= sector;
       if (segment !== this.#active || this.#isFull()) this.#headTime = start;
       this.#active = segment;
       this.#headTime = this.#pass(this.#segmentEnd[segment]!, end, this.#headTime);
       this.#segmentEnd[segment] = end;
       this.#limit = this.#limitAfter(end);
       arrived = this.#headTime;
-    } else if (segment === this.#active) {
+      if (busFollowsHead) {
+        arrived += this.#busNsPerSector;
+        if (holdsNone) busFrom = Math.max(start, this.#firstPassed);
+      }
+    } else if (segment === this.#active && hitsResume) {
       if (this.#isFull()) this.#headTime = start;
       this.#limit = Math.max(this.#limit, this.#limitAfter(end));
     }
-    this.#segmentStart[segment] = Math.max(
-      this.#segmentStart[segment]!,
-      this.#segmentEnd[segment]! - this.#readAheadSectors,
-    );
-    return Ns(Math.ceil(Math.max(arrived, start + sectors * this.#busNsPerSector) - now));
+    if (requested === 'drop') this.#segmentStart[segment] = end;
+    else this.#dropOldest(segment);
+    return Ns(Math.ceil(Math.max(arrived, busFrom + sectors * this.#busNsPerSector) - now));
   }
 
   write(sector: number, sectors: number, now: Ns): Ns {
+    const end = sector + sectors;
     this.#readAhead(now);
     this.#active = -1;
-    return Ns(Math.ceil(this.#pass(sector, sector + sectors, now) - now));
+    if (!this.#rules.keepsOverwritten) this.#drop(sector, end);
+    return Ns(Math.ceil(this.#pass(sector, end, now) - now));
   }
 
   transfer(op: BlockOp, sectors: number, _now: Ns): Ns {
-    return Ns(Math.ceil((op === 'read' ? this.#readHitNs : this.#writeNs) + sectors * this.#busNsPerSector));
+    const overheadNs = this.#overheadNs(op === 'read' ? 'readHit' : 'write');
+    this.#isAfterWrite = op !== 'read';
+    return Ns(Math.ceil(overheadNs + sectors * this.#busNsPerSector));
+  }
+
+  #overheadNs(kind: keyof Overheads): number {
+    const { afterRead, afterWrite } = this.#overheads[kind];
+    return this.#isAfterWrite ? afterWrite : afterRead;
+  }
+
+  /** What lies before as much as a segment holds is no longer in it. */
+  #dropOldest(segment: number): void {
+    const oldest = this.#segmentEnd[segment]! - this.#readAheadSectors;
+    this.#segmentStart[segment] = Math.max(this.#segmentStart[segment]!, oldest);
+  }
+
+  /** Cuts the segments that hold sectors of [from, to) where these begin. */
+  #drop(from: number, to: number): void {
+    for (let segment = 0; segment < this.#segmentEnd.length; segment++)
+      if (this.#segmentStart[segment]! < to && from < this.#segmentEnd[segment]!)
+        this.#segmentEnd[segment] = Math.max(from, this.#segmentStart[segment]!);
   }
 
   /** How far the host lets the drive read ahead, once it has asked for everything before `end`. */
   #limitAfter(end: number): number {
-    return Math.min(end + this.#readAheadSectors, this.#sectorCount);
+    return Math.min(end + this.#readAheadSectors, this.#geometry.sectorCount);
   }
 
   /** Whether the read-ahead has stopped because it is far enough ahead. */
@@ -197,7 +190,7 @@ export class RotatingDisk implements ServiceTimeModel {
    */
   #segmentOf(sector: number): number {
     for (let segment = 0; segment < this.#segmentEnd.length; segment++) {
-      const reach = segment === this.#active ? this.#sectorsPerTrack[0]! / 2 : 0;
+      const reach = segment === this.#active ? this.#geometry.longestTrack / 2 : 0;
       if (this.#segmentStart[segment]! <= sector && sector <= this.#segmentEnd[segment]! + reach) return segment;
     }
     return -1;
@@ -216,15 +209,16 @@ export class RotatingDisk implements ServiceTimeModel {
     if (active < 0) return;
     while (!this.#isFull()) {
       const sector = this.#segmentEnd[active]!;
-      this.#locate(sector);
-      const sectorNs = this.#revolutionNs / this.#atLength;
+      this.#geometry.locate(sector);
+      const sectorNs = this.#revolutionNs / this.#geometry.length;
       const begin = this.#arrival(this.#headTime);
-      const toTrackEnd = this.#atLength - this.#atIndex;
+      const toTrackEnd = this.#geometry.length - this.#geometry.index;
       const inTime = Math.floor((until - begin) / sectorNs);
       const count = Math.min(this.#limit - sector, toTrackEnd, inTime);
       if (count <= 0) return;
-      this.#track = this.#atTrack;
+      this.#track = this.#geometry.track;
       this.#segmentEnd[active] = sector + count;
+      if (this.#rules.requested === 'replace') this.#dropOldest(active);
       this.#headTime = begin + count * sectorNs;
     }
   }
@@ -236,10 +230,12 @@ export class RotatingDisk implements ServiceTimeModel {
   #pass(from: number, to: number, start: number): number {
     let time = start;
     for (let sector = from; sector < to; ) {
-      this.#locate(sector);
-      const count = Math.min(to - sector, this.#atLength - this.#atIndex);
-      time = this.#arrival(time) + (count * this.#revolutionNs) / this.#atLength;
-      this.#track = this.#atTrack;
+      this.#geometry.locate(sector);
+      const count = Math.min(to - sector, this.#geometry.length - this.#geometry.index);
+      time = this.#arrival(time);
+      if (sector === from) this.#firstPassed = time + this.#revolutionNs / this.#geometry.length;
+      time += (count * this.#revolutionNs) / this.#geometry.length;
+      this.#track = this.#geometry.track;
       sector += count;
     }
     return time;
@@ -249,11 +245,9 @@ export class RotatingDisk implements ServiceTimeModel {
    * When the located sector begins to pass under the head, if the head leaves its track at `time`.
    */
   #arrival(time: number): number {
-    const there = time + this.#moveNs(this.#atTrack);
-    const cylinder = Math.floor(this.#atTrack / this.#heads);
-    const skew = (this.#atTrack - cylinder) * this.#headSkewNs + cylinder * this.#cylinderSkewNs;
+    const there = time + this.#moveNs(this.#geometry.track);
     const revolution = this.#revolutionNs;
-    const early = skew + (this.#atIndex * revolution) / this.#atLength - there;
+    const early = this.#geometry.skewNs + (this.#geometry.index * revolution) / this.#geometry.length - there;
     const wait = early - Math.floor(early / revolution) * revolution;
     return wait > revolution - LATE_NS ? there : there + wait;
   }
@@ -263,24 +257,6 @@ export class RotatingDisk implements ServiceTimeModel {
     if (track === this.#track) return 0;
     const distance = Math.abs(Math.floor(track / this.#heads) - Math.floor(this.#track / this.#heads));
     if (distance === 0) return this.#headSwitchNs;
-    const seekNs = this.#seekA + this.#seekB * Math.sqrt(distance) + this.#seekC * distance;
-    return Math.max(seekNs, this.#headSwitchNs);
-  }
-
-  #locate(sector: number): void {
-    let rest = sector;
-    let zone = 0;
-    let length = this.#sectorsPerTrack[0]!;
-    const tracksPerZone = this.#cylindersPerZone * this.#heads;
-    while (rest >= tracksPerZone * length) {
-      rest -= tracksPerZone * length;
-      zone++;
-      assert(zone < this.#sectorsPerTrack.length, 'sector beyond the end of the disk');
-      length = this.#sectorsPerTrack[zone]!;
-    }
-    const track = Math.floor(rest / length);
-    this.#atTrack = zone * tracksPerZone + track;
-    this.#atLength = length;
-    this.#atIndex = rest - track * length;
+    return Math.max(this.#seekNs(distance), this.#headSwitchNs);
   }
 }

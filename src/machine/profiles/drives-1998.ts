@@ -3,12 +3,13 @@
  * 4.0), to hold the model of a drive against. No constant was fitted to the measured times, and
  * none was assumed.
  *
- * Zones, skews and overheads are those that DiskSim's authors extracted from the drives and
- * published as parameters. The model has zones of equal width and one skew for all of them: each
- * takes the figures of the outermost and the innermost zone.
+ * Zones, skews, seeks and overheads are those that DiskSim's authors extracted from the drives and
+ * published as parameters: drive-tables-1998.ts has them as they are. The constants here describe
+ * the same drives as a data sheet would. They stand for a table that is left out.
  */
 
-import type { ConstantSource, DiskSection, FirmConstant } from '../profile.ts';
+import type { ConstantSource, FirmConstant, RotatingDiskSection } from '../profile.ts';
+import { BARRACUDA_4LP_TABLES, CHEETAH_9LP_TABLES } from './drive-tables-1998.ts';
 
 const constant = (
   value: number,
@@ -22,7 +23,7 @@ const derived = (value: number, unit: string, note: string): FirmConstant => con
 const DESTAGE = 'whether a drive waits is not published; the logs say that these do not';
 
 /** Seagate Barracuda 4LP: 7200 rpm. */
-export const BARRACUDA_4LP: DiskSection = {
+export const BARRACUDA_4LP: RotatingDiskSection = {
   kind: 'disk',
   model: 'Seagate Barracuda 4LP ST32171W (1997)',
   constants: {
@@ -45,15 +46,16 @@ export const BARRACUDA_4LP: DiskSection = {
     writeCacheBytes: measured(143_872, 'B', 'one of the segments may hold writes'),
     destageDelayNs: measured(0, 'ns', DESTAGE),
   },
+  tables: BARRACUDA_4LP_TABLES,
 };
 
 /** Seagate Cheetah 9LP: 10,000 rpm. */
-export const CHEETAH_9LP: DiskSection = {
+export const CHEETAH_9LP: RotatingDiskSection = {
   kind: 'disk',
   model: 'Seagate Cheetah 9LP ST39102LW (1998)',
   constants: {
     capacityBytes: derived(9_105_018_880, 'B', '17,783,240 sectors'),
-    rpm: constant(10_025, '1/min', 'data sheet', '10,025 rpm'),
+    rpm: measured(10_045, '1/min', '10,045 rpm; the data sheet says 10,025'),
     heads: constant(12, '', 'data sheet', '12 data surfaces'),
     zones: measured(11, '', '11 zones'),
     outerMBps: derived(15.723, 'MB/s', '254 sectors a track, with the switches'),
@@ -71,4 +73,5 @@ export const CHEETAH_9LP: DiskSection = {
     writeCacheBytes: measured(861_696, 'B', 'all three segments may hold writes'),
     destageDelayNs: measured(0, 'ns', DESTAGE),
   },
+  tables: CHEETAH_9LP_TABLES,
 };

@@ -7,6 +7,9 @@ import type { DiskSection } from '../../../src/machine/profile.ts';
 import { BARRACUDA_4LP } from '../../../src/machine/profiles/drives-1998.ts';
 import { SERVER_2026 } from '../../../src/machine/profiles/server-2026.ts';
 
+/** The drive without its tables: what a fit is of. */
+const { tables: TABLES, ...PLAIN } = BARRACUDA_4LP;
+
 const LOG = new URL('../../../data/drives/barracuda.trace.gz', import.meta.url);
 
 function barracuda(requests: number): LoggedRequest[] {
@@ -21,24 +24,34 @@ function withValues(disk: DiskSection, values: Readonly<Record<string, number>>)
 
 describe('fitDrive', () => {
   const log = barracuda(400);
-  const fit = fitDrive(log, BARRACUDA_4LP);
+  const fit = fitDrive(log, PLAIN);
 
   it('a fit lowers the demerit of a measured log, and says which demerit its own drive has', () => {
     const real = log.map(({ responseNs }) => responseNs);
     expect(fit.requests).toBe(400);
-    expect(fit.startDemerit).toBe(demerit(real, replayDriveLog(log, BARRACUDA_4LP)));
+    expect(fit.startDemerit).toBe(demerit(real, replayDriveLog(log, PLAIN)));
     expect(fit.demerit).toBe(demerit(real, replayDriveLog(log, fit.disk)));
     expect(fit.demerit).toBeLessThan(0.7 * fit.startDemerit);
   });
 
+  it('a fit of a drive with tables is the fit of its constants', () => {
+    const some = log.slice(0, 100);
+    const fitted = fitDrive(some, BARRACUDA_4LP);
+    const { startDemerit: _start, ...rest } = fitted;
+    const { startDemerit: _plain, ...expected } = fitDrive(some, PLAIN);
+    expect(TABLES).toBeDefined();
+    expect(rest).toEqual(expected);
+    expect(rest.disk).not.toHaveProperty('tables');
+  });
+
   it('a fit of the same log from the same start is the same', () => {
-    expect(fitDrive(log, BARRACUDA_4LP)).toEqual(fit);
+    expect(fitDrive(log, PLAIN)).toEqual(fit);
   });
 
   it('a fit says that what it changed was measured, and leaves the rest as it was', () => {
     expect(fit.changed.length).toBeGreaterThan(0);
     for (const [name, constant] of Object.entries(fit.disk.constants)) {
-      const before = Object.entries(BARRACUDA_4LP.constants).find(([other]) => other === name)![1];
+      const before = Object.entries(PLAIN.constants).find(([other]) => other === name)![1];
       if (!fit.changed.includes(name)) expect(constant).toBe(before);
       else
         expect(constant).toMatchObject({
@@ -63,14 +76,14 @@ describe('fitDrive', () => {
 
   it('a fit to half of a log is nearer to the other half than the published constants are', () => {
     const whole = barracuda(2000);
-    const { disk } = fitDrive(whole.slice(0, 1000), BARRACUDA_4LP);
+    const { disk } = fitDrive(whole.slice(0, 1000), PLAIN);
     const real = whole.slice(1000).map(({ responseNs }) => responseNs);
     const unseen = (drive: DiskSection): number => demerit(real, replayDriveLog(whole, drive).subarray(1000));
-    expect(unseen(disk)).toBeLessThan(0.7 * unseen(BARRACUDA_4LP));
+    expect(unseen(disk)).toBeLessThan(0.7 * unseen(PLAIN));
   });
 
   it('a log without requests, or whose requests took no time, is refused', () => {
-    expect(() => fitDrive([], BARRACUDA_4LP)).toThrow('log: it holds a request');
-    expect(() => fitDrive([{ ...log[0]!, responseNs: 0 }], BARRACUDA_4LP)).toThrow('log: some request takes time');
+    expect(() => fitDrive([], PLAIN)).toThrow('log: it holds a request');
+    expect(() => fitDrive([{ ...log[0]!, responseNs: 0 }], PLAIN)).toThrow('log: some request takes time');
   });
 });

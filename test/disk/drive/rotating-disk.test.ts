@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Ns } from '../../../src/base/units.ts';
 import { RotatingDisk } from '../../../src/disk/drive/rotating-disk.ts';
+import type { BufferRules } from '../../../src/machine/drive-tables.ts';
 import { values, type RotatingDiskConstant, type Values } from '../../../src/machine/profile.ts';
 import { PENTIUM4_2006 } from '../../../src/machine/profiles/pentium4-2006.ts';
 import { RandomStream } from '../../../src/sim/random.ts';
@@ -177,5 +178,129 @@ describe('laws', () => {
       expect(time).toBe(Math.ceil(readHitNs + 4096_000 / busMBps));
       now += time;
     }
+  });
+});
+
+describe('tables', () => {
+  const BUFFER: BufferRules = { busFollowsHead: false, hitsResume: true, requested: 'stay', keepsOverwritten: true };
+  const BUS_NS = 512_000 / data().busMBps;
+  const withBuffer = (rules: Partial<BufferRules>): RotatingDisk =>
+    new RotatingDisk(data(), { buffer: { ...BUFFER, ...rules } });
+  const hitNs = (sectors: number): number => Math.ceil(data().readHitNs + sectors * BUS_NS);
+  /** Sectors of one segment. */
+  const SEGMENT = data().readAheadBytes / 512;
+
+  it('a disk with the rules of a plain buffer takes the times of a disk without tables', () => {
+    const [plain, other] = [new RotatingDisk(data()), withBuffer({})];
+    let now = 0;
+    for (const [at, sector] of [0, 8, 100_000, 0, 8, 16, 300_000_000].entries()) {
+      const op = at % 3 === 2 ? 'write' : 'read';
+      const ns = plain[op](sector, 8, Ns(now));
+      expect(other[op](sector, 8, Ns(now))).toBe(ns);
+      now += ns;
+    }
+  });
+
+  it('the bus of a disk takes the last sector when it has been read, if it follows the head', () => {
+    const [plain, other] = [new RotatingDisk(data()), withBuffer({ busFollowsHead: true })];
+    const sooner = plain.read(1000, 1, Ns(0));
+    expect(Math.abs(other.read(1000, 1, Ns(0)) - sooner - BUS_NS)).toBeLessThanOrEqual(1);
+    // A slow bus takes all sectors after the first has been read.
+    const slow = { ...data(), busMBps: 2 };
+    const slowly = new RotatingDisk(slow, { buffer: { ...BUFFER, busFollowsHead: true } });
+    const first = new RotatingDisk(slow).write(1000, 1, Ns(data().readMissNs));
+    expect(Math.abs(slowly.read(1000, 8, Ns(0)) - data().readMissNs - first - 8 * 256_000)).toBeLessThanOrEqual(2);
+  });
+
+  it('a disk answers a sector again at once, until read-ahead replaces it or where it stays', () => {
+    for (const [requested, isHeldAtOnce, isHeldLater] of [
+      ['stay', true, true],
+      ['replace', true, false],
+      ['drop', false, false],
+    ] as const) {
+      const atOnce = withBuffer({ requested });
+      const now = atOnce.read(0, 8, Ns(0));
+      expect(atOnce.read(0, 8, now) === hitNs(8), requested).toBe(isHeldAtOnce);
+      const later = withBuffer({ requested });
+      later.read(0, 8, Ns(0));
+      expect(later.read(0, 8, Ns(1e9)) === hitNs(8), requested).toBe(isHeldLater);
+    }
+  });
+
+  it('a disk reads ahead after a hit only if hits resume', () => {
+    for (const hitsResume of [true, false]) {
+      const disk = withBuffer({ hitsResume });
+      disk.read(0, 8, Ns(0));
+      expect(disk.read(8, 100, Ns(1e9))).toBe(hitNs(100));
+      expect(disk.read(SEGMENT + 50, 8, Ns(2e9)) === hitNs(8)).toBe(hitsResume);
+    }
+  });
+
+  it('a disk reads what was overwritten from the medium, and what lies before it from the buffer', () => {
+    for (const keepsOverwritten of [true, false]) {
+      const disk = withBuffer({ keepsOverwritten });
+      disk.read(0, 8, Ns(0));
+      disk.write(100, 8, Ns(1e9));
+      expect(disk.read(92, 8, Ns(2e9))).toBe(hitNs(8));
+      expect(disk.read(100, 8, Ns(2.1e9)) === hitNs(8)).toBe(keepsOverwritten);
+    }
+  });
+
+  it('an overhead depends on whether the command before was a read', () => {
+    const of = (afterRead: number, afterWrite: number) => ({ afterRead, afterWrite });
+    const disk = new RotatingDisk(data(), {
+      overheads: { readHit: of(1000, 2000), readMiss: of(3000, 4000), write: of(5000, 6000) },
+    });
+    expect(disk.transfer('write', 0, Ns(0))).toBe(5000);
+    expect(disk.transfer('flush', 0, Ns(0))).toBe(6000);
+    expect(disk.transfer('read', 0, Ns(0))).toBe(2000);
+    expect(disk.transfer('read', 0, Ns(0))).toBe(1000);
+    // A read from the medium begins later by its overhead.
+    const wait = (before: 'read' | 'write') => {
+      const other = new RotatingDisk(data(), {
+        overheads: { readHit: of(0, 0), readMiss: of(3000, 4000), write: of(0, 0) },
+      });
+      other.transfer(before, 0, Ns(0));
+      const medium = new RotatingDisk(data());
+      const overhead = before === 'read' ? 3000 : 4000;
+      return other.read(1000, 8, Ns(0)) - medium.write(1000, 8, Ns(overhead)) - overhead;
+    };
+    expect(Math.abs(wait('read'))).toBeLessThanOrEqual(1);
+    expect(Math.abs(wait('write'))).toBeLessThanOrEqual(1);
+  });
+
+  it('a switch to another head takes the time of the table, and then the wait for the sector', () => {
+    const zones = [{ cylinders: [0, 9] as const, sectorsPerTrack: 100, trackSkew: 30, cylinderSkew: 40, spares: 0 }];
+    const seeks = [
+      [1, 1e6],
+      [9, 2e6],
+    ] as const;
+    const sectorNs = REVOLUTION_NS / 100;
+    // The last sector of a track, then the first of the next: 30 sectors later.
+    const passNs = (headSwitchNs: number): number => {
+      const disk = new RotatingDisk(data(), { zones, seeks, headSwitchNs });
+      const now = disk.write(99, 1, Ns(0));
+      return disk.write(100, 1, now);
+    };
+    expect(passNs(0.1e6) / sectorNs).toBeCloseTo(31, 2);
+    expect(passNs(2.4e6) / sectorNs).toBeCloseTo(31, 2);
+    // A switch that takes longer than the skew loses a revolution.
+    expect(passNs(2.6e6) / sectorNs).toBeCloseTo(131, 2);
+  });
+
+  it('a seek takes the time of the table', () => {
+    const zones = [{ cylinders: [0, 9] as const, sectorsPerTrack: 100, trackSkew: 0, cylinderSkew: 0, spares: 0 }];
+    const seeks = [
+      [1, 1e6],
+      [9, 5e6],
+    ] as const;
+    const { heads } = data();
+    const disk = new RotatingDisk(data(), { zones, seeks });
+    const sectorNs = REVOLUTION_NS / 100;
+    const now = disk.write(0, 1, Ns(0));
+    // 3 cylinders take 2 ms: 24 sectors pass, and sector 25 after the one that was written.
+    expect(disk.write(3 * heads * 100 + 25, 1, now) / sectorNs).toBeCloseTo(25, 2);
+    const again = new RotatingDisk(data(), { zones, seeks });
+    expect(again.write(3 * heads * 100 + 24, 1, again.write(0, 1, Ns(0))) / sectorNs).toBeCloseTo(124, 2);
   });
 });
