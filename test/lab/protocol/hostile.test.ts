@@ -397,18 +397,26 @@ describe('a hostile protocol', () => {
 
   it('a law may sort what is sorted, and two records that are equal are two', () => {
     const pair = (): { at: number[] }[] => [{ at: [1, 2] }, { at: [1, 2] }];
-    const build = () => ({
+    interface Paired {
+      n: number;
+      pair: { at: number[] }[];
+    }
+    const build = (): Model<Paired> => ({
       initial: { n: 0, pair: pair() },
       actors: {
         a: {
-          up: { when: (s: { n: number }) => s.n < 40, do: (s: { n: number; pair: { at: number[] }[] }) => void s.n++ },
+          up: {
+            when: ({ n }) => n < 40,
+            do: (s) => {
+              s.n++;
+            },
+          },
         },
       },
       laws: {
         always: {
-          'it is sorted': ({ n, pair: of }: { n: number; pair: { at: number[] }[] }) =>
-            n >= 0 && of[0]!.at.sort((x, y) => x - y)[0] === 1,
-          'it has an equal': ({ n, pair: of }: { n: number; pair: { at: number[] }[] }) =>
+          'it is sorted': ({ n, pair: of }) => n >= 0 && of[0]!.at.sort((x, y) => x - y)[0] === 1,
+          'it has an equal': ({ n, pair: of }) =>
             n >= 0 && of.every((one) => of.some((other) => other !== one && other.at[1] === one.at[1])),
         },
         done: () => true,
