@@ -1,6 +1,7 @@
 /**
- * Traps: while a protocol is searched, whatever asks the host for time, chance, a turn of the event
- * loop, or what else differs from run to run, throws and is remembered. All is put back afterwards.
+ * Traps, set while a protocol is searched. Whatever asks the host throws, and is remembered. It may
+ * ask for time, chance, a turn of the event loop, or what else differs from run to run. All
+ * is put back afterwards.
  *
  * `process.nextTick` and `process.env` are no traps: what a protocol prints needs them. Nor is what
  * depends on the locale alone.

@@ -251,7 +251,7 @@ export function makerOf(keys: readonly string[]): Maker {
 /** Has a value, and all that it holds, not be changed any more. */
 export function frozen(value: Plain): Plain {
   if (typeof value !== 'object' || value === null) return value;
-  for (const part of Object.values(value)) frozen(part as Plain);
+  for (const part of Object.values(value)) frozen(part);
   return Object.freeze(value);
 }
 
