@@ -49,7 +49,7 @@ import {
 import { SHOW_PROFILE } from './profile-options.ts';
 import { WORKER } from './check/queue-options.ts';
 import { READING, CAPTURE, TRACE_COMMANDS } from './trace-options.ts';
-import { TRACE_CURVE, TRACE_RESTORE } from './trace-replay-options.ts';
+import { RESTORE_RATE, TRACE_CURVE, TRACE_RESTORE } from './trace-replay-options.ts';
 import { ARCH, HELP, JOBS_MAX, JSON_OUT, SEED } from './kit/shared-options.ts';
 import {
   MEMORY_MIN,
@@ -460,6 +460,10 @@ export const PREDICT = {
       help: 'prefetch reads at most this much a second',
       parse: parseSize,
       otherwise: { value: undefined, words: 'no limit' },
+    },
+    'restore-rate': {
+      ...RESTORE_RATE,
+      help: 'in the sweep of orders, pages of the old cache come back at this rate: pages an access, such as 0.5, or a size a second, such as 64MiB/s',
     },
     seed: SEED,
     'bare-boot': BARE_BOOT,

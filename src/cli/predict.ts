@@ -76,7 +76,8 @@ async function recorded(
 ): Promise<{ readonly trace: TraceRecording; readonly format: string }> {
   const { files } = given;
   const known = files === undefined ? undefined : knownFiles(resolve(io.cwd, files));
-  const recorder = new Recorder(known?.sizeOf);
+  const restoreRate = given['restore-rate'];
+  const recorder = new Recorder(known?.sizeOf, restoreRate !== undefined && 'bytesPerSecond' in restoreRate);
   const { format, device } = given;
   const reading = { format, device, 'partition-offset': given['partition-offset'], listed: known?.listed };
   const summary = await readFrom(path, reading, io, recorder);
@@ -120,6 +121,9 @@ function optionsOf(given: Asked, path: string, trace: TraceRecording, format: st
   const { memory, disk, profile, arch, policy, seed, backend, rate } = given;
   if (rate?.pace === 'recorded' && !trace.hasTimes)
     throw new UserError('--rate: the trace tells no times: only asfast is possible');
+  const restoreRate = given['restore-rate'];
+  if (restoreRate !== undefined && 'bytesPerSecond' in restoreRate && !trace.hasTimes)
+    throw new UserError('--restore-rate: the trace tells no times: only pages an access are possible');
   const rebootAt = given['reboot-at'];
   try {
     rebootOperation(trace, rebootAt);
@@ -140,5 +144,6 @@ function optionsOf(given: Asked, path: string, trace: TraceRecording, format: st
     pace: rate?.pace ?? (trace.hasTimes ? 'recorded' : 'asfast'),
     speed: rate?.speed ?? 1,
     prefetchRate: given['prefetch-rate'],
+    restoreRate,
   };
 }

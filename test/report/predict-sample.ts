@@ -116,5 +116,28 @@ export const samplePredictResult = (): PredictResult => ({
       ],
     },
   ],
+  pageAccesses: 60_000,
+  curve: [
+    { pages: 13_581, bytes: 55_627_776, misses: 57_000, missRatio: 0.95, missRatioError: null },
+    { pages: 27_161, bytes: 111_251_456, misses: 55_200, missRatio: 0.92, missRatioError: null },
+    { pages: 54_321, bytes: 222_498_816, misses: 54_321, missRatio: 0.90535, missRatioError: null },
+  ],
+  restore: {
+    cachePages: 262_144,
+    rebootAt: 31_000,
+    hitRatioBefore: 0.08,
+    keptPages: 28_500,
+    accessesAfter: 29_000,
+    pagesPerAccess: 0.5,
+    bytesPerSecond: null,
+    coldHits: 2300,
+    warmHits: 3210,
+    sweep: (['recency', 'frequency', 'file', 'first-touch'] as const).flatMap((order, n) =>
+      [1, 50, 100].map((percent) => ({
+        ...{ order, percent, restoredPages: 285 * percent, hits: 2300 + (9 - n) * percent },
+        ...{ hitRatio: (2300 + (9 - n) * percent) / 29_000, gain: ((9 - n) * percent) / 910 },
+      })),
+    ),
+  },
   fitted: ['guest.webRequestNs'],
 });

@@ -3,7 +3,8 @@
  * what the guest's disk has when the trace begins, and how much it grows.
  *
  * Contract: a sink of operations, in batches of any size. How they are cut changes nothing. What it
- * gives is plain data, in memory that threads share. An operation takes 36 bytes.
+ * gives is plain data, in memory that threads share. An operation takes 37 bytes, and 4 more for
+ * each page that it reads or writes.
  *
  * At the start, a file ends with the last byte that the trace reads without having written it. The
  * format or the user may tell a larger size. A file whose first operation creates it is not there.
@@ -21,6 +22,7 @@ import {
   type OperationSink,
   type TraceFile,
 } from '../../trace/operations.ts';
+import { PageAccesses, type RecordedAccesses } from '../accesses/page-accesses.ts';
 import { PagesSeen, SEEN } from './pages-seen.ts';
 
 /** Letters of a file's name that are kept. */
@@ -85,7 +87,10 @@ export interface TraceRecording {
   readonly files: readonly RecordedFile[];
   /** Of each thread, its first operation; by the number of the thread. */
   readonly firsts: Uint32Array;
-  readonly distinctPages: number;
+  /** Its reads and writes, by page. Times of accesses are there where they were asked for. */
+  readonly accesses: RecordedAccesses;
+  /** Of each page its place when all are sorted by file, and by index in it. */
+  readonly filePlaces: Uint32Array;
   readonly byKind: Readonly<Record<OperationName, number>>;
   readonly bytesRead: number;
   readonly bytesWritten: number;
@@ -133,6 +138,7 @@ export class Recorder implements OperationSink {
   #count = 0;
   readonly #files: FileState[] = [];
   readonly #pages = new PagesSeen();
+  readonly #accesses: PageAccesses;
   readonly #threads = new Map<number, { readonly number: number; last: number }>();
   readonly #firsts: number[] = [];
   readonly #byKind = Object.fromEntries(OPERATIONS.map((name) => [name, 0])) as Record<OperationName, number>;
@@ -143,9 +149,13 @@ export class Recorder implements OperationSink {
   #lastTime = 0;
   #leftOut = 0;
 
-  /** @param sizeOf what the user knows of sizes; nothing by default */
-  constructor(sizeOf: SizeOf = () => undefined) {
+  /**
+   * @param sizeOf what the user knows of sizes; nothing by default
+   * @param withTimes whether accesses by page have times
+   */
+  constructor(sizeOf: SizeOf = () => undefined, withTimes = false) {
     this.#sizeOf = sizeOf;
+    this.#accesses = new PageAccesses(withTimes, this.#pages.set);
   }
 
   file({ name, size = 0 }: TraceFile): void {
@@ -168,7 +178,7 @@ export class Recorder implements OperationSink {
       const [kind, file, offset, length] = [batch.kind[i]!, batch.file[i]!, batch.offset[i]!, batch.length[i]!];
       if (this.#isPossible(kind, file, offset, length)) {
         this.#add(batch.time[i]!, batch.thread[i]!, kind, file, offset, length);
-        this.#survey(kind, file, offset, length);
+        this.#survey(kind, file, offset, length, batch.time[i]!);
       } else this.#leftOut++;
     }
   }
@@ -189,7 +199,8 @@ export class Recorder implements OperationSink {
       columns,
       files: this.#recordedFiles(),
       firsts: Uint32Array.from(this.#firsts),
-      distinctPages: this.#pages.count,
+      accesses: this.#accesses.recorded,
+      filePlaces: this.#accesses.filePlaces(),
       byKind: this.#byKind,
       bytesRead: this.#bytesRead,
       bytesWritten: this.#bytesWritten,
@@ -242,7 +253,7 @@ export class Recorder implements OperationSink {
     if (CHANGES.has(kind)) state.lastChange = state.operations;
   }
 
-  #survey(kind: number, file: number, offset: number, length: number): void {
+  #survey(kind: number, file: number, offset: number, length: number, time: number): void {
     this.#byKind[OPERATIONS[kind]!]++;
     if (file === ALL_FILES) return;
     const state = this.#files[file]!;
@@ -251,11 +262,11 @@ export class Recorder implements OperationSink {
     switch (kind) {
       case OPERATION.read:
         this.#bytesRead += length;
-        this.#read(state, file, offset, offset + length);
+        if (length > 0) this.#read(state, file, offset, offset + length, time);
         return;
       case OPERATION.write:
         this.#bytesWritten += length;
-        this.#wrote(state, file, offset, offset + length);
+        if (length > 0) this.#wrote(state, file, offset, offset + length, time);
         return;
       case OPERATION.truncate:
         state.cutAt = Math.min(state.cutAt, offset);
@@ -269,22 +280,30 @@ export class Recorder implements OperationSink {
     }
   }
 
-  #read(state: FileState, file: number, start: number, end: number): void {
+  #read(state: FileState, file: number, start: number, end: number, time: number): void {
     for (let page = Math.floor(start / PAGE_SIZE); page * PAGE_SIZE < end; page++) {
-      const had = this.#pages.add(file, page, SEEN.read);
+      const had = this.#access(file, page, SEEN.read, time);
       if ((had & SEEN.written) !== 0) continue;
       const last = Math.min(end, (page + 1) * PAGE_SIZE, state.cutAt);
       if (last > Math.max(state.size, start)) state.size = last;
     }
   }
 
-  #wrote(state: FileState, file: number, start: number, end: number): void {
+  #wrote(state: FileState, file: number, start: number, end: number, time: number): void {
     const appends = start >= Math.max(state.cutAt === Infinity ? state.size : 0, state.grownTo);
     for (let page = Math.floor(start / PAGE_SIZE); page * PAGE_SIZE < end; page++) {
       const isWhole = start <= page * PAGE_SIZE && end >= (page + 1) * PAGE_SIZE;
-      if (this.#pages.add(file, page, appends || isWhole ? SEEN.written : SEEN.read) === 0) state.newPages++;
+      const mark = appends || isWhole ? SEEN.written : SEEN.read;
+      if (this.#access(file, page, mark, time) === 0) state.newPages++;
     }
     state.grownTo = Math.max(state.grownTo, end);
+  }
+
+  /** Returns what had been done to the page. */
+  #access(file: number, page: number, mark: number, time: number): number {
+    const number = this.#pages.set.number(file, page);
+    this.#accesses.add(number, time);
+    return this.#pages.add(number, mark);
   }
 
   #recordedFiles(): RecordedFile[] {

@@ -83,7 +83,7 @@ describe('the survey of a trace', () => {
       ].map((line) => line as unknown as Line),
       { files: [{ name: '/a' }, { name: '/b', size: 12_345 }] },
     );
-    expect(trace).toMatchObject({ distinctPages: 3, bytesRead: 8192, bytesWritten: 4096, leftOut: 4 });
+    expect(trace).toMatchObject({ accesses: { distinct: 3 }, bytesRead: 8192, bytesWritten: 4096, leftOut: 4 });
     expect(trace.byKind).toMatchObject({ read: 1, write: 1, sync: 1, open: 0 });
     expect(trace.files.map(({ size }) => size)).toEqual([8192, 12_345]);
     expect(trace.spanNs).toBe(2e9);
@@ -112,10 +112,10 @@ describe('the survey of a trace', () => {
   it('a table of pages that grows forgets none', () => {
     const seen = new PagesSeen();
     const added = (mark: number): Set<number> =>
-      new Set(Array.from({ length: 5000 }, (_, page) => seen.add(page % 7, page * 3, mark)));
+      new Set(Array.from({ length: 5000 }, (_, page) => seen.add(seen.set.number(page % 7, page * 3), mark)));
     expect([...added(SEEN.read)]).toEqual([0]);
     expect([...added(SEEN.written)]).toEqual([SEEN.read]);
-    expect(seen.count).toBe(5000);
+    expect(seen.set.count).toBe(5000);
     expect(
       seen
         .pagesOf(new Set([3]))
