@@ -18,7 +18,7 @@ import { bytesOfRun } from '../experiment/predict/experiment.ts';
 import { rebootOperation, STRATEGIES_OF_TRACES, type PredictOptions } from '../experiment/predict/options.ts';
 import { Recorder, type TraceRecording } from '../experiment/predict/recording.ts';
 import { renderPredictHtml, renderPredictMismatches, renderPredictText } from '../report/index.ts';
-import { SHOWN } from '../trace/index.ts';
+import { MAPPINGS, SHOWN } from '../trace/index.ts';
 import type { ProgramIo } from './io.ts';
 import { parseCommand } from './kit/args.ts';
 import { commandHelp } from './kit/help.ts';
@@ -91,9 +91,11 @@ async function recorded(
 }
 
 /** What a reader of the prediction must know of the trace, a line each. */
-function noticesOf({ shows, unit, lines, problemCount, problems }: TraceFileSummary): string[] {
+function noticesOf({ shows, unit, lines, problemCount, problems, leftOut }: TraceFileSummary): string[] {
+  const mappings = leftOut.get(MAPPINGS);
   return [
     ...(shows === 'calls' ? [] : [`the trace has ${SHOWN[shows]}`]),
+    ...(mappings === undefined ? [] : [`${MAPPINGS}: ${grouped(mappings)}: nothing is taken to be read through them`]),
     ...(problemCount === 0 ? [] : [`not understood: ${grouped(problemCount)} of ${counted(lines, unit)}`]),
     ...problems.map(({ line, why, text }) => `    ${unit} ${grouped(line)}: ${why}: ${printable(text)}`),
   ];

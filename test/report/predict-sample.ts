@@ -91,7 +91,7 @@ export const samplePredictResult = (): PredictResult => ({
   domain0Cache: null,
   format: 'calls of strace',
   operations: 15_003,
-  byKind: { open: 100, read: 14_000, write: 800, sync: 3, truncate: 10, unlink: 40, create: 50 },
+  byKind: { open: 100, read: 14_000, write: 800, sync: 3, truncate: 10, unlink: 40, create: 50, fault: 0 },
   leftOut: 0,
   threads: 4,
   files: 321,

@@ -8,7 +8,7 @@
 
 import { InputError } from '../../base/input-error.ts';
 import { PAGE_SIZE } from '../../base/units.ts';
-import { OPERATION, type OperationBatch, type OperationSink } from '../../trace/operations.ts';
+import { isAccess, type OperationBatch, type OperationSink } from '../../trace/operations.ts';
 import { PageSet } from '../../trace/page-set.ts';
 
 /** Accesses that are kept at most: 2 GiB of them. */
@@ -24,9 +24,6 @@ export interface RecordedAccesses {
   /** Different pages: their numbers are below it. */
   readonly distinct: number;
 }
-
-/** Whether an operation of a kind is an access to the pages of its range. */
-export const isAccess = (kind: number): boolean => kind === OPERATION.read || kind === OPERATION.write;
 
 /** Pages of a range: none for no byte. */
 export function pagesIn(offset: number, length: number): number {

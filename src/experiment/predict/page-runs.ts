@@ -6,9 +6,10 @@
 
 import { PAGE_SIZE } from '../../base/units.ts';
 import { POLICIES } from '../../kernel/index.ts';
+import { isAccess } from '../../trace/operations.ts';
 import { CURVE_RUNS, halvings, usedSize, type CurveOptions } from '../accesses/curve.ts';
 import { curvePoint, restoreSweep } from '../accesses/findings.ts';
-import { isAccess, pagesIn } from '../accesses/page-accesses.ts';
+import { pagesIn } from '../accesses/page-accesses.ts';
 import { REPLAY_PAGE_BYTES } from '../accesses/page-replay.ts';
 import {
   RESTORE_ORDERS,

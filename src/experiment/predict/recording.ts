@@ -264,6 +264,10 @@ export class Recorder implements OperationSink {
         this.#bytesRead += length;
         if (length > 0) this.#read(state, file, offset, offset + length, time);
         return;
+      case OPERATION.fault:
+        this.#bytesRead += length;
+        this.#faulted(state, file, offset, offset + length, time);
+        return;
       case OPERATION.write:
         this.#bytesWritten += length;
         if (length > 0) this.#wrote(state, file, offset, offset + length, time);
@@ -287,6 +291,12 @@ export class Recorder implements OperationSink {
       const last = Math.min(end, (page + 1) * PAGE_SIZE, state.cutAt);
       if (last > Math.max(state.size, start)) state.size = last;
     }
+  }
+
+  /** Whole pages: a file that is known to end in the last of them is not longer for it. */
+  #faulted(state: FileState, file: number, start: number, end: number, time: number): void {
+    const endsInLast = state.size > end - PAGE_SIZE && state.size < end;
+    if (end > start) this.#read(state, file, start, endsInLast ? state.size : end, time);
   }
 
   #wrote(state: FileState, file: number, start: number, end: number, time: number): void {

@@ -3,7 +3,7 @@
  * that they read are counted, and those of them that were missing. Percentiles are by nearest rank.
  */
 
-import { OPERATION } from '../../trace/operations.ts';
+import { isReading } from '../../trace/operations.ts';
 import { pagesIn } from '../accesses/page-accesses.ts';
 import { LATE_NS, RECOVERED_SHARE, recoveredAt, WINDOW_NS } from '../judge/recovery.ts';
 import type { TraceLoad } from './load.ts';
@@ -26,7 +26,7 @@ export function windowFor(beforeNs: number): number {
 /** Pages of a read. */
 export function pagesOf(load: TraceLoad, operation: number): number {
   const { kind, offset, length } = load.recording.columns;
-  return kind[operation] === OPERATION.read ? pagesIn(offset[operation]!, length[operation]!) : 0;
+  return isReading(kind[operation]!) ? pagesIn(offset[operation]!, length[operation]!) : 0;
 }
 
 /** What operations that ended in some time have done. */

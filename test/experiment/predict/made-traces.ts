@@ -47,6 +47,7 @@ export function mixedLines(seed: number, count: number, threads = 3, files = 12)
     const thread = some(threads);
     const seconds = n / 100;
     const what = some(100);
+    if (what < 12) return [seconds, thread, 'fault', file, some(12) * 4096, (1 + some(3)) * 4096];
     if (what < 70) return [seconds, thread, 'read', file, some(40) * 1000, 1 + some(9000)];
     if (what < 88) return [seconds, thread, 'write', file, some(40) * 1000, 1 + some(9000)];
     if (what < 91) return [seconds, thread, 'truncate', file, some(30_000)];

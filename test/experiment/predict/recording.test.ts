@@ -92,6 +92,14 @@ describe('the survey of a trace', () => {
     expect([...trace.firsts]).toEqual([0, 2]);
   });
 
+  it('a fault on the last page tells how long a file is only where nothing else does', () => {
+    const faults: Line[] = [0, 1, 2].map((file) => [file, 0, 'fault', file, 4096, 8192]);
+    const files = [{ name: '/a' }, { name: '/b', size: 9000 }, { name: '/c', size: 8192 }];
+    const { files: found, bytesRead, byKind, accesses } = record(faults, { files });
+    expect(found.map(({ size }) => size)).toEqual([12_288, 9000, 12_288]);
+    expect([bytesRead, byKind.fault, accesses.pages.length]).toEqual([3 * 8192, 3, 6]);
+  });
+
   it('a trace without an operation is refused', () => {
     expect(() => new Recorder().end()).toThrow('the trace has no operation that can be replayed');
   });
