@@ -77,7 +77,11 @@ async function recorded(
   const { files } = given;
   const known = files === undefined ? undefined : knownFiles(resolve(io.cwd, files));
   const restoreRate = given['restore-rate'];
-  const recorder = new Recorder(known?.sizeOf, restoreRate !== undefined && 'bytesPerSecond' in restoreRate);
+  const recorder = new Recorder({
+    sizeOf: known?.sizeOf,
+    withTimes: restoreRate !== undefined && 'bytesPerSecond' in restoreRate,
+    depth: given.depth ?? (given.rate?.pace === 'asfast' ? 1 : undefined),
+  });
   const { format, device } = given;
   const reading = { format, device, 'partition-offset': given['partition-offset'], listed: known?.listed };
   const summary = await readFrom(path, reading, io, recorder);

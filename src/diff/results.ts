@@ -113,7 +113,7 @@ export const KNOWN: Readonly<Record<string, Known>> = {
         'files',
       ],
       ...['distinctPages', 'bytesRead', 'bytesWritten', 'hasTimes', 'spanNs', 'pace', 'speed', 'rebootAt'],
-      ...['prefetchRate', 'pageAccesses', 'fitted'],
+      ...['prefetchRate', 'depth', 'pageAccesses', 'fitted'],
     ],
     things: {
       set: { by: ['constant'] },

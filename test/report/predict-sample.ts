@@ -94,6 +94,7 @@ export const samplePredictResult = (): PredictResult => ({
   byKind: { open: 100, read: 14_000, write: 800, sync: 3, truncate: 10, unlink: 40, create: 50, fault: 0 },
   leftOut: 0,
   threads: 4,
+  depth: 1,
   files: 321,
   distinctPages: 54_321,
   bytesRead: 240_000_000,

@@ -153,6 +153,7 @@ function merge(
       byKind: trace.byKind,
       leftOut: trace.leftOut,
       threads: trace.firsts.length,
+      depth: trace.depth,
       files: trace.files.length,
       distinctPages: trace.accesses.distinct,
       bytesRead: trace.bytesRead,

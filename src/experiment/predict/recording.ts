@@ -59,6 +59,24 @@ export interface RecordedFile {
   readonly runs: readonly number[] | undefined;
 }
 
+/** Requests of a thread to devices that are under way at once, at most. */
+export const MOST_DEPTH = 256;
+/** The same by default, of requests with times: what a drive of SATA queues. */
+const DEPTH_OF_TIMES = 32;
+
+/** What a recorder is told besides the trace. */
+export interface RecorderOptions {
+  /** What the user knows of sizes; nothing by default. */
+  readonly sizeOf?: SizeOf | undefined;
+  /** Whether accesses by page have times; by default not. */
+  readonly withTimes?: boolean;
+  /**
+   * Requests of a thread to devices that may be under way at once, 1 to MOST_DEPTH; by default 32
+   * where they have times, else 1.
+   */
+  readonly depth?: number | undefined;
+}
+
 /** Bytes of a file at the start, by its name; undefined: not known. */
 export type SizeOf = (name: string) => number | undefined;
 
@@ -100,10 +118,13 @@ export interface TraceRecording {
   readonly spanNs: number;
   /** Operations that no guest could carry out: out of range. */
   readonly leftOut: number;
+  /** Requests of a thread to devices that may be under way at once; 1 where there is no device. */
+  readonly depth: number;
 }
 
 interface FileState {
   readonly name: string;
+  readonly isDevice: boolean;
   exists: boolean;
   size: number;
   /** Where the trace has cut it. Bytes behind it were not there at the start. */
@@ -143,25 +164,27 @@ export class Recorder implements OperationSink {
   readonly #firsts: number[] = [];
   readonly #byKind = Object.fromEntries(OPERATIONS.map((name) => [name, 0])) as Record<OperationName, number>;
   readonly #sizeOf: SizeOf;
+  readonly #askedDepth: number | undefined;
+  #depth = 1;
+  /** Of each thread of the trace, its requests to devices so far. */
+  readonly #requests = new Map<number, number>();
   #bytesRead = 0;
   #bytesWritten = 0;
   #hasTimes = true;
   #lastTime = 0;
   #leftOut = 0;
 
-  /**
-   * @param sizeOf what the user knows of sizes; nothing by default
-   * @param withTimes whether accesses by page have times
-   */
-  constructor(sizeOf: SizeOf = () => undefined, withTimes = false) {
+  constructor({ sizeOf = () => undefined, withTimes = false, depth }: RecorderOptions = {}) {
     this.#sizeOf = sizeOf;
+    this.#askedDepth = depth;
     this.#accesses = new PageAccesses(withTimes, this.#pages.set);
   }
 
-  file({ name, size = 0 }: TraceFile): void {
+  file({ name, size = 0, isDevice }: TraceFile): void {
     const known = this.#sizeOf(name);
     this.#files.push({
       name: printable(name.slice(0, NAME_MAX)),
+      isDevice,
       exists: known !== undefined,
       size: checkSize(name, Math.max(size, known ?? 0)),
       cutAt: Infinity,
@@ -207,6 +230,7 @@ export class Recorder implements OperationSink {
       hasTimes: this.#hasTimes,
       spanNs: this.#hasTimes ? this.#lastTime : 0,
       leftOut: this.#leftOut,
+      depth: this.#depth,
     };
   }
 
@@ -236,10 +260,11 @@ export class Recorder implements OperationSink {
     columns.offset[at] = offset;
     columns.length[at] = length;
     columns.next[at] = NO_OPERATION;
-    const known = this.#threads.get(thread);
+    const asker = thread * MOST_DEPTH + this.#placeOf(time, thread, file);
+    const known = this.#threads.get(asker);
     if (known === undefined) {
       columns.thread[at] = this.#firsts.length;
-      this.#threads.set(thread, { number: this.#firsts.length, last: at });
+      this.#threads.set(asker, { number: this.#firsts.length, last: at });
       this.#firsts.push(at);
     } else {
       columns.thread[at] = known.number;
@@ -251,6 +276,16 @@ export class Recorder implements OperationSink {
     columns.after[at] = CHANGES.has(kind) ? state.operations : state.lastChange;
     state.operations++;
     if (CHANGES.has(kind)) state.lastChange = state.operations;
+  }
+
+  /** Requests to devices take turns at as many places as may be under way at once. */
+  #placeOf(time: number, thread: number, file: number): number {
+    if (file === ALL_FILES || !this.#files[file]!.isDevice) return 0;
+    const depth = this.#askedDepth ?? (Number.isNaN(time) ? 1 : DEPTH_OF_TIMES);
+    this.#depth = Math.max(this.#depth, depth);
+    const request = this.#requests.get(thread) ?? 0;
+    this.#requests.set(thread, request + 1);
+    return request % depth;
   }
 
   #survey(kind: number, file: number, offset: number, length: number, time: number): void {

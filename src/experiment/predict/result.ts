@@ -142,7 +142,11 @@ seed give the same object, byte for byte. For each strategy, \`pages.named\` is 
       >,
     ),
     leftOut: count('Operations that no guest could carry out: a place or a length out of range.'),
-    threads: count('Threads of the trace, each a process in the guest.', 1),
+    threads: count(
+      'Processes in the guest that carry it out: one for each thread, or `depth` where it asks devices.',
+      1,
+    ),
+    depth: count('Requests of a thread to devices that may be under way at once; 1 where there is no device.', 1),
     files: count('Files of the trace.'),
     distinctPages: count('Distinct pages that the trace reads or writes.'),
     bytesRead: count('Bytes that the trace reads.'),

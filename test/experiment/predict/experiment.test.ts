@@ -85,6 +85,21 @@ describe('a trace over a reboot', () => {
     expect(small).toBeLessThan(3 * 2 ** 30);
   });
 
+  it('requests to a device overlap as far as is asked, and what they read is what was written', () => {
+    const random = mixedLines(5, 400, 1, 1).map(
+      ([seconds, , , , offset = 0, length = 1], n): Line =>
+        n % 20 === 0
+          ? [seconds, 0, 'write', 0, offset, length]
+          : [seconds, 0, 'read', 0, ((n * 7919) % 20_000) * 4096, 4096],
+    );
+    const [one, eight] = [1, 8].map((depth) => {
+      const trace = record(random, { depth, files: [{ name: 'sda', isDevice: true }] });
+      return predicted(options(trace, { pace: 'asfast', strategies: ['warm-cache'] }));
+    });
+    expect([one!.depth, one!.threads, eight!.depth, eight!.threads]).toEqual([1, 1, 8, 8]);
+    expect(eight!.strategies[0]!.parts[0]!.ns).toBeLessThan(0.85 * one!.strategies[0]!.parts[0]!.ns);
+  });
+
   it('a prediction says of the pages what separate replays of them find', () => {
     const trace = record(readsOf(5000, 4000));
     const { accesses, filePlaces } = trace;

@@ -92,6 +92,22 @@ describe('the survey of a trace', () => {
     expect([...trace.firsts]).toEqual([0, 2]);
   });
 
+  it('requests to devices take turns at as many places as may be under way at once', () => {
+    const lines = Array.from({ length: 6 }, (_, n): Line => [n, n % 2, 'read', n < 5 ? 0 : 1, 4096 * n, 4096]);
+    const files = [{ name: 'sda', isDevice: true }, { name: '/a' }];
+    const found = (depth?: number) => {
+      const { columns, depth: most, firsts } = record(lines, { files, ...(depth !== undefined && { depth }) });
+      return [most, firsts.length, [...columns.thread]];
+    };
+    // The last one is on a file, and belongs to the thread itself.
+    expect(found(1)).toEqual([1, 2, [0, 1, 0, 1, 0, 1]]);
+    expect(found(2)).toEqual([2, 4, [0, 1, 2, 3, 0, 1]]);
+    expect(found()).toEqual([32, 5, [0, 1, 2, 3, 4, 1]]);
+    const untimed = lines.map(([, ...rest]) => [Number.NaN, ...rest] as unknown as Line);
+    expect(record(untimed, { files }).depth).toBe(1);
+    expect(record(lines.slice(0, 1), { files: [{ name: '/a' }] }).depth).toBe(1);
+  });
+
   it('a fault on the last page tells how long a file is only where nothing else does', () => {
     const faults: Line[] = [0, 1, 2].map((file) => [file, 0, 'fault', file, 4096, 8192]);
     const files = [{ name: '/a' }, { name: '/b', size: 9000 }, { name: '/c', size: 8192 }];
@@ -111,7 +127,7 @@ describe('the survey of a trace', () => {
   });
 
   it('sizes that the user knows make files longer', () => {
-    const recorder = new Recorder((name) => (name === 'a' ? 9999 : undefined));
+    const recorder = new Recorder({ sizeOf: (name) => (name === 'a' ? 9999 : undefined) });
     recorder.file({ name: 'a', size: undefined, isDevice: false });
     recorder.file({ name: 'b', size: 5, isDevice: false });
     expect(() => recorder.end()).toThrow('no operation');
