@@ -108,7 +108,7 @@ const MAY_IMPORT = {
   ],
   'experiment/predict': [
     ...['base', 'trace', 'sim', 'machine', 'disk/mkfs', 'xen', 'kernel', 'workload'],
-    ...['experiment/judge', 'experiment/host', 'experiment/guest'],
+    ...['experiment/judge', 'experiment/host', 'experiment/guest', 'experiment/accesses'],
   ],
   'experiment/accesses': ['base', 'trace', 'kernel/mm', 'doors/page-cache', 'experiment/guest'],
   // What the paper printed: no code of the model may know it.

@@ -18,6 +18,7 @@ import { BACKENDS } from '../experiment/host/backend.ts';
 import { DEFAULT_POLICY, POLICIES } from '../kernel/mm/policy/policies.ts';
 import { DISKS, PROFILES, type ProfileName } from '../experiment/host/profiles.ts';
 import { STRATEGIES } from '../experiment/host/strategies.ts';
+import { MOST_DEPTH } from '../experiment/predict/recording.ts';
 import { STRATEGIES_OF_TRACES, type Pace, type RebootAt } from '../experiment/predict/options.ts';
 import { SAMPLES } from '../experiment/paper/options.ts';
 import { guestMemoryMax, MEMORY_MAX } from '../experiment/host/host.ts';
@@ -49,7 +50,7 @@ import {
 import { SHOW_PROFILE } from './profile-options.ts';
 import { WORKER } from './check/queue-options.ts';
 import { READING, CAPTURE, TRACE_COMMANDS } from './trace-options.ts';
-import { TRACE_CURVE, TRACE_RESTORE } from './trace-replay-options.ts';
+import { RESTORE_RATE, TRACE_CURVE, TRACE_RESTORE } from './trace-replay-options.ts';
 import { ARCH, HELP, JOBS_MAX, JSON_OUT, SEED } from './kit/shared-options.ts';
 import {
   MEMORY_MIN,
@@ -437,6 +438,13 @@ export const PREDICT = {
       parse: parseRate,
       otherwise: { value: undefined, words: 'recorded where the trace tells times, else asfast' },
     } satisfies Option<{ readonly pace: Pace; readonly speed: number } | undefined>,
+    depth: {
+      ...integer('N', 'requests of a trace of devices that may be under way at once', [1, MOST_DEPTH], {
+        value: undefined,
+        words: '32 where they are asked at their times, else 1',
+      }),
+      more: 'Reads overlap. A write waits until all before it on its device have ended, and those behind it wait for it',
+    },
     files: {
       ...path('DIR|LIST', 'sizes of the files of the trace: a directory that has them, or a list `ino,bytes,path`'),
       more: 'Without it, a file is as long at the start as its last byte that the trace reads before it writes it',
@@ -460,6 +468,10 @@ export const PREDICT = {
       help: 'prefetch reads at most this much a second',
       parse: parseSize,
       otherwise: { value: undefined, words: 'no limit' },
+    },
+    'restore-rate': {
+      ...RESTORE_RATE,
+      help: 'in the sweep of orders, pages of the old cache come back at this rate: pages an access, such as 0.5, or a size a second, such as 64MiB/s',
     },
     seed: SEED,
     'bare-boot': BARE_BOOT,

@@ -18,7 +18,7 @@ import { bytesOfRun } from '../experiment/predict/experiment.ts';
 import { rebootOperation, STRATEGIES_OF_TRACES, type PredictOptions } from '../experiment/predict/options.ts';
 import { Recorder, type TraceRecording } from '../experiment/predict/recording.ts';
 import { renderPredictHtml, renderPredictMismatches, renderPredictText } from '../report/index.ts';
-import { SHOWN } from '../trace/index.ts';
+import { MAPPINGS, SHOWN } from '../trace/index.ts';
 import type { ProgramIo } from './io.ts';
 import { parseCommand } from './kit/args.ts';
 import { commandHelp } from './kit/help.ts';
@@ -76,7 +76,12 @@ async function recorded(
 ): Promise<{ readonly trace: TraceRecording; readonly format: string }> {
   const { files } = given;
   const known = files === undefined ? undefined : knownFiles(resolve(io.cwd, files));
-  const recorder = new Recorder(known?.sizeOf);
+  const restoreRate = given['restore-rate'];
+  const recorder = new Recorder({
+    sizeOf: known?.sizeOf,
+    withTimes: restoreRate !== undefined && 'bytesPerSecond' in restoreRate,
+    depth: given.depth ?? (given.rate?.pace === 'asfast' ? 1 : undefined),
+  });
   const { format, device } = given;
   const reading = { format, device, 'partition-offset': given['partition-offset'], listed: known?.listed };
   const summary = await readFrom(path, reading, io, recorder);
@@ -90,9 +95,11 @@ async function recorded(
 }
 
 /** What a reader of the prediction must know of the trace, a line each. */
-function noticesOf({ shows, unit, lines, problemCount, problems }: TraceFileSummary): string[] {
+function noticesOf({ shows, unit, lines, problemCount, problems, leftOut }: TraceFileSummary): string[] {
+  const mappings = leftOut.get(MAPPINGS);
   return [
     ...(shows === 'calls' ? [] : [`the trace has ${SHOWN[shows]}`]),
+    ...(mappings === undefined ? [] : [`${MAPPINGS}: ${grouped(mappings)}: nothing is taken to be read through them`]),
     ...(problemCount === 0 ? [] : [`not understood: ${grouped(problemCount)} of ${counted(lines, unit)}`]),
     ...problems.map(({ line, why, text }) => `    ${unit} ${grouped(line)}: ${why}: ${printable(text)}`),
   ];
@@ -120,6 +127,9 @@ function optionsOf(given: Asked, path: string, trace: TraceRecording, format: st
   const { memory, disk, profile, arch, policy, seed, backend, rate } = given;
   if (rate?.pace === 'recorded' && !trace.hasTimes)
     throw new UserError('--rate: the trace tells no times: only asfast is possible');
+  const restoreRate = given['restore-rate'];
+  if (restoreRate !== undefined && 'bytesPerSecond' in restoreRate && !trace.hasTimes)
+    throw new UserError('--restore-rate: the trace tells no times: only pages an access are possible');
   const rebootAt = given['reboot-at'];
   try {
     rebootOperation(trace, rebootAt);
@@ -140,5 +150,6 @@ function optionsOf(given: Asked, path: string, trace: TraceRecording, format: st
     pace: rate?.pace ?? (trace.hasTimes ? 'recorded' : 'asfast'),
     speed: rate?.speed ?? 1,
     prefetchRate: given['prefetch-rate'],
+    restoreRate,
   };
 }

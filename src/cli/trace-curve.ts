@@ -7,6 +7,8 @@ import prettyBytes from 'pretty-bytes';
 import { counted, grouped, PAGE_SIZE, printableJson, UserError } from '../base/index.ts';
 import { CURVE_RUNS, halvings, type CurveOptions } from '../experiment/accesses/curve.ts';
 import { PageAccesses } from '../experiment/accesses/page-accesses.ts';
+import { curvePoint } from '../experiment/accesses/findings.ts';
+import type { CurveResult } from '../experiment/accesses/result.ts';
 import { StackDistances } from '../experiment/accesses/stack-distances.ts';
 import { runInOrder } from '../experiment/guest/runs.ts';
 import type { TraceFileSummary } from '../experiment/host/trace-file.ts';
@@ -18,7 +20,6 @@ import { withProgress } from './kit/progress.ts';
 import { renderTable } from './kit/table.ts';
 import { headline, later, readFrom } from './trace-reading.ts';
 import { SAMPLE_MIN, TRACE_CURVE } from './trace-replay-options.ts';
-import type { CurveResult } from './trace-replay-result.ts';
 
 type Given = ValuesOf<typeof TRACE_CURVE.options>;
 
@@ -84,7 +85,7 @@ export function exactResult(
     sample: null,
     curves: policies.map((policy, n) => ({
       policy,
-      points: sizes.map((size, at) => pointOf(size, misses[n]![at]!, pages.length, null)),
+      points: sizes.map((size, at) => curvePoint(size, misses[n]![at]!, pages.length, null)),
     })),
   };
 }
@@ -107,7 +108,7 @@ export function sampledResult(
         policy: 'lru',
         points: sizes.map((size) => {
           const { misses, error } = sample.estimate(size);
-          return pointOf(size, Math.round(misses), accesses, error / accesses);
+          return curvePoint(size, Math.round(misses), accesses, error / accesses);
         }),
       },
     ],
@@ -118,15 +119,6 @@ export function sampledResult(
 export function checkAccesses(count: number): void {
   if (count === 0) throw new UserError('TRACE: it reads and writes no page');
 }
-
-const pointOf = (
-  pages: number,
-  misses: number,
-  accesses: number,
-  missRatioError: number | null,
-): CurveResult['curves'][number]['points'][number] => ({
-  ...{ pages, bytes: pages * PAGE_SIZE, misses, missRatio: misses / accesses, missRatioError },
-});
 
 export const sizeOf = (pages: number): string => prettyBytes(pages * PAGE_SIZE, { binary: true });
 

@@ -2,7 +2,7 @@
 
 import { PAGE_SIZE } from '../base/units.ts';
 import { UserError } from '../base/user-error.ts';
-import { RESTORE_ORDERS, type RestoreRate } from '../experiment/accesses/restore.ts';
+import { RESTORE_ORDERS, RESTORE_PERCENTS, type RestoreRate } from '../experiment/accesses/restore.ts';
 import type { Sample } from '../experiment/accesses/stack-distances.ts';
 import { DEFAULT_POLICY, POLICIES, type PolicyName } from '../kernel/mm/policy/policies.ts';
 import type { RebootAt } from '../experiment/predict/options.ts';
@@ -19,8 +19,6 @@ const PAGES_MAX = 2 ** 28;
 export const SAMPLE_MIN = 64;
 const SAMPLE_MAX = 2 ** 24;
 const RATE_MAX = 1e6;
-/** Per cent of the pages that are tried. */
-const PERCENTS = [1, 5, 10, 25, 50, 100];
 
 /** Every policy. */
 const ALL = 'all';
@@ -68,6 +66,14 @@ function parseRestoreRate(option: string, text: string): RestoreRate {
     `${option}: ${oneLine(text)} is neither pages an access, such as 0.5, nor a size a second, such as 64MiB/s`,
   );
 }
+
+export const RESTORE_RATE = {
+  value: 'RATE',
+  help: 'pages come at this rate: pages an access, such as 0.5, or a size a second, such as 64MiB/s',
+  more: 'Seconds are those of the trace',
+  parse: parseRestoreRate,
+  otherwise: { value: undefined, words: 'all come before the first access' },
+} satisfies Option<RestoreRate | undefined>;
 
 export const TRACE_CURVE = {
   name: 'trace curve',
@@ -140,15 +146,9 @@ export const TRACE_RESTORE = {
       value: 'LIST',
       help: 'restore only so many per cent of the pages, such as 10,50',
       parse: (option, text) => ascending(option, text, (name, part) => parsePercent(name, part, 100)),
-      otherwise: { value: PERCENTS, text: PERCENTS.join(',') },
+      otherwise: { value: RESTORE_PERCENTS, text: RESTORE_PERCENTS.join(',') },
     } satisfies Option<readonly number[]>,
-    'rate-limit': {
-      value: 'RATE',
-      help: 'pages come at this rate: pages an access, such as 0.5, or a size a second, such as 64MiB/s',
-      more: 'Seconds are those of the trace',
-      parse: parseRestoreRate,
-      otherwise: { value: undefined, words: 'all come before the first access' },
-    } satisfies Option<RestoreRate | undefined>,
+    'rate-limit': RESTORE_RATE,
     jobs: JOBS,
     json: JSON_OUT('restore-schema.md'),
     help: HELP,

@@ -6,6 +6,8 @@
 
 import { grouped, printableJson, UserError } from '../base/index.ts';
 import { PageAccesses, type RecordedAccesses } from '../experiment/accesses/page-accesses.ts';
+import { restoreSweep } from '../experiment/accesses/findings.ts';
+import type { RestoreResult } from '../experiment/accesses/result.ts';
 import { RESTORE_RUNS, restoreJob, type RestoreJob, type RestoreOutcome } from '../experiment/accesses/restore.ts';
 import { runInOrder } from '../experiment/guest/runs.ts';
 import type { TraceFileSummary } from '../experiment/host/trace-file.ts';
@@ -19,7 +21,6 @@ import { sizeText } from './kit/values.ts';
 import { checkAccesses, sizeOf } from './trace-curve.ts';
 import { headline, later, readFrom } from './trace-reading.ts';
 import { TRACE_RESTORE } from './trace-replay-options.ts';
-import type { RestoreResult } from './trace-replay-result.ts';
 
 type Given = ValuesOf<typeof TRACE_RESTORE.options>;
 
@@ -77,31 +78,16 @@ function rebootAccess({ pages, times }: RecordedAccesses, given: Given): number 
 /** What `--json` prints: docs/reference/restore-schema.md. */
 export function restoreResult(
   format: TraceFileSummary['format'],
-  { accesses, size, rebootAt, kept, hitsBefore }: RestoreJob,
+  job: RestoreJob,
   rate: Given['rate-limit'],
-  { coldHits, warmHits, found }: RestoreOutcome,
+  outcome: RestoreOutcome,
 ): RestoreResult {
-  const accessesAfter = accesses.pages.length - rebootAt;
   return {
     schema: 'stillwarm/restore@1',
     format,
-    pageAccesses: accesses.pages.length,
-    distinctPages: accesses.distinct,
-    cachePages: size,
-    rebootAt,
-    hitRatioBefore: hitsBefore / rebootAt,
-    keptPages: kept.pages.length,
-    accessesAfter,
-    pagesPerAccess: rate !== undefined && 'pagesPerAccess' in rate ? rate.pagesPerAccess : null,
-    bytesPerSecond: rate !== undefined && 'bytesPerSecond' in rate ? rate.bytesPerSecond : null,
-    coldHits,
-    warmHits,
-    sweep: found.map(({ restored, ...run }) => ({
-      ...run,
-      restoredPages: restored,
-      hitRatio: run.hits / accessesAfter,
-      gain: warmHits > coldHits ? (run.hits - coldHits) / (warmHits - coldHits) : null,
-    })),
+    pageAccesses: job.accesses.pages.length,
+    distinctPages: job.accesses.distinct,
+    ...restoreSweep({ ...job, keptPages: job.kept.pages.length }, rate, outcome),
   };
 }
 

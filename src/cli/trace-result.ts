@@ -46,6 +46,7 @@ const KINDS = {
   truncate: count('Files cut or made longer.'),
   unlink: count('Files deleted.'),
   create: count('Files made.'),
+  fault: count('Reads of whole pages through mappings.'),
 } satisfies Record<OperationName, unknown>;
 
 export const TraceResult = result(

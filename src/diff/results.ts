@@ -113,7 +113,7 @@ export const KNOWN: Readonly<Record<string, Known>> = {
         'files',
       ],
       ...['distinctPages', 'bytesRead', 'bytesWritten', 'hasTimes', 'spanNs', 'pace', 'speed', 'rebootAt'],
-      ...['prefetchRate', 'fitted'],
+      ...['prefetchRate', 'depth', 'pageAccesses', 'fitted'],
     ],
     things: {
       set: { by: ['constant'] },
@@ -122,6 +122,8 @@ export const KNOWN: Readonly<Record<string, Known>> = {
       parts: { by: ['name'] },
       topFiles: { by: ['file'] },
       misses: { by: ['strategy'] },
+      curve: { by: ['pages'], isSection: true },
+      sweep: { by: ['order', 'percent'] },
     },
     samples: ['windows'],
   },

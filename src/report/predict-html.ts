@@ -4,8 +4,9 @@ import { counted } from '../base/counted.ts';
 import type { PredictOutcome } from '../experiment/predict/experiment.ts';
 import { namesOf, renderTable } from './html.ts';
 import { figure } from './kit/figure.ts';
-import { html } from './kit/markup.ts';
+import { html, type Markup } from './kit/markup.ts';
 import { renderPage, section } from './kit/page.ts';
+import type { Chart } from './kit/svg.ts';
 import { hitChart, latencyChart } from './predict-charts.ts';
 import {
   fileSection,
@@ -15,6 +16,7 @@ import {
   predictSections,
   predictVerification,
 } from './predict-measures.ts';
+import { restoreChart, restoreTable, sizesChart, sizesTable, type OwnTable } from './predict-pages.ts';
 import { renderPredictMismatches } from './predict-text.ts';
 
 /** The whole page. */
@@ -44,8 +46,19 @@ export function renderPredictHtml({ result, mismatches }: PredictOutcome): strin
       ...(files === undefined
         ? []
         : [section('Files that matter', [renderTable('Files that matter', namesOf(strategies), [files])], '')]),
+      ...ownSection(sizesTable(result), () => sizesChart(result)),
+      ...ownSection(restoreTable(result), () => restoreChart(result.restore!)),
     ],
     run: predictParameters(result),
     costs: result,
   });
+}
+
+/** A chart and its table; nothing without a table. */
+function ownSection(table: OwnTable | undefined, chart: () => Chart): Markup[] {
+  if (table === undefined) return [];
+  const { title, section: rows, note } = table;
+  const heads = table.heads.map((head) => html`${head}`);
+  const unbroken = { ...rows, rows: rows.rows.map((row) => ({ ...row, label: row.label.replaceAll(' ', '\u00a0') })) };
+  return [section(title, [figure(chart()), renderTable(title, heads, [unbroken])], note)];
 }

@@ -206,6 +206,7 @@ export function predictParameters(result: PredictResult): [name: string, value: 
     ['trace', `${result.format}, ${counted(result.operations, 'operation')}`],
     ['of them', kinds.map(([name, count]) => `${name} ${grouped(count)}`).join(' ')],
     ['threads', grouped(result.threads)],
+    ...(result.depth === 1 ? [] : [['requests at once', `${result.depth} at most`] as [string, string]]),
     ['files', grouped(result.files)],
     ['distinct pages', `${grouped(result.distinctPages)} (${sizeOf(result.distinctPages * 4096)})`],
     ['read', amountOf(result.bytesRead)],

@@ -10,6 +10,7 @@ import {
   predictVerification,
   timeSections,
 } from './predict-measures.ts';
+import { restoreTable, sizesTable, type OwnTable } from './predict-pages.ts';
 import { renderSections, wrapList } from './tables.ts';
 
 /**
@@ -34,6 +35,8 @@ export function renderPredictText({ result, mismatches }: PredictOutcome, colour
     ),
     ...wrapList('', PREDICT_NOTE.split(' '), ' '),
     '',
+    ...renderOwn(sizesTable(result)),
+    ...renderOwn(restoreTable(result)),
     ...wrapList('', predictParameters(result), '; '),
     ...wrapList('fitted to the paper: ', result.fitted.length === 0 ? ['nothing'] : result.fitted, ', '),
     '',
@@ -41,6 +44,14 @@ export function renderPredictText({ result, mismatches }: PredictOutcome, colour
     ...renderPredictMismatches(mismatches),
     '',
   ].join('\n');
+}
+
+function renderOwn(table: OwnTable | undefined): string[] {
+  if (table === undefined) return [];
+  const { title: asked, heads, section, note } = table;
+  const rows = section.rows.map(({ label, values }) => [label, ...values]);
+  const title = wrapList('', `${asked} ${section.question}`.split(' '), ' ').join('\n');
+  return [...renderSections(heads, [{ title, rows }]), ...wrapList('', note.split(' '), ' '), ''];
 }
 
 /** A line for each page or read that differs. */

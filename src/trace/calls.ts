@@ -93,10 +93,12 @@ export class CallsParser implements LineParser {
       case WRITE:
         return this.#range(time, thread, OPERATION.write, ino, a, b);
       case K:
-      case M:
-        return b < a ? 'no pages' : this.#range(time, thread, OPERATION.read, ino, a * PAGE, (b - a + 1) * PAGE);
+      case M: {
+        const kind = event === M ? OPERATION.fault : OPERATION.read;
+        return b < a ? 'no pages' : this.#range(time, thread, kind, ino, a * PAGE, (b - a + 1) * PAGE);
+      }
       case F:
-        return this.#range(time, thread, OPERATION.read, ino, a * PAGE, PAGE);
+        return this.#range(time, thread, OPERATION.fault, ino, a * PAGE, PAGE);
       case MADE:
         this.#forget(ino);
         if ((b & KIND_OF_MODE) === IS_DIRECTORY) tally.leaveOut('directories made');

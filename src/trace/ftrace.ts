@@ -1,7 +1,8 @@
 /**
  * Events `filemap:mm_filemap_*` of the kernel's tracefs. A page that is added was missed: without
- * other events, the trace shows misses alone. From Linux 6.12 on, events tell what is looked up,
- * and where the head has one, these are the reads. Pages that are removed are counted.
+ * other events, the trace shows misses alone. From Linux 6.12 on, events tell what is looked up.
+ * Where the head has one, these are the reads, by calls or by faults. Pages that are removed are
+ * counted.
  */
 
 import { Clock } from './clock.ts';
@@ -16,8 +17,9 @@ const MINUS = 0x2d;
 const PREFIX = 'mm_filemap_';
 const ADD = `${PREFIX}add_to_page_cache`;
 const DELETE = `${PREFIX}delete_from_page_cache`;
-/** What looks pages up, and whether its range has a last page. */
-const LOOKUPS = [`${PREFIX}get_pages`, `${PREFIX}map_pages`, `${PREFIX}fault`];
+/** What looks pages up: for a call, and for a program that touches a mapping. */
+const GET_PAGES = `${PREFIX}get_pages`;
+const LOOKUPS = [GET_PAGES, `${PREFIX}map_pages`, `${PREFIX}fault`];
 const MOST_ORDER = 20;
 
 const has = (head: Uint8Array, text: string): boolean => {
@@ -83,6 +85,7 @@ export class FtraceParser implements LineParser {
       tally.leaveOut('pages that were removed');
       return undefined;
     }
+    let kind = OPERATION.read;
     let length = PAGE;
     if (is(ADD)) {
       if (this.#hasLookups) {
@@ -95,6 +98,7 @@ export class FtraceParser implements LineParser {
         length = PAGE * 2 ** order;
       }
     } else if (LOOKUPS.some(is)) {
+      if (!is(GET_PAGES)) kind = OPERATION.fault;
       if (cursor.past(' max_ofs=')) {
         const last = cursor.integer();
         if (last < offset) return 'no range';
@@ -104,7 +108,7 @@ export class FtraceParser implements LineParser {
     const why = whyNoRange(offset, length);
     if (why !== undefined) return why;
     const file = this.#files.number(major, minor, ino, (text) => emitter.file(text, false));
-    emitter.add(this.#clock.since(high, low), emitter.thread(thread), OPERATION.read, file, offset, length);
+    emitter.add(this.#clock.since(high, low), emitter.thread(thread), kind, file, offset, length);
     return undefined;
   }
 }

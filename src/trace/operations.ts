@@ -3,8 +3,11 @@
  * typed arrays. A block trace is one on a device, which is a file without a name of its own.
  */
 
-/** What an operation does. The numbers are those of `OperationBatch.kind`. */
-export const OPERATIONS = ['open', 'read', 'write', 'sync', 'truncate', 'unlink', 'create'] as const;
+/**
+ * What an operation does. The numbers are those of `OperationBatch.kind`. A `fault` reads whole
+ * pages through a mapping of the file.
+ */
+export const OPERATIONS = ['open', 'read', 'write', 'sync', 'truncate', 'unlink', 'create', 'fault'] as const;
 
 /** Kinds of operation, by name. */
 export type OperationName = (typeof OPERATIONS)[number];
@@ -13,6 +16,12 @@ export type OperationName = (typeof OPERATIONS)[number];
 export const OPERATION: Readonly<Record<OperationName, number>> = Object.fromEntries(
   OPERATIONS.map((name, number) => [name, number]),
 ) as Record<OperationName, number>;
+
+/** Whether a kind of operation reads pages: by a call, or by a fault. */
+export const isReading = (kind: number): boolean => kind === OPERATION.read || kind === OPERATION.fault;
+
+/** Whether it reads or writes the pages of its range. */
+export const isAccess = (kind: number): boolean => isReading(kind) || kind === OPERATION.write;
 
 /** The file of an operation that is on all files, as the system call `sync` is. */
 export const ALL_FILES = 0xffff_ffff;

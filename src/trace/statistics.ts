@@ -1,7 +1,8 @@
 /** What a trace has in it: operations, pages and bytes, in all and of each file. */
 
 import {
-  OPERATION,
+  isAccess,
+  isReading,
   OPERATIONS,
   type OperationBatch,
   type OperationName,
@@ -58,8 +59,8 @@ export class TraceStatistics implements OperationSink {
       this.#kinds[of]!++;
       const number = file[i]!;
       if (number < this.#files.length) operations[number]!++;
-      const isRead = of === OPERATION.read;
-      if (!isRead && of !== OPERATION.write) continue;
+      if (!isAccess(of)) continue;
+      const isRead = isReading(of);
       const bytes = length[i]!;
       if (isRead) {
         this.#bytesRead += bytes;

@@ -13,6 +13,7 @@ const SLASH = 0x2f;
 const GREATER = 0x3e;
 const DELETED = '(deleted)';
 export const PIPES = 'calls on sockets, pipes, directories and the like';
+export const MAPPINGS = 'mappings of files, of which reads are not told';
 const UNTOLD = 'calls on descriptors of which no file is told';
 
 /** The call under way, and what it works on. */
@@ -43,6 +44,13 @@ export class Caller {
 
   integer(argument: number): number {
     return this.line.integer(this.#cursor, argument);
+  }
+
+  /** An argument that strace prints hexadecimal where it is not 0; -1: it is none. */
+  hex(argument: number): number {
+    if (argument >= this.line.count) return -1;
+    this.#cursor.set(this.line.bytes, this.line.starts[argument]!, this.line.ends[argument]!);
+    return this.#cursor.hex();
   }
 
   add(kind: number, file: number, offset: number, length: number): void {

@@ -1,10 +1,13 @@
 /** What each call of a strace does to files and descriptors. */
 
 import { Cursor, hasAt } from './cursor.ts';
+import { whyNoRange } from './format.ts';
 import { ALL_FILES, OPERATION } from './operations.ts';
-import { type Caller, newFile, PIPES } from './strace-caller.ts';
+import { type Caller, MAPPINGS, newFile, PIPES } from './strace-caller.ts';
 import { type Inode, Paths } from './strace-files.ts';
 import { unescaped } from './strace-line.ts';
+
+const PAGE = 4096;
 
 type Handler = (caller: Caller) => string | undefined;
 
@@ -265,10 +268,19 @@ function fcntl(caller: Caller): string | undefined {
   return undefined;
 }
 
+/** Whether what is read through a mapping is told: it is where the call itself reads it. */
 function maps(caller: Caller): string | undefined {
   if (caller.line.contains(3, 'MAP_ANON') || caller.integer(4) < 0) return undefined;
   const open = caller.opened(4);
-  return open === undefined ? undefined : caller.leaveOut('mappings of files, of which reads are not told');
+  if (open === undefined) return undefined;
+  const [length, offset] = [caller.integer(1), caller.hex(5)];
+  if (!caller.line.contains(3, 'MAP_POPULATE') || open.inode === undefined) return caller.leaveOut(MAPPINGS);
+  const whole = Math.ceil(length / PAGE) * PAGE;
+  const why = offset >= 0 && offset % PAGE === 0 ? whyNoRange(offset, whole) : 'no place';
+  if (why !== undefined) return why;
+  if (length <= 0) return 'no length';
+  caller.add(OPERATION.fault, open.inode.file, offset, whole);
+  return undefined;
 }
 
 /** Whether a clone, as its text says, shares descriptors with its child. */

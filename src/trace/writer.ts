@@ -10,6 +10,8 @@ import { LIST_HEADER } from './file-list.ts';
 import { Ids } from './objects.ts';
 import {
   ALL_FILES,
+  isAccess,
+  isReading,
   OPERATION,
   OPERATIONS,
   type OperationBatch,
@@ -90,6 +92,7 @@ const EVENTS: Readonly<Record<string, string>> = {
   truncate: 't',
   unlink: 'X',
   create: 'N',
+  fault: 'M',
 };
 
 /** CSV of calls. The list of its files is another file. */
@@ -105,13 +108,15 @@ export class CallsWriter extends TraceWriter {
     const range =
       name === 'read' || name === 'write'
         ? `${offset[i]},${length[i]}`
-        : name === 'truncate'
-          ? `${offset[i]},`
-          : name === 'create'
-            ? '0,0100644'
-            : name === 'unlink'
-              ? '0,'
-              : ',';
+        : name === 'fault'
+          ? `${offset[i]! / PAGE},${(offset[i]! + length[i]!) / PAGE - 1}`
+          : name === 'truncate'
+            ? `${offset[i]},`
+            : name === 'create'
+              ? '0,0100644'
+              : name === 'unlink'
+                ? '0,'
+                : ',';
     this.text(`${micros(time[i]!)},${thread[i]},${EVENTS[name]},${ino},${range},\n`);
   }
 
@@ -167,7 +172,8 @@ export class FioWriter extends TraceWriter {
       this.text(`${us} ${name} open\n`);
       return;
     }
-    const action = of === OPERATION.read ? 'read' : of === OPERATION.write ? 'write' : 'sync';
+    if (of === OPERATION.fault) this.lose('that reads are faults');
+    const action = isReading(of) ? 'read' : of === OPERATION.write ? 'write' : 'sync';
     this.text(`${us} ${name} ${action} ${offset[i]} ${length[i]}\n`);
   }
 }
@@ -179,7 +185,7 @@ abstract class PageWriter extends TraceWriter {
   protected operation(batch: OperationBatch, i: number): void {
     const { kind, file, offset, length } = batch;
     const of = kind[i]!;
-    if (of !== OPERATION.read && of !== OPERATION.write) {
+    if (!isAccess(of)) {
       this.lose(`operations ${OPERATIONS[of]!}`);
       return;
     }

@@ -4,7 +4,8 @@
  *
  * A file is opened for its first operation and stays open, as long as this thread has few enough.
  * An operation `open` closes it and opens it anew. Reads and writes are split into calls of 128 KiB
- * at most.
+ * at most. A fault maps its pages, loads them, and unmaps them, so that it takes the page faults
+ * that the traced program took. What lies behind the last page of the file is not loaded.
  *
  * Contract: every byte that a read returned is given to `onRead`, and the bytes of each write are
  * asked of `onWrite`. An operation that the kernel refuses is told to the source as failed.
@@ -12,7 +13,7 @@
 
 import { ModelError } from '../base/errno.ts';
 import type { Process, Wait } from '../sim/index.ts';
-import { O, type Syscalls } from '../kernel/syscall/syscalls.ts';
+import { MAP, O, PROT, type Syscalls } from '../kernel/syscall/syscalls.ts';
 
 /** What operations do. */
 export interface ReplayKinds {
@@ -23,6 +24,8 @@ export interface ReplayKinds {
   readonly truncate: number;
   readonly unlink: number;
   readonly create: number;
+  /** Reads whole pages through a mapping. */
+  readonly fault: number;
 }
 
 /** The next operation can be carried out now. */
@@ -147,6 +150,9 @@ class Calls {
       case kinds.read:
         yield* this.#read();
         return;
+      case kinds.fault:
+        yield* this.#fault();
+        return;
       case kinds.write:
         yield* this.#write();
         return;
@@ -200,6 +206,30 @@ class Calls {
       done += bytes;
       if (bytes < wanted || length === 0) return;
       if (sys.isDue) yield* sys.settle();
+    }
+  }
+
+  *#fault(): Process {
+    const { sys, source, buffer, onRead, onWait } = this.#context;
+    const { file, offset, length } = source;
+    const { fd } = yield* this.#descriptor(file, false);
+    if (length === 0) return;
+    const address = sys.mmap(length, PROT.read, MAP.private, fd, offset);
+    try {
+      for (let done = 0; done < length; ) {
+        const position = offset + done;
+        const wanted = Math.min(CALL_BYTES, length - done);
+        const bytes = Math.max(0, Math.min(wanted, sys.fstat(fd).size - position));
+        if (bytes > 0) {
+          onWait(fd, position, bytes);
+          yield* sys.load(address + done, buffer, 0, bytes);
+        }
+        onRead(file, position, wanted, bytes, buffer);
+        if (bytes < wanted) return;
+        done += bytes;
+      }
+    } finally {
+      yield* sys.munmap(address, length);
     }
   }
 

@@ -185,6 +185,7 @@ describe('a number that an option does not take', () => {
       'web --jobs',
       'predict --memory',
       'predict --partition-offset',
+      'predict --depth',
       'predict --domain0-cache',
       'predict --prefetch-rate',
       'predict --seed',

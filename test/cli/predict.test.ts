@@ -69,7 +69,9 @@ describe('stillwarm predict', () => {
     const [cold, warm] = result.strategies;
     expect(warm!.parts[1]!.missed).toBeLessThan(0.7 * cold!.parts[1]!.missed);
     expect(warm!.verified.mismatches + cold!.verified.mismatches).toBe(0);
-    expect(PREDICT_RUNS.bytesOf(asked[0]!)).toHaveLength(2);
+    // Two strategies, eleven sizes, and 26 caches that come back.
+    expect(PREDICT_RUNS.bytesOf(asked[0]!)).toHaveLength(2 + 11 + 26);
+    expect(result.curve.at(-1)).toMatchObject({ pages: result.distinctPages, misses: result.distinctPages });
   });
 
   it('stillwarm predict hands on what it is told', async () => {

@@ -1,7 +1,7 @@
 // Results of `trace curve` and `trace restore`, with something in each list.
 import { sampledResult } from '../../src/cli/trace-curve.ts';
 import { restoreResult } from '../../src/cli/trace-restore.ts';
-import type { CurveResult, RestoreResult } from '../../src/cli/trace-replay-result.ts';
+import type { CurveResult, RestoreResult } from '../../src/experiment/accesses/result.ts';
 import { RESTORE_RUNS, restoreJob } from '../../src/experiment/accesses/restore.ts';
 import { StackDistances } from '../../src/experiment/accesses/stack-distances.ts';
 import { runInOrder } from '../../src/experiment/guest/runs.ts';

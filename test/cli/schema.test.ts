@@ -14,7 +14,7 @@ import { MachineMemory } from '../../src/machine/memory.ts';
 import { REASON_NAMES } from '../../src/xen/public/reason.ts';
 import { CheckResult } from '../../src/cli/check/result.ts';
 import { findings } from '../../src/cli/inspect.ts';
-import { CurveResult, RestoreResult } from '../../src/cli/trace-replay-result.ts';
+import { CurveResult, RestoreResult } from '../../src/experiment/accesses/result.ts';
 import { TraceResult } from '../../src/cli/trace-result.ts';
 import { ProfileResult } from '../../src/cli/profile-result.ts';
 import { InspectResult } from '../../src/cli/inspect-result.ts';

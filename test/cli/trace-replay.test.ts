@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { CurveResult, RestoreResult } from '../../src/cli/trace-replay-result.ts';
+import { CurveResult, RestoreResult } from '../../src/experiment/accesses/result.ts';
 import { BuiltCli } from '../support/built-cli.ts';
 import { madeStream } from '../experiment/accesses/streams.ts';
 import type { Printed } from './check/lab.ts';

@@ -59,6 +59,7 @@ describe.each(RESULTS)('what is known of a result of %s', (name, definition) => 
         inspect: ['problemCount', 'map'],
         profile: ['disk'],
         paper: ['study'],
+        predict: ['restore'],
         check: ['done', 'verdict'],
         curve: ['pageAccesses', 'distinctPages', 'sample'],
         restore: [

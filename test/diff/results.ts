@@ -4,7 +4,7 @@ import { ProtocolResult } from '../../src/cli/check/protocol-result.ts';
 import { CheckResult } from '../../src/cli/check/result.ts';
 import { findings } from '../../src/cli/inspect.ts';
 import { InspectResult } from '../../src/cli/inspect-result.ts';
-import { CurveResult, RestoreResult } from '../../src/cli/trace-replay-result.ts';
+import { CurveResult, RestoreResult } from '../../src/experiment/accesses/result.ts';
 import { ProfileResult } from '../../src/cli/profile-result.ts';
 import { TraceResult } from '../../src/cli/trace-result.ts';
 import { readResult, type ReadResult } from '../../src/diff/index.ts';
@@ -88,6 +88,7 @@ const NAMES: Readonly<Record<string, (thing: Readonly<Record<string, string>>) =
   largest: (thing) => `${thing['number']}`,
   curves: ({ policy }) => policy!,
   points: (thing) => `${thing['pages']}`,
+  curve: (thing) => `${thing['pages']}`,
   sweep: (thing) => `${thing['order']}, ${thing['percent']}`,
 };
 
@@ -121,6 +122,7 @@ const KEYS: Readonly<Record<string, readonly string[]>> = {
   largest: ['number'],
   curves: ['policy'],
   points: ['pages'],
+  curve: ['pages'],
   sweep: ['order', 'percent'],
 };
 

@@ -6,6 +6,7 @@
 import { expect } from 'vitest';
 import { renderHtml } from '../../src/report/html.ts';
 import { renderPaperHtml } from '../../src/report/paper-html.ts';
+import { renderPredictHtml } from '../../src/report/predict-html.ts';
 import { renderVmmHtml } from '../../src/report/vmm-html.ts';
 import { renderWebHtml } from '../../src/report/web-html.ts';
 import type { Browser, View } from '../support/browser.ts';
@@ -17,6 +18,7 @@ import { sizesByPage } from './pdf.ts';
 import { lightOf } from './png.ts';
 import { sampleResult } from './sample.ts';
 import { madeUpPaper } from './paper-sample.ts';
+import { samplePredictResult } from './predict-sample.ts';
 import { sampleWebResult } from './web-sample.ts';
 import { sampleVmmResult } from './vmm-sample.ts';
 
@@ -32,12 +34,14 @@ const crash = {
 const mismatches = [{ strategy: 'cold' as const, what: 'page 3 differs', history: ['a'.repeat(300)] }];
 const REBOOT_PAGE = renderHtml(reboot, []);
 const WEB_PAGE = renderWebHtml({ result: sampleWebResult(), mismatches: [], notices: [] });
+const PREDICT_PAGE = renderPredictHtml({ result: samplePredictResult(), mismatches: [], notices: [] });
 const PAPER_PAGE = renderPaperHtml(madeUpPaper({ study: true }));
 const PAGES = {
   'a reboot': REBOOT_PAGE,
   'a crash': renderHtml(crash, mismatches),
   'a reboot of the hypervisor': renderVmmHtml({ result: sampleVmmResult(), mismatches: [], notices: [] }),
   'a web server': WEB_PAGE,
+  'a prediction': PREDICT_PAGE,
   "the paper's figures": PAPER_PAGE,
   'the kit': KIT_PAGE,
 };

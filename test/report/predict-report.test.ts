@@ -33,6 +33,10 @@ describe('the report of a prediction', () => {
       / {2}kept, not asked for +│ +0 │ +1,500 │/,
       /24\.0 to 26\.0 +│ +43\.8 % │/,
       /\/var\/lib\/data\.db +│ +4,100 │ +20 │/,
+      /106 MiB +│ 27,161 │ +55,200 │ +92\.0 % │/,
+      /none +│ +7\.93 % │ +7\.93 % │/,
+      /50 % +│ +9\.48 % │ +9\.31 % │ +9\.14 % │ +8\.97 % │/,
+      /come at up to 0\.5 an\s+access/,
       /trace calls of strace, 15,003 operations/,
       /NOT EQUAL|all equal/,
       /mismatch \(cold\): a page/,
@@ -85,12 +89,17 @@ describe('the report of a prediction', () => {
     for (const part of [
       'id="hits-',
       'id="latency-',
+      'id="sizes-',
+      'id="restore-',
+      '<title>misses of linux-2.6.12 at 212 MiB: 90.5 %</title>',
+      '<title>file at 50 %: 9.14 %</title>',
       'Files that matter',
       '/var/lib/data.db',
       '90 % at 64.3 s',
       'worth it',
     ])
       expect(page).toContain(part);
-    expect(renderPredictHtml(outcome({ ...samplePredictResult(), topFiles: [] }))).not.toContain('Files that matter');
+    const less = renderPredictHtml(outcome({ ...samplePredictResult(), topFiles: [], curve: [], restore: null }));
+    for (const part of ['Files that matter', 'id="sizes-', 'id="restore-']) expect(less).not.toContain(part);
   });
 });

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { CurveResult, RestoreResult } from '../../src/cli/trace-replay-result.ts';
+import { CurveResult, RestoreResult } from '../../src/experiment/accesses/result.ts';
 import { TraceResult } from '../../src/cli/trace-result.ts';
 import { InspectResult } from '../../src/cli/inspect-result.ts';
 import { DiffResult } from '../../src/diff/result.ts';

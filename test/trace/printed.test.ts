@@ -73,6 +73,14 @@ const PRINTED: readonly Printed[] = [
     ],
   },
   {
+    format: 'ftrace',
+    line: (step) =>
+      `  a-7 [001] .... ${step.n}.000001: mm_filemap_${step.isRead ? 'get_pages' : 'map_pages'}: dev 8:1 ino ${step.file.toString(16)}f ofs=${step.page * 4096} max_ofs=${(step.page + 2) * 4096}`,
+    read: (step, since) => [
+      `${since * 1e9} 0 ${step.isRead ? 'read' : 'fault'} 8:1 inode ${step.file * 16 + 15} ${step.page * 4096} 12288`,
+    ],
+  },
+  {
     format: 'boot',
     head: 't_us,tid,ev,dev,ino,page,order,pfn\n',
     line: (step) => `${step.n},7,I,254:0,${step.file},${step.page},${order(step)},5f\n${step.n},7,E,254:0,1,1,0,5f`,

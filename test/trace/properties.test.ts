@@ -8,6 +8,7 @@ import {
   FioWriter,
   type FormatName,
   NumbersWriter,
+  isAccess,
   OPERATION,
   OperationBatch,
   type OperationName,
@@ -148,31 +149,34 @@ property(
 );
 
 /** Operations on files, as a batch has them. */
-const KINDS: readonly OperationName[] = ['open', 'read', 'write', 'sync', 'truncate', 'create', 'unlink'];
-const operations = fc.array(
-  fc.record({
-    ns: fc.integer({ min: 0, max: 2 ** 50 }),
-    thread: fc.integer({ min: 0, max: 3 }),
-    kind: fc.constantFrom(...KINDS),
-    file: fc.integer({ min: 0, max: 2 }),
-    offset: fc.integer({ min: 0, max: 2 ** 45 }),
-    length: fc.integer({ min: 1, max: 2 ** 20 }),
-  }),
-  { minLength: 1, maxLength: LINES },
-);
-type Operation = typeof operations extends fc.Arbitrary<(infer T)[]> ? T : never;
+const KINDS: readonly OperationName[] = ['open', 'read', 'write', 'sync', 'truncate', 'create', 'unlink', 'fault'];
+/** A fault is on whole pages. */
+const ofPages = (one: OneOperation): OneOperation =>
+  one.kind === 'fault'
+    ? { ...one, offset: one.offset - (one.offset % 4096), length: 4096 * (1 + (one.length % 5)) }
+    : one;
+const hasRange = (kind: OperationName): boolean => isAccess(OPERATION[kind]);
+const oneOperation = fc.record({
+  ns: fc.integer({ min: 0, max: 2 ** 50 }),
+  thread: fc.integer({ min: 0, max: 3 }),
+  kind: fc.constantFrom(...KINDS),
+  file: fc.integer({ min: 0, max: 2 }),
+  offset: fc.integer({ min: 0, max: 2 ** 45 }),
+  length: fc.integer({ min: 1, max: 2 ** 20 }),
+});
+type OneOperation = typeof oneOperation extends fc.Arbitrary<infer T> ? T : never;
+const operations = fc.array(oneOperation.map(ofPages), { minLength: 1, maxLength: LINES });
 const FILES = ['a b', '/c, d', 'é'].map((name) => ({ name, isDevice: false, size: undefined }));
 
 /** What a writer makes of these operations. */
-function written<W extends TraceWriter>(make: new (write: Write) => W, list: readonly Operation[]): [Uint8Array, W] {
+function written<W extends TraceWriter>(make: new (write: Write) => W, list: readonly OneOperation[]): [Uint8Array, W] {
   const parts: Uint8Array[] = [];
   const writer = new make((bytes) => parts.push(bytes.slice()));
   for (const file of FILES) writer.file(file);
   const batch = new OperationBatch();
   for (const { ns, thread, kind, file, offset, length } of list) {
-    const hasRange = kind === 'read' || kind === 'write';
-    const at = hasRange || kind === 'truncate' ? offset : 0;
-    batch.add(ns, thread, OPERATION[kind], file, at, hasRange ? length : 0);
+    const at = hasRange(kind) || kind === 'truncate' ? offset : 0;
+    batch.add(ns, thread, OPERATION[kind], file, at, hasRange(kind) ? length : 0);
   }
   writer.operations(batch);
   writer.end();
@@ -200,8 +204,7 @@ property(
       if (kind === 'create' || !generation.isOpen) generation.count++;
       generation.isOpen = kind !== 'unlink';
       const name = generation.count === 1 ? FILES[file]!.name : `inode ${file} (${generation.count})`;
-      const range =
-        kind === 'read' || kind === 'write' ? `${offset} ${length}` : kind === 'truncate' ? `${offset} 0` : '0 0';
+      const range = hasRange(kind) ? `${offset} ${length}` : kind === 'truncate' ? `${offset} 0` : '0 0';
       return [`${ns - first} ${threads.indexOf(thread)} ${kind} ${name} ${range}`];
     });
     // What is left out has a thread and a time as well.
@@ -226,7 +229,7 @@ property(
       all.filter((line) => / (read|write) /.test(line)).map((line) => line.replace(/^-?\d+ \d+ /, ''));
     expect(shown(read)).toEqual(
       list.flatMap(({ kind, file, offset, length }) =>
-        kind === 'read' || kind === 'write' ? [`${kind} ${FILES[file]!.name} ${offset} ${length}`] : [],
+        hasRange(kind) ? [`${kind === 'write' ? kind : 'read'} ${FILES[file]!.name} ${offset} ${length}`] : [],
       ),
     );
   },
@@ -234,9 +237,9 @@ property(
 );
 
 /** Pages that operations touch, each as FILE PAGE. */
-const pagesOf = (list: readonly Operation[]): string[] =>
+const pagesOf = (list: readonly OneOperation[]): string[] =>
   list.flatMap(({ kind, file, offset, length }) => {
-    if (kind !== 'read' && kind !== 'write') return [];
+    if (!hasRange(kind)) return [];
     const first = Math.floor(offset / 4096);
     const last = Math.floor((offset + length - 1) / 4096);
     return Array.from({ length: last - first + 1 }, (_, n) => `${file} ${first + n}`);
@@ -252,7 +255,7 @@ function renumbered(things: readonly string[]): number[] {
 }
 
 const small = operations.map((list) =>
-  list.map((one) => ({ ...one, offset: one.offset % (1 << 16), length: 1 + (one.length % 20_000) })),
+  list.map((one) => ofPages({ ...one, offset: one.offset % (1 << 16), length: 1 + (one.length % 20_000) })),
 );
 
 property(

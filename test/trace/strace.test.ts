@@ -277,6 +277,18 @@ describe('lines of a strace', () => {
     expect(operations[1]).toBe('1000000000 0 open /b 0 0');
   });
 
+  it('a mapping that the call itself reads is a fault on its pages', () => {
+    const { operations } = readText(
+      [
+        'open("/a", O_RDONLY) = 3',
+        'mmap(NULL, 10000, PROT_READ, MAP_SHARED|MAP_POPULATE, 3, 0x3000) = 0x7f00',
+        'mmap(NULL, 4096, PROT_READ, MAP_SHARED|MAP_POPULATE, 3, 0) = 0x7f00',
+        '',
+      ].join('\n'),
+    );
+    expect(operations.slice(1)).toEqual(['- 0 fault /a 12288 12288', '- 0 fault /a 0 4096']);
+  });
+
   it('failed calls, mappings, sockets and direct calls are left out, and counted', () => {
     expect(
       leftOutOf(

@@ -7,7 +7,7 @@ import { TracePaths, traceDisk } from '../../src/experiment/predict/trace-disk.t
 import type { TraceRecording } from '../../src/experiment/predict/recording.ts';
 import { machineMemoryFor } from '../../src/experiment/host/host.ts';
 import { Testbed } from '../../src/experiment/host/testbed.ts';
-import { O, type Syscalls } from '../../src/kernel/index.ts';
+import { MAP, O, PROT, type Syscalls } from '../../src/kernel/index.ts';
 import { MachineMemory } from '../../src/machine/memory.ts';
 import { SERVER_2026 } from '../../src/machine/profiles/server-2026.ts';
 import type { Process, Wait } from '../../src/sim/index.ts';
@@ -109,6 +109,14 @@ function* byHand(trace: TraceRecording, sys: Syscalls, log: string[]): Process {
         const buffer = new Uint8Array(bytes);
         const got = yield* sys.pread(yield* fdOf(number, false), buffer, 0, bytes, position);
         log.push(`${position}: ${got} bytes, ${sumOf(buffer.subarray(0, got))}`);
+      } else if (what === 'fault') {
+        const buffer = new Uint8Array(bytes);
+        const fd = yield* fdOf(number, false);
+        const address = sys.mmap(bytes, PROT.read, MAP.private, fd, position);
+        const got = Math.max(0, Math.min(bytes, sys.fstat(fd).size - position));
+        if (got > 0) yield* sys.load(address, buffer, 0, got);
+        log.push(`${position}: ${got} bytes, ${sumOf(buffer.subarray(0, got))}`);
+        yield* sys.munmap(address, bytes);
       } else if (what === 'write') {
         const buffer = new Uint8Array(bytes);
         const fd = yield* fdOf(number, true);

@@ -8,7 +8,7 @@
 
 import { InputError } from '../../base/input-error.ts';
 import { PAGE_SIZE } from '../../base/units.ts';
-import { OPERATION, type OperationBatch, type OperationSink } from '../../trace/operations.ts';
+import { isAccess, type OperationBatch, type OperationSink } from '../../trace/operations.ts';
 import { PageSet } from '../../trace/page-set.ts';
 
 /** Accesses that are kept at most: 2 GiB of them. */
@@ -25,28 +25,36 @@ export interface RecordedAccesses {
   readonly distinct: number;
 }
 
+/** Pages of a range: none for no byte. */
+export function pagesIn(offset: number, length: number): number {
+  if (length === 0) return 0;
+  return Math.floor((offset + length - 1) / PAGE_SIZE) - Math.floor(offset / PAGE_SIZE) + 1;
+}
+
 /** Calls `visit` for each page that an operation reads or writes. */
 export function eachPage(
   { count, time, kind, file, offset, length }: OperationBatch,
   visit: (file: number, page: number, time: number) => void,
 ): void {
   for (let i = 0; i < count; i++) {
-    const of = kind[i]!;
-    if (of !== OPERATION.read && of !== OPERATION.write) continue;
-    const last = Math.floor((offset[i]! + length[i]! - 1) / PAGE_SIZE);
-    for (let page = Math.floor(offset[i]! / PAGE_SIZE); page <= last; page++) visit(file[i]!, page, time[i]!);
+    if (!isAccess(kind[i]!)) continue;
+    const first = Math.floor(offset[i]! / PAGE_SIZE);
+    const end = first + pagesIn(offset[i]!, length[i]!);
+    for (let page = first; page < end; page++) visit(file[i]!, page, time[i]!);
   }
 }
 
 /** Records the accesses of a trace. */
 export class PageAccesses implements OperationSink {
-  readonly #set = new PageSet();
+  readonly #set: PageSet;
   readonly #withTimes: boolean;
   #pages = new Uint32Array(new SharedArrayBuffer(4 * FIRST));
   #times: Float64Array<SharedArrayBuffer>;
   #count = 0;
 
-  constructor(withTimes: boolean) {
+  /** @param set which numbers the pages, and may be another's too */
+  constructor(withTimes: boolean, set = new PageSet()) {
+    this.#set = set;
     this.#withTimes = withTimes;
     this.#times = new Float64Array(new SharedArrayBuffer(withTimes ? 8 * FIRST : 0));
   }
@@ -57,12 +65,15 @@ export class PageAccesses implements OperationSink {
 
   /** @throws InputError when there are more accesses than can be kept */
   operations(batch: OperationBatch): void {
-    eachPage(batch, (file, page, time) => {
-      if (this.#count === this.#pages.length) this.#grow();
-      this.#pages[this.#count] = this.#set.number(file, page);
-      if (this.#withTimes) this.#times[this.#count] = time;
-      this.#count++;
-    });
+    eachPage(batch, (file, page, time) => this.add(this.#set.number(file, page), time));
+  }
+
+  /** An access to the page that the set has given a number. @throws InputError as above */
+  add(number: number, time: number): void {
+    if (this.#count === this.#pages.length) this.#grow();
+    this.#pages[this.#count] = number;
+    if (this.#withTimes) this.#times[this.#count] = time;
+    this.#count++;
   }
 
   get recorded(): RecordedAccesses {
@@ -79,7 +90,7 @@ export class PageAccesses implements OperationSink {
     const sorted = Uint32Array.from({ length: set.count }, (_, number) => number).sort(
       (a, b) => set.fileOf(a) - set.fileOf(b) || set.indexOf(a) - set.indexOf(b),
     );
-    const places = new Uint32Array(set.count);
+    const places = new Uint32Array(new SharedArrayBuffer(4 * set.count));
     sorted.forEach((number, place) => (places[number] = place));
     return places;
   }

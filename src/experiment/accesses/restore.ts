@@ -21,6 +21,9 @@ const CHUNK = 2 ** 20;
 export const RESTORE_ORDERS = ['recency', 'frequency', 'file', 'first-touch'] as const;
 export type RestoreOrder = (typeof RESTORE_ORDERS)[number];
 
+/** Per cent of the pages that are tried. */
+export const RESTORE_PERCENTS: readonly number[] = [1, 5, 10, 25, 50, 100];
+
 /** Pages an access, or bytes a second of the trace's times. */
 export type RestoreRate = { readonly pagesPerAccess: number } | { readonly bytesPerSecond: number };
 
@@ -49,7 +52,7 @@ interface RestoreRun {
 }
 
 /** What a run found. */
-export interface RestoreFound {
+export interface RestoreFound extends Pick<RestoreRun, 'order' | 'percent'> {
   readonly hits: number;
   readonly restored: number;
 }
@@ -59,7 +62,7 @@ export interface RestoreOutcome {
   readonly coldHits: number;
   readonly warmHits: number;
   /** Of each order in turn, each share. */
-  readonly found: readonly (RestoreFound & Pick<RestoreRun, 'order' | 'percent'>)[];
+  readonly found: readonly RestoreFound[];
 }
 
 export interface RestoreOptions {
@@ -91,7 +94,7 @@ export function restoreJob({
   const sweep = orders.flatMap((order) => {
     const sorted = inOrder(order, kept, accesses, filePlaces, rebootAt);
     return percents.map((percent): RestoreRun => {
-      const coming = sorted.slice(0, Math.ceil((sorted.length * percent) / 100));
+      const coming = sorted.subarray(0, Math.ceil((sorted.length * percent) / 100));
       return { order, percent, coming, rate };
     });
   });
@@ -120,14 +123,15 @@ export const RESTORE_RUNS: Runs<RestoreJob, RestoreFound, RestoreOutcome> = {
         if (at % CHUNK === 0) onRun(phase, (at - rebootAt) / (accesses.pages.length - rebootAt));
       }
       playAll(restoring.replay, accesses, at, phase, onRun);
-      return { hits: restoring.replay.hits, restored: restoring.restored };
+      return { order: run.order, percent: run.percent, hits: restoring.replay.hits, restored: restoring.restored };
     }),
-  merge: ({ runs }, _disk, [cold, warm, ...found]) => ({
-    coldHits: cold!.hits,
-    warmHits: warm!.hits,
-    found: found.map((each, n) => ({ order: runs[n + 2]!.order, percent: runs[n + 2]!.percent, ...each })),
-  }),
+  merge: (_job, _disk, parts) => restoreOutcome(parts),
 };
+
+/** @param parts of all runs, in their order */
+export const restoreOutcome = ([cold, warm, ...found]: readonly RestoreFound[]): RestoreOutcome => ({
+  ...{ coldHits: cold!.hits, warmHits: warm!.hits, found },
+});
 
 class Restoring {
   readonly replay: PageReplay;

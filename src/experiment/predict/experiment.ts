@@ -1,6 +1,7 @@
 /**
  * `stillwarm predict`: a trace over a reboot of its guest, with each strategy. A strategy is one
- * run (run.ts), on a machine whose memory is cleared in between.
+ * run (run.ts), on a machine whose memory is cleared in between. Further runs replay the pages
+ * alone (page-runs.ts).
  */
 
 import { checkFunction } from '../../base/argument-error.ts';
@@ -20,6 +21,7 @@ import { archOf, profileInResult, profileOf, settingsOf } from '../host/profiles
 import type { StrategyName } from '../host/strategies.ts';
 import type { VerifierRecord } from '../judge/verifier.ts';
 import { checkPredictOptions, rebootOperation, type PredictOptions } from './options.ts';
+import { PageRuns, type PagesFound } from './page-runs.ts';
 import type { PredictFile, PredictResult } from './result.ts';
 import { PredictRun, type PredictRunResult } from './run.ts';
 import { blocksOf, traceDisk } from './trace-disk.ts';
@@ -56,9 +58,9 @@ interface PredictRunPart extends PredictRunResult {
   readonly mismatches: readonly PredictMismatch[];
 }
 
-/** @internal The strategies as runs that do not depend on each other. */
-export const PREDICT_RUNS: Runs<PredictOptions, PredictRunPart, PredictOutcome> = {
-  bytesOf: (options) => options.strategies.map(() => bytesOfRun(options)),
+/** @internal The strategies, then the replays of pages: runs that do not depend on each other. */
+export const PREDICT_RUNS: Runs<PredictOptions, PredictRunPart | PagesFound, PredictOutcome> = {
+  bytesOf: (options) => [...options.strategies.map(() => bytesOfRun(options)), ...new PageRuns(options).bytes],
   open: openRuns,
   merge,
 };
@@ -91,7 +93,7 @@ export function runPredict(options: PredictOptions, onProgress: ProgressListener
   return runInOrder(PREDICT_RUNS, options, onProgress);
 }
 
-function openRuns(options: PredictOptions): OpenRuns<PredictRunPart> {
+function openRuns(options: PredictOptions): OpenRuns<PredictRunPart | PagesFound> {
   const { path, trace, withoutBootFiles } = options;
   let disk: DiskSource;
   try {
@@ -99,13 +101,15 @@ function openRuns(options: PredictOptions): OpenRuns<PredictRunPart> {
   } catch (error) {
     throw asUserError(path, error);
   }
+  const pages = new PageRuns(options);
   let memory: MachineMemory | undefined;
   return {
     disk: { all: disk.all, notices: noticesOf(options), version: disk.version },
     check: () => undefined,
     close: () => undefined,
     run: (index, onRun) => {
-      const strategy = options.strategies[index]!;
+      const strategy = options.strategies[index];
+      if (strategy === undefined) return pages.run(index - options.strategies.length, onRun);
       try {
         memory ??= new PatternMemory(machineMemoryFor(options.memory), patternBytes());
         const run = new PredictRun({ options, disk, memory }, strategy, onRun);
@@ -133,8 +137,14 @@ function noticesOf({ trace }: PredictOptions): string[] {
   ];
 }
 
-function merge(options: PredictOptions, disk: DiskSummary, parts: readonly PredictRunPart[]): PredictOutcome {
+function merge(
+  options: PredictOptions,
+  disk: DiskSummary,
+  all: readonly (PredictRunPart | PagesFound)[],
+): PredictOutcome {
   const { trace, pace } = options;
+  const runs = options.strategies.length;
+  const parts = all.slice(0, runs) as PredictRunPart[];
   const digest = new Digest();
   for (const { digest: hex } of parts) digest.addHex(hex);
   return {
@@ -155,8 +165,9 @@ function merge(options: PredictOptions, disk: DiskSummary, parts: readonly Predi
       byKind: trace.byKind,
       leftOut: trace.leftOut,
       threads: trace.firsts.length,
+      depth: trace.depth,
       files: trace.files.length,
-      distinctPages: trace.distinctPages,
+      distinctPages: trace.accesses.distinct,
       bytesRead: trace.bytesRead,
       bytesWritten: trace.bytesWritten,
       hasTimes: trace.hasTimes,
@@ -167,6 +178,7 @@ function merge(options: PredictOptions, disk: DiskSummary, parts: readonly Predi
       prefetchRate: options.prefetchRate ?? null,
       strategies: parts.map(({ result, verified }) => ({ ...result, verified })),
       topFiles: topFiles(options, parts),
+      ...new PageRuns(options).result(all.slice(runs) as PagesFound[]),
       fitted: fittedConstants(profileOf(options), OF_THE_HYPERVISOR),
     },
     mismatches: parts.flatMap(({ mismatches }) => mismatches),

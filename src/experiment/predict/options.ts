@@ -11,6 +11,7 @@ import {
 import { checkBackend } from '../host/backend.ts';
 import { STRATEGIES, type StrategyName } from '../host/strategies.ts';
 import { checkCommonOptions, RIO_STRATEGIES, type RebootOptions } from '../guest/options.ts';
+import type { RestoreRate } from '../accesses/restore.ts';
 import type { TraceRecording } from './recording.ts';
 
 /** What is run by default. */
@@ -45,6 +46,8 @@ export interface PredictOptions
   readonly rebootAt: RebootAt;
   /** Bytes a second that `prefetch` reads at most; undefined: no limit. */
   readonly prefetchRate: number | undefined;
+  /** How fast the pages of a cache come back in the sweep of orders; by default all at once. */
+  readonly restoreRate?: RestoreRate | undefined;
 }
 
 /** @internal @throws ArgumentError for what is missing, unknown or out of range */
@@ -55,7 +58,7 @@ export function checkPredictOptions(options: PredictOptions): void {
   checkListOf('strategies', options.strategies, STRATEGIES);
   const rio = options.strategies.find((name) => RIO_STRATEGIES.includes(name));
   if (rio !== undefined) throw new ArgumentError(`strategies: ${rio} is for a guest that crashes`);
-  checkObject('trace', options.trace, 'columns', 'files', 'firsts');
+  checkObject('trace', options.trace, 'columns', 'files', 'firsts', 'accesses', 'filePlaces');
   checkOneOf('pace', options.pace, PACES);
   checkArgument(
     options.pace === 'asfast' || options.trace.hasTimes,
@@ -68,8 +71,22 @@ export function checkPredictOptions(options: PredictOptions): void {
     `expected more than 0, at most ${MOST_SPEED}`,
   );
   if (options.prefetchRate !== undefined) checkInteger('prefetchRate', options.prefetchRate, 1);
+  checkRestoreRate(options);
   checkObject('rebootAt', options.rebootAt);
   rebootOperation(options.trace, options.rebootAt);
+}
+
+function checkRestoreRate({ restoreRate, trace }: PredictOptions): void {
+  if (restoreRate === undefined) return;
+  checkObject('restoreRate', restoreRate);
+  const isOfTime = 'bytesPerSecond' in restoreRate;
+  const rate = isOfTime ? restoreRate.bytesPerSecond : restoreRate.pagesPerAccess;
+  checkArgument(rate > 0 && rate < Infinity, 'restoreRate', 'expected more than 0');
+  checkArgument(
+    !isOfTime || (trace.hasTimes && trace.accesses.times.length === trace.accesses.pages.length),
+    'restoreRate',
+    'the trace tells no times of accesses: only pages an access are possible',
+  );
 }
 
 /**

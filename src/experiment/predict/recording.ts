@@ -3,7 +3,8 @@
  * what the guest's disk has when the trace begins, and how much it grows.
  *
  * Contract: a sink of operations, in batches of any size. How they are cut changes nothing. What it
- * gives is plain data, in memory that threads share. An operation takes 36 bytes.
+ * gives is plain data, in memory that threads share. An operation takes 37 bytes, and 4 more for
+ * each page that it reads or writes.
  *
  * At the start, a file ends with the last byte that the trace reads without having written it. The
  * format or the user may tell a larger size. A file whose first operation creates it is not there.
@@ -21,6 +22,7 @@ import {
   type OperationSink,
   type TraceFile,
 } from '../../trace/operations.ts';
+import { PageAccesses, type RecordedAccesses } from '../accesses/page-accesses.ts';
 import { PagesSeen, SEEN } from './pages-seen.ts';
 
 /** Letters of a file's name that are kept. */
@@ -57,6 +59,24 @@ export interface RecordedFile {
   readonly runs: readonly number[] | undefined;
 }
 
+/** Requests of a thread to devices that are under way at once, at most. */
+export const MOST_DEPTH = 256;
+/** The same by default, of requests with times: what a drive of SATA queues. */
+const DEPTH_OF_TIMES = 32;
+
+/** What a recorder is told besides the trace. */
+export interface RecorderOptions {
+  /** What the user knows of sizes; nothing by default. */
+  readonly sizeOf?: SizeOf | undefined;
+  /** Whether accesses by page have times; by default not. */
+  readonly withTimes?: boolean;
+  /**
+   * Requests of a thread to devices that may be under way at once, 1 to MOST_DEPTH; by default 32
+   * where they have times, else 1.
+   */
+  readonly depth?: number | undefined;
+}
+
 /** Bytes of a file at the start, by its name; undefined: not known. */
 export type SizeOf = (name: string) => number | undefined;
 
@@ -85,7 +105,10 @@ export interface TraceRecording {
   readonly files: readonly RecordedFile[];
   /** Of each thread, its first operation; by the number of the thread. */
   readonly firsts: Uint32Array;
-  readonly distinctPages: number;
+  /** Its reads and writes, by page. Times of accesses are there where they were asked for. */
+  readonly accesses: RecordedAccesses;
+  /** Of each page its place when all are sorted by file, and by index in it. */
+  readonly filePlaces: Uint32Array;
   readonly byKind: Readonly<Record<OperationName, number>>;
   readonly bytesRead: number;
   readonly bytesWritten: number;
@@ -95,10 +118,13 @@ export interface TraceRecording {
   readonly spanNs: number;
   /** Operations that no guest could carry out: out of range. */
   readonly leftOut: number;
+  /** Requests of a thread to devices that may be under way at once; 1 where there is no device. */
+  readonly depth: number;
 }
 
 interface FileState {
   readonly name: string;
+  readonly isDevice: boolean;
   exists: boolean;
   size: number;
   /** Where the trace has cut it. Bytes behind it were not there at the start. */
@@ -133,25 +159,32 @@ export class Recorder implements OperationSink {
   #count = 0;
   readonly #files: FileState[] = [];
   readonly #pages = new PagesSeen();
+  readonly #accesses: PageAccesses;
   readonly #threads = new Map<number, { readonly number: number; last: number }>();
   readonly #firsts: number[] = [];
   readonly #byKind = Object.fromEntries(OPERATIONS.map((name) => [name, 0])) as Record<OperationName, number>;
   readonly #sizeOf: SizeOf;
+  readonly #askedDepth: number | undefined;
+  #depth = 1;
+  /** Of each thread of the trace, its requests to devices so far. */
+  readonly #requests = new Map<number, number>();
   #bytesRead = 0;
   #bytesWritten = 0;
   #hasTimes = true;
   #lastTime = 0;
   #leftOut = 0;
 
-  /** @param sizeOf what the user knows of sizes; nothing by default */
-  constructor(sizeOf: SizeOf = () => undefined) {
+  constructor({ sizeOf = () => undefined, withTimes = false, depth }: RecorderOptions = {}) {
     this.#sizeOf = sizeOf;
+    this.#askedDepth = depth;
+    this.#accesses = new PageAccesses(withTimes, this.#pages.set);
   }
 
-  file({ name, size = 0 }: TraceFile): void {
+  file({ name, size = 0, isDevice }: TraceFile): void {
     const known = this.#sizeOf(name);
     this.#files.push({
       name: printable(name.slice(0, NAME_MAX)),
+      isDevice,
       exists: known !== undefined,
       size: checkSize(name, Math.max(size, known ?? 0)),
       cutAt: Infinity,
@@ -168,7 +201,7 @@ export class Recorder implements OperationSink {
       const [kind, file, offset, length] = [batch.kind[i]!, batch.file[i]!, batch.offset[i]!, batch.length[i]!];
       if (this.#isPossible(kind, file, offset, length)) {
         this.#add(batch.time[i]!, batch.thread[i]!, kind, file, offset, length);
-        this.#survey(kind, file, offset, length);
+        this.#survey(kind, file, offset, length, batch.time[i]!);
       } else this.#leftOut++;
     }
   }
@@ -189,13 +222,15 @@ export class Recorder implements OperationSink {
       columns,
       files: this.#recordedFiles(),
       firsts: Uint32Array.from(this.#firsts),
-      distinctPages: this.#pages.count,
+      accesses: this.#accesses.recorded,
+      filePlaces: this.#accesses.filePlaces(),
       byKind: this.#byKind,
       bytesRead: this.#bytesRead,
       bytesWritten: this.#bytesWritten,
       hasTimes: this.#hasTimes,
       spanNs: this.#hasTimes ? this.#lastTime : 0,
       leftOut: this.#leftOut,
+      depth: this.#depth,
     };
   }
 
@@ -225,10 +260,11 @@ export class Recorder implements OperationSink {
     columns.offset[at] = offset;
     columns.length[at] = length;
     columns.next[at] = NO_OPERATION;
-    const known = this.#threads.get(thread);
+    const asker = thread * MOST_DEPTH + this.#placeOf(time, thread, file);
+    const known = this.#threads.get(asker);
     if (known === undefined) {
       columns.thread[at] = this.#firsts.length;
-      this.#threads.set(thread, { number: this.#firsts.length, last: at });
+      this.#threads.set(asker, { number: this.#firsts.length, last: at });
       this.#firsts.push(at);
     } else {
       columns.thread[at] = known.number;
@@ -242,7 +278,17 @@ export class Recorder implements OperationSink {
     if (CHANGES.has(kind)) state.lastChange = state.operations;
   }
 
-  #survey(kind: number, file: number, offset: number, length: number): void {
+  /** Requests to devices take turns at as many places as may be under way at once. */
+  #placeOf(time: number, thread: number, file: number): number {
+    if (file === ALL_FILES || !this.#files[file]!.isDevice) return 0;
+    const depth = this.#askedDepth ?? (Number.isNaN(time) ? 1 : DEPTH_OF_TIMES);
+    this.#depth = Math.max(this.#depth, depth);
+    const request = this.#requests.get(thread) ?? 0;
+    this.#requests.set(thread, request + 1);
+    return request % depth;
+  }
+
+  #survey(kind: number, file: number, offset: number, length: number, time: number): void {
     this.#byKind[OPERATIONS[kind]!]++;
     if (file === ALL_FILES) return;
     const state = this.#files[file]!;
@@ -251,11 +297,15 @@ export class Recorder implements OperationSink {
     switch (kind) {
       case OPERATION.read:
         this.#bytesRead += length;
-        this.#read(state, file, offset, offset + length);
+        if (length > 0) this.#read(state, file, offset, offset + length, time);
+        return;
+      case OPERATION.fault:
+        this.#bytesRead += length;
+        this.#faulted(state, file, offset, offset + length, time);
         return;
       case OPERATION.write:
         this.#bytesWritten += length;
-        this.#wrote(state, file, offset, offset + length);
+        if (length > 0) this.#wrote(state, file, offset, offset + length, time);
         return;
       case OPERATION.truncate:
         state.cutAt = Math.min(state.cutAt, offset);
@@ -269,22 +319,36 @@ export class Recorder implements OperationSink {
     }
   }
 
-  #read(state: FileState, file: number, start: number, end: number): void {
+  #read(state: FileState, file: number, start: number, end: number, time: number): void {
     for (let page = Math.floor(start / PAGE_SIZE); page * PAGE_SIZE < end; page++) {
-      const had = this.#pages.add(file, page, SEEN.read);
+      const had = this.#access(file, page, SEEN.read, time);
       if ((had & SEEN.written) !== 0) continue;
       const last = Math.min(end, (page + 1) * PAGE_SIZE, state.cutAt);
       if (last > Math.max(state.size, start)) state.size = last;
     }
   }
 
-  #wrote(state: FileState, file: number, start: number, end: number): void {
+  /** Whole pages: a file that is known to end in the last of them is not longer for it. */
+  #faulted(state: FileState, file: number, start: number, end: number, time: number): void {
+    const endsInLast = state.size > end - PAGE_SIZE && state.size < end;
+    if (end > start) this.#read(state, file, start, endsInLast ? state.size : end, time);
+  }
+
+  #wrote(state: FileState, file: number, start: number, end: number, time: number): void {
     const appends = start >= Math.max(state.cutAt === Infinity ? state.size : 0, state.grownTo);
     for (let page = Math.floor(start / PAGE_SIZE); page * PAGE_SIZE < end; page++) {
       const isWhole = start <= page * PAGE_SIZE && end >= (page + 1) * PAGE_SIZE;
-      if (this.#pages.add(file, page, appends || isWhole ? SEEN.written : SEEN.read) === 0) state.newPages++;
+      const mark = appends || isWhole ? SEEN.written : SEEN.read;
+      if (this.#access(file, page, mark, time) === 0) state.newPages++;
     }
     state.grownTo = Math.max(state.grownTo, end);
+  }
+
+  /** Returns what had been done to the page. */
+  #access(file: number, page: number, mark: number, time: number): number {
+    const number = this.#pages.set.number(file, page);
+    this.#accesses.add(number, time);
+    return this.#pages.add(number, mark);
   }
 
   #recordedFiles(): RecordedFile[] {

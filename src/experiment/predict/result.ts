@@ -11,6 +11,7 @@ import {
   many,
   object,
   one,
+  oneOrNull,
   oneOf,
   orNull,
   result,
@@ -19,6 +20,7 @@ import {
 } from '../guest/schema.ts';
 import { STRATEGIES } from '../host/strategies.ts';
 import { OPERATIONS, type OperationName } from '../../trace/operations.ts';
+import { CurvePoint, RESTORE_FIELDS, RestoreRun } from '../accesses/result.ts';
 import { PACES } from './options.ts';
 
 const ns = orNull<ReturnType<typeof count>>;
@@ -109,6 +111,12 @@ export const PredictFile = kind('file', 'A file that matters: many of its pages 
 });
 export type PredictFile = Described<typeof PredictFile>;
 
+export const PredictRestore = kind(
+  'restore',
+  "What part of a warm page cache is worth restoring first: page accesses alone, on a page cache as large as the guest's memory.",
+  RESTORE_FIELDS,
+);
+
 export const PredictResult = result(
   'stillwarm/predict@1',
   'Result of stillwarm predict --json',
@@ -134,7 +142,11 @@ seed give the same object, byte for byte. For each strategy, \`pages.named\` is 
       >,
     ),
     leftOut: count('Operations that no guest could carry out: a place or a length out of range.'),
-    threads: count('Threads of the trace, each a process in the guest.', 1),
+    threads: count(
+      'Processes in the guest that carry it out: one for each thread, or `depth` where it asks devices.',
+      1,
+    ),
+    depth: count('Requests of a thread to devices that may be under way at once; 1 where there is no device.', 1),
     files: count('Files of the trace.'),
     distinctPages: count('Distinct pages that the trace reads or writes.'),
     bytesRead: count('Bytes that the trace reads.'),
@@ -147,8 +159,20 @@ seed give the same object, byte for byte. For each strategy, \`pages.named\` is 
     prefetchRate: orNull('Bytes a second that prefetch reads at most; null: no limit.', Type.Integer({ minimum: 1 })),
     strategies: many('One result a strategy, in the order asked for.', PredictStrategy, { minItems: 1 }),
     topFiles: many('The files with the most missing pages after the reboot, the first strategy deciding.', PredictFile),
+    pageAccesses: count('Accesses of pages: one for each page of each read and write.'),
+    curve: many(
+      'How many page accesses of the whole trace miss, by the size of the page cache, ascending: a replay each, without a guest, with nothing read ahead; empty: it has no access.',
+      CurvePoint,
+    ),
+    restore: oneOrNull(
+      'What is worth restoring first; null: no page is accessed before the reboot, or none after it.',
+      PredictRestore,
+    ),
     fitted: FITTED,
   },
-  [PredictStrategy, PredictService, PredictPart, PredictPages, PredictWindow, PredictFile, FileMisses, Setting],
+  [
+    ...[PredictStrategy, PredictService, PredictPart, PredictPages, PredictWindow, PredictFile, FileMisses],
+    ...[CurvePoint, PredictRestore, RestoreRun, Setting],
+  ],
 );
 export type PredictResult = Described<typeof PredictResult>;

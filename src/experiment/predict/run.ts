@@ -10,7 +10,7 @@ import { Ns, PAGE_SIZE } from '../../base/units.ts';
 import type { MachineMemory } from '../../machine/memory.ts';
 import type { Syscalls } from '../../kernel/index.ts';
 import type { Process } from '../../sim/index.ts';
-import { ALL_FILES, OPERATION } from '../../trace/operations.ts';
+import { ALL_FILES, isReading, OPERATION } from '../../trace/operations.ts';
 import { prefetchFiles, prefetchList } from '../../workload/prefetch.ts';
 import { CALL_BYTES, replay } from '../../workload/replay.ts';
 import { verifiedInit } from '../guest/boot-reader.ts';
@@ -206,7 +206,7 @@ export class PredictRun {
   #readBefore(load: TraceLoad): string[] {
     const { kind, file, count } = load.recording.columns;
     const files = new Set<number>();
-    for (let n = 0; n < count; n++) if (load.isAnswered[n] === 1 && kind[n] === OPERATION.read) files.add(file[n]!);
+    for (let n = 0; n < count; n++) if (load.isAnswered[n] === 1 && isReading(kind[n]!)) files.add(file[n]!);
     return [...files].map((number) => this.#paths.pathOf(number));
   }
 
@@ -216,7 +216,7 @@ export class PredictRun {
       const watch = new ReadWatch(sys, this.#waiting);
       const source = new ThreadSource(load, thread, ({ operation, kind, file }, isFailed) => {
         load.missed[operation]! += watch.end();
-        const isChange = kind !== OPERATION.read && kind !== OPERATION.open;
+        const isChange = !isReading(kind) && kind !== OPERATION.open;
         if (isFailed && isChange && file !== ALL_FILES) this.#contents.forget(file);
       });
       const program = this.#program(load, thread, sys, source, watch);

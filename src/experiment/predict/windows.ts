@@ -3,8 +3,8 @@
  * that they read are counted, and those of them that were missing. Percentiles are by nearest rank.
  */
 
-import { PAGE_SIZE } from '../../base/units.ts';
-import { OPERATION } from '../../trace/operations.ts';
+import { isReading } from '../../trace/operations.ts';
+import { pagesIn } from '../accesses/page-accesses.ts';
 import { LATE_NS, RECOVERED_SHARE, recoveredAt, WINDOW_NS } from '../judge/recovery.ts';
 import type { TraceLoad } from './load.ts';
 import type { PredictPart, PredictWindow } from './result.ts';
@@ -26,9 +26,7 @@ export function windowFor(beforeNs: number): number {
 /** Pages of a read. */
 export function pagesOf(load: TraceLoad, operation: number): number {
   const { kind, offset, length } = load.recording.columns;
-  if (kind[operation] !== OPERATION.read || length[operation] === 0) return 0;
-  const first = Math.floor(offset[operation]! / PAGE_SIZE);
-  return Math.floor((offset[operation]! + length[operation]! - 1) / PAGE_SIZE) - first + 1;
+  return isReading(kind[operation]!) ? pagesIn(offset[operation]!, length[operation]!) : 0;
 }
 
 /** What operations that ended in some time have done. */

@@ -23,6 +23,7 @@ import { badBuffer, isWithin } from './read-write.ts';
 import type { ListeningSocket, Sockets } from '../net/socket.ts';
 
 export { O } from '../file/filemap.ts';
+export { MAP, PROT } from '../file/mmap.ts';
 export { type FileSystemStatistics, XATTR } from '../fs/file-system.ts';
 export { type ListeningSocket, MAX_PAYLOAD, type NetworkRequest } from '../net/socket.ts';
 export type { Stat, Time, Timespec } from './attributes.ts';

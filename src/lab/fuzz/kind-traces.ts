@@ -7,9 +7,11 @@
 import { InputError } from '../../base/input-error.ts';
 import { defineLayout } from '../../base/layout.ts';
 import { encodeText } from '../../base/text.ts';
+import { PAGE_SIZE } from '../../base/units.ts';
 import {
   ALL_FILES,
   type FormatName,
+  isAccess,
   OPERATION,
   OPERATIONS,
   type OperationBatch,
@@ -188,7 +190,9 @@ function checkBatch({ count, time, kind, file, offset, length }: OperationBatch,
     const end = offset[i]! + length[i]!;
     const isPlace = Number.isSafeInteger(end) && offset[i]! >= 0 && length[i]! >= 0;
     must('an operation has a place that exists', isPlace, () => `${offset[i]} + ${length[i]}`);
-    const hasRange = kind[i] === OPERATION.read || kind[i] === OPERATION.write;
+    const hasRange = isAccess(kind[i]!);
+    const isWhole = offset[i]! % PAGE_SIZE === 0 && length[i]! % PAGE_SIZE === 0;
+    must('a fault is on whole pages', kind[i] !== OPERATION.fault || isWhole, () => `${offset[i]} + ${length[i]}`);
     must('a read or write has bytes', !hasRange || length[i]! > 0, () => OPERATIONS[kind[i]!]!);
     must('a time is a number or untold', !(Math.abs(time[i]!) === Infinity), () => `${time[i]}`);
   }

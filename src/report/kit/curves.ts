@@ -4,7 +4,7 @@
  */
 
 import { line } from 'd3-shape';
-import { scaleLinear } from 'd3-scale';
+import { scaleLinear, scaleLog } from 'd3-scale';
 import { significant, tickLabel } from './figures.ts';
 import { labelRoom, onEach, unitLabel, valueScales, type ValueScale } from './scales.ts';
 import { DIGITS, mark, path, ring, round, seriesGroup, svg, text, WIDTH, widthOf, type Chart } from './svg.ts';
@@ -26,6 +26,10 @@ export interface CurveChart {
   readonly unit: string;
   /** What stands below the axis of the parameter. */
   readonly axis: string;
+  /** Whether equal steps of the parameter are equal factors: it is positive then. */
+  readonly isLogX?: boolean;
+  /** How a value of the parameter is said; by default, as a number. */
+  readonly say?: (x: number) => string;
   /** Points of a line ascend in x. */
   readonly lines: readonly { readonly name: string; readonly points: readonly CurvePoint[] }[];
   /** Ends of the axes, for charts that stand beside each other; without it, those of the points. */
@@ -36,7 +40,8 @@ const TOP = 42;
 const BASE = 212;
 
 /** Curves over a parameter. */
-export function curveChart({ id, title, description, unit, axis, lines, extent }: CurveChart): Chart {
+export function curveChart(chart: CurveChart): Chart {
+  const { id, title, description, unit, axis, lines, extent, say = tickLabel } = chart;
   const points = lines.flatMap((curve) => curve.points);
   const values = points.flatMap(({ y, slide, range }) => [
     y,
@@ -47,12 +52,15 @@ export function curveChart({ id, title, description, unit, axis, lines, extent }
   const left = labelRoom(scales);
   const right = WIDTH - 30;
   const [first, last] = extent?.x ?? [Math.min(...points.map(({ x }) => x)), Math.max(...points.map(({ x }) => x))];
-  const x = scaleLinear([first, last > first ? last : first + 1], [left + 12, right - 12]);
+  const scale = chart.isLogX === true ? scaleLog : scaleLinear;
+  // The first label does not reach the labels at the left, nor the last one the edge.
+  const [before, behind] = [first, last].map((end) => Math.max(12, widthOf(say(end)) / 2)) as [number, number];
+  const x = scale([first, last > first ? last : first + 1], [left + before, right - behind]);
   const drawn = lines.map(({ name, points: own }, n) =>
     seriesGroup(
       name,
       n,
-      onEach(scales, ({ at }) => drawCurve(n, name, own, x, at, unit)),
+      onEach(scales, ({ at }) => drawCurve(n, name, own, x, at, unit, say)),
     ),
   );
   const picture = svg(id, BASE + 52, title, description, [
@@ -63,7 +71,7 @@ export function curveChart({ id, title, description, unit, axis, lines, extent }
         text(left - 7, at(tick) + 5, tickLabel(tick), 'tick end'),
       ]),
     ),
-    ...ticksUnder(points, x).map((value) => text(x(value), BASE + 22, tickLabel(value), 'tick middle')),
+    ...ticksUnder(points, x, say).map((value) => text(x(value), BASE + 22, say(value), 'tick middle')),
     text((left + right) / 2, BASE + 46, axis, 'caption middle'),
     ...drawn,
   ]);
@@ -71,11 +79,15 @@ export function curveChart({ id, title, description, unit, axis, lines, extent }
 }
 
 /** The parameters that were measured, as far as their labels do not meet. */
-function ticksUnder(points: readonly CurvePoint[], x: (value: number) => number): number[] {
+function ticksUnder(
+  points: readonly CurvePoint[],
+  x: (value: number) => number,
+  say: (value: number) => string,
+): number[] {
   const kept: number[] = [];
   let end = -Infinity;
   for (const value of new Set(points.map((point) => point.x).toSorted((a, b) => a - b))) {
-    const half = widthOf(tickLabel(value)) / 2;
+    const half = widthOf(say(value)) / 2;
     if (x(value) - half < end + 6) continue;
     kept.push(value);
     end = x(value) + half;
@@ -90,13 +102,14 @@ function drawCurve(
   x: (value: number) => number,
   at: ValueScale['at'],
   unit: string,
+  say: (value: number) => string,
 ): string[] {
   const outline = line<CurvePoint>(
     (point) => x(point.x),
     (point) => at(point.y),
   ).digits(DIGITS);
   const said = (what: string, point: CurvePoint, value: number): string =>
-    `${name} at ${tickLabel(point.x)}: ${what}${significant(value)} ${unit}`;
+    `${name} at ${say(point.x)}: ${what}${significant(value)} ${unit}`;
   return [
     path(outline(points) ?? '', 'curve'),
     ...points.flatMap(({ x: where, range }) =>

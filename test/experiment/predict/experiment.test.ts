@@ -4,6 +4,14 @@ import { Mfn, UserError } from '../../../src/base/index.ts';
 import { patternBytes } from '../../../src/experiment/guest/generated-disk.ts';
 import { machineMemoryFor } from '../../../src/experiment/host/host.ts';
 import { fillBytes } from '../../../src/experiment/predict/contents.ts';
+import { CURVE_RUNS, halvings } from '../../../src/experiment/accesses/curve.ts';
+import {
+  RESTORE_ORDERS,
+  RESTORE_PERCENTS,
+  RESTORE_RUNS,
+  restoreJob,
+} from '../../../src/experiment/accesses/restore.ts';
+import { runInOrder } from '../../../src/experiment/guest/runs.ts';
 import { PREDICT_RUNS, runPredict } from '../../../src/experiment/predict/experiment.ts';
 import type { PredictOptions } from '../../../src/experiment/predict/options.ts';
 import type { PredictResult, PredictStrategy } from '../../../src/experiment/predict/result.ts';
@@ -112,12 +120,68 @@ describe('a trace over a reboot', () => {
     const asked = options(record(mixedLines(3, 300)), { strategies: ['cold', 'warm-cache'] });
     const whole = runPredict(asked);
     const runs = PREDICT_RUNS.open(asked, () => undefined);
-    const parts = [1, 0].map((index) => runs.run(index, () => undefined)).reverse();
-    expect(PREDICT_RUNS.merge(asked, runs.disk, parts)).toEqual(whole);
-    expect(PREDICT_RUNS.bytesOf(asked)).toHaveLength(2);
+    const bytes = PREDICT_RUNS.bytesOf(asked);
+    // Two strategies, the curve, a cold cache, a warm one, and six shares in four orders.
+    expect(bytes).toHaveLength(2 + whole.result.curve.length + 2 + 4 * 6);
+    const parts = [...bytes.keys()].reverse().map((index) => runs.run(index, () => undefined));
+    expect(PREDICT_RUNS.merge(asked, runs.disk, parts.reverse())).toEqual(whole);
     // A guest is not filled by a trace of few pages.
     const small = Math.max(...PREDICT_RUNS.bytesOf({ ...asked, memory: 2 ** 36 }));
     expect(small).toBeLessThan(3 * 2 ** 30);
+  });
+
+  it('requests to a device overlap as far as is asked, and what they read is what was written', () => {
+    const random = mixedLines(5, 400, 1, 1).map(
+      ([seconds, , , , offset = 0, length = 1], n): Line =>
+        n % 20 === 0
+          ? [seconds, 0, 'write', 0, offset, length]
+          : [seconds, 0, 'read', 0, ((n * 7919) % 20_000) * 4096, 4096],
+    );
+    const [one, eight] = [1, 8].map((depth) => {
+      const trace = record(random, { depth, files: [{ name: 'sda', isDevice: true }] });
+      return predicted(options(trace, { pace: 'asfast', strategies: ['warm-cache'] }));
+    });
+    expect([one!.depth, one!.threads, eight!.depth, eight!.threads]).toEqual([1, 1, 8, 8]);
+    expect(eight!.strategies[0]!.parts[0]!.ns).toBeLessThan(0.85 * one!.strategies[0]!.parts[0]!.ns);
+  });
+
+  it('a prediction says of the pages what separate replays of them find', () => {
+    const trace = record(readsOf(5000, 4000));
+    const { accesses, filePlaces } = trace;
+    const asked = options(trace, { strategies: ['cold'], memory: 9 << 20, restoreRate: { pagesPerAccess: 0.5 } });
+    const { curve, restore, pageAccesses } = runPredict(asked).result;
+    expect(pageAccesses).toBe(4000);
+    const sizes = [...halvings(accesses.distinct), 2304].sort((a, b) => a - b);
+    expect(accesses.distinct).toBeGreaterThan(2304);
+    const job = { accesses, sizes, policies: ['linux-2.6.12' as const] };
+    const [misses] = runInOrder(CURVE_RUNS, job, () => undefined);
+    expect(curve.map(({ pages, misses: found }) => [pages, found])).toEqual(sizes.map((size, n) => [size, misses![n]]));
+    const restoring = restoreJob({
+      ...{ accesses, filePlaces, size: 2304, rebootAt: 2000, orders: RESTORE_ORDERS },
+      ...{ percents: RESTORE_PERCENTS, rate: { pagesPerAccess: 0.5 } },
+    });
+    const { coldHits, warmHits, found } = runInOrder(RESTORE_RUNS, restoring, () => undefined);
+    expect(restore).toMatchObject({ cachePages: 2304, rebootAt: 2000, accessesAfter: 2000, coldHits, warmHits });
+    expect(restore!.sweep.map(({ hits }) => hits)).toEqual(found.map(({ hits }) => hits));
+    expect(warmHits).toBeGreaterThan(coldHits);
+    expect(new Set(restore!.sweep.map(({ hits }) => hits)).size).toBeGreaterThan(6);
+  });
+
+  it('a trace whose pages are all read before the reboot has a curve, and nothing to restore', () => {
+    const lines: Line[] = [
+      [0, 0, 'read', 0, 0, 9000],
+      [1, 0, 'open', 0],
+      [2, 0, 'read', 0, 5000, 0],
+    ];
+    const { curve, restore, pageAccesses } = runPredict(options(record(lines), { strategies: ['cold'] })).result;
+    expect([pageAccesses, restore]).toEqual([3, null]);
+    expect(curve.map(({ pages, misses }) => [pages, misses])).toEqual([
+      [1, 3],
+      [2, 3],
+      [3, 3],
+    ]);
+    const nothing = runPredict(options(record([lines[1]!, lines[1]!]), { strategies: ['cold'] })).result;
+    expect([nothing.pageAccesses, nothing.curve, nothing.restore]).toEqual([0, [], null]);
   });
 
   it.each([1, 2, 3, 4])('files that threads write, cut, make and delete hold what the trace wrote, seed %i', (seed) => {
@@ -191,6 +255,12 @@ describe('a strange trace', () => {
   });
 
   it.each([
+    ['a rate of 0', { restoreRate: { pagesPerAccess: 0 } }, 'restoreRate: expected more than 0'],
+    [
+      'bytes a second without times of accesses',
+      { restoreRate: { bytesPerSecond: 4096 } },
+      'restoreRate: the trace tells no times of accesses',
+    ],
     ['a share of 0', { rebootAt: { fraction: 0 } }, 'rebootAt: expected a share of more than 0 and less than 1'],
     [
       'a time behind its end',

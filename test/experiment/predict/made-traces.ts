@@ -1,6 +1,6 @@
 // Traces made by hand for the tests of the replay.
 import { OPERATION, OperationBatch, type OperationName } from '../../../src/trace/operations.ts';
-import { Recorder, type TraceRecording } from '../../../src/experiment/predict/recording.ts';
+import { Recorder, type RecorderOptions, type TraceRecording } from '../../../src/experiment/predict/recording.ts';
 import type { PredictOptions } from '../../../src/experiment/predict/options.ts';
 import { RandomStream } from '../../../src/sim/random.ts';
 
@@ -23,9 +23,13 @@ export interface MadeFile {
 /** @param perBatch operations of a batch at most */
 export function record(
   lines: readonly Line[],
-  { files, perBatch = 4096 }: { readonly files?: readonly MadeFile[]; readonly perBatch?: number } = {},
+  {
+    files,
+    perBatch = 4096,
+    ...more
+  }: { readonly files?: readonly MadeFile[]; readonly perBatch?: number } & RecorderOptions = {},
 ): TraceRecording {
-  const recorder = new Recorder();
+  const recorder = new Recorder(more);
   const count = lines.reduce((most, [, , , file]) => (file === 0xffff_ffff ? most : Math.max(most, file + 1)), 0);
   const made: readonly MadeFile[] = files ?? Array.from({ length: count }, (_, n) => ({ name: `/file ${n}` }));
   for (const { name, size, isDevice } of made) recorder.file({ name, size, isDevice: isDevice === true });
@@ -47,6 +51,7 @@ export function mixedLines(seed: number, count: number, threads = 3, files = 12)
     const thread = some(threads);
     const seconds = n / 100;
     const what = some(100);
+    if (what < 12) return [seconds, thread, 'fault', file, some(12) * 4096, (1 + some(3)) * 4096];
     if (what < 70) return [seconds, thread, 'read', file, some(40) * 1000, 1 + some(9000)];
     if (what < 88) return [seconds, thread, 'write', file, some(40) * 1000, 1 + some(9000)];
     if (what < 91) return [seconds, thread, 'truncate', file, some(30_000)];

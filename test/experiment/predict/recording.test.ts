@@ -83,13 +83,37 @@ describe('the survey of a trace', () => {
       ].map((line) => line as unknown as Line),
       { files: [{ name: '/a' }, { name: '/b', size: 12_345 }] },
     );
-    expect(trace).toMatchObject({ distinctPages: 3, bytesRead: 8192, bytesWritten: 4096, leftOut: 4 });
+    expect(trace).toMatchObject({ accesses: { distinct: 3 }, bytesRead: 8192, bytesWritten: 4096, leftOut: 4 });
     expect(trace.byKind).toMatchObject({ read: 1, write: 1, sync: 1, open: 0 });
     expect(trace.files.map(({ size }) => size)).toEqual([8192, 12_345]);
     expect(trace.spanNs).toBe(2e9);
     // Times ascend, even where those of the trace do not.
     expect([...trace.columns.time]).toEqual([0, 2e9, 2e9]);
     expect([...trace.firsts]).toEqual([0, 2]);
+  });
+
+  it('requests to devices take turns at as many places as may be under way at once', () => {
+    const lines = Array.from({ length: 6 }, (_, n): Line => [n, n % 2, 'read', n < 5 ? 0 : 1, 4096 * n, 4096]);
+    const files = [{ name: 'sda', isDevice: true }, { name: '/a' }];
+    const found = (depth?: number) => {
+      const { columns, depth: most, firsts } = record(lines, { files, ...(depth !== undefined && { depth }) });
+      return [most, firsts.length, [...columns.thread]];
+    };
+    // The last one is on a file, and belongs to the thread itself.
+    expect(found(1)).toEqual([1, 2, [0, 1, 0, 1, 0, 1]]);
+    expect(found(2)).toEqual([2, 4, [0, 1, 2, 3, 0, 1]]);
+    expect(found()).toEqual([32, 5, [0, 1, 2, 3, 4, 1]]);
+    const untimed = lines.map(([, ...rest]) => [Number.NaN, ...rest] as unknown as Line);
+    expect(record(untimed, { files }).depth).toBe(1);
+    expect(record(lines.slice(0, 1), { files: [{ name: '/a' }] }).depth).toBe(1);
+  });
+
+  it('a fault on the last page tells how long a file is only where nothing else does', () => {
+    const faults: Line[] = [0, 1, 2].map((file) => [file, 0, 'fault', file, 4096, 8192]);
+    const files = [{ name: '/a' }, { name: '/b', size: 9000 }, { name: '/c', size: 8192 }];
+    const { files: found, bytesRead, byKind, accesses } = record(faults, { files });
+    expect(found.map(({ size }) => size)).toEqual([12_288, 9000, 12_288]);
+    expect([bytesRead, byKind.fault, accesses.pages.length]).toEqual([3 * 8192, 3, 6]);
   });
 
   it('a trace without an operation is refused', () => {
@@ -103,7 +127,7 @@ describe('the survey of a trace', () => {
   });
 
   it('sizes that the user knows make files longer', () => {
-    const recorder = new Recorder((name) => (name === 'a' ? 9999 : undefined));
+    const recorder = new Recorder({ sizeOf: (name) => (name === 'a' ? 9999 : undefined) });
     recorder.file({ name: 'a', size: undefined, isDevice: false });
     recorder.file({ name: 'b', size: 5, isDevice: false });
     expect(() => recorder.end()).toThrow('no operation');
@@ -112,10 +136,10 @@ describe('the survey of a trace', () => {
   it('a table of pages that grows forgets none', () => {
     const seen = new PagesSeen();
     const added = (mark: number): Set<number> =>
-      new Set(Array.from({ length: 5000 }, (_, page) => seen.add(page % 7, page * 3, mark)));
+      new Set(Array.from({ length: 5000 }, (_, page) => seen.add(seen.set.number(page % 7, page * 3), mark)));
     expect([...added(SEEN.read)]).toEqual([0]);
     expect([...added(SEEN.written)]).toEqual([SEEN.read]);
-    expect(seen.count).toBe(5000);
+    expect(seen.set.count).toBe(5000);
     expect(
       seen
         .pagesOf(new Set([3]))
