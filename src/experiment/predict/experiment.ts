@@ -134,6 +134,7 @@ function merge(options: PredictOptions, disk: DiskSummary, parts: readonly Predi
       arch: archOf(options),
       ...(options.policy && { policy: options.policy }),
       disk: options.disk,
+      ...(options.diskLimit && { diskLimit: options.diskLimit }),
       set: settingsOf(options),
       memory: options.memory,
       backend: options.backend ?? 'partition',
