@@ -14,6 +14,7 @@ import { POLICIES, type PolicyName } from '../../src/doors/page-cache/index.ts';
 import { drives } from '../drives.ts';
 import { accessesOf, bitsOf, replay, rowsOfCsv, type Workload, WORKLOADS } from './oracle.ts';
 import { modelCounts, realCounts } from './recorded.ts';
+import { modelRecovery, recordedRecovery } from './recovery.ts';
 
 /** Points of a hit ratio, and per cent of the inserted pages, that linux-6 may be off. */
 const POINTS = 0.5;
@@ -23,6 +24,12 @@ const DEMERITS: readonly (readonly [name: string, most: number])[] = [
   ['Barracuda', 7],
   ['Cheetah', 4.5],
 ];
+/** Share of the time to recover that it may be off, or a sample. */
+const RECOVERY_SHARE = 0.25;
+const SAMPLE = 1;
+/** Reads a second of the throttled disks; and connections, whose number was not recorded. */
+const THROTTLED = [200, 1000, 5000];
+const CONNECTIONS = [10, 30, 100];
 const RECORDED = [
   ...['web_nginx_read_4k', 'web_apache_sendfile_4k', 'postmark_4k', 'gitops_4k', 'make_busybox_4k', 'sqlite_query_4k'],
 ];
@@ -138,6 +145,24 @@ function recordedRows(folder: string): ValidityRow[] {
   });
 }
 
+/** A web server with a cold cache and a throttled disk. */
+function recoveryRows(folder: string): ValidityRow[] {
+  return THROTTLED.flatMap((iops) => {
+    const real = recordedRecovery(folder, iops).until90;
+    const bound = Math.max(RECOVERY_SHARE * real, SAMPLE);
+    return CONNECTIONS.map((connections) => {
+      const ours = modelRecovery(folder, iops, connections).until90;
+      return {
+        what: `nginx, ${iops} reads/s, ${connections} connections: to 90 % of the warm rate`,
+        model: 'linux-6',
+        figures: { ours: `${ours} s`, real: `${real} s`, difference: `${ours >= real ? '+' : ''}${ours - real} s` },
+        bound: `${bound} s`,
+        isMet: Math.abs(ours - real) <= bound,
+      };
+    });
+  });
+}
+
 function driveRows(): ValidityRow[] {
   return drives()
     .filter(({ what }) => what.startsWith('demerit of'))
@@ -166,6 +191,7 @@ const oracle = data === undefined ? 'data/oracle' : join(data, 'oracle');
 const rows = [
   ...(existsSync(join(oracle, 'table.csv')) ? oracleRows(oracle) : [{ what: 'oracle', model: '', isMet: true }]),
   ...recordedRows(data === undefined ? 'data' : join(data, 'traces')),
+  ...recoveryRows('data/oracle'),
   ...driveRows(),
 ];
 if (values.json) console.log(JSON.stringify(rows, undefined, 2));
