@@ -135,6 +135,8 @@ describe('names of pages that have left', () => {
     // They are cut off, and read again: that is no refault.
     for (const pfn of used) pages.policy.remove(page(pfn));
     for (const pfn of used) pages.add(pfn, 2);
+    pages.add(101);
+    // After refaults, a page that was used once would go before those that were used twice.
     expect(pages.first(3)).toEqual([100, 0, 1]);
   });
 });
