@@ -126,9 +126,11 @@ export class BalancedLists extends TwoListLru {
       this.#isThrashing = refaults !== this.#refaultsSeen;
       this.#refaultsSeen = refaults;
     }
-    const mayDeactivate = this.#isThrashing || isLow(inactive, active);
+    // Without inactive pages the kernel tries again, and deactivates (force_deactivate).
+    const isForced = priority === 0 && this.nrInactive === 0;
+    const mayDeactivate = isForced || this.#isThrashing || isLow(inactive, active);
     this.passActive = mayDeactivate ? this.nrActive >>> priority : 0;
-    this.passInactive = this.nrInactive >>> priority;
+    this.passInactive = isForced ? this.passActive + this.batch : this.nrInactive >>> priority;
   }
 
   override nextBatch(pages: Int32Array): number {

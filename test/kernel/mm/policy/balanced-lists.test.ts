@@ -153,7 +153,7 @@ it('lists with late statistics deactivate until the next ones, however short the
   const pass = (): number => {
     lists.beginPass(0);
     const before = lists.nrActive;
-    lists.nextBatch(new Int32Array(32), { mayReclaimMapped: () => true, testAndClearYoung: () => false });
+    lists.nextBatch(new Int32Array(32));
     return before - lists.nrActive;
   };
   expect(pass()).toBe(0);
