@@ -29,7 +29,7 @@ export class FileReadahead {
   readonly #file: AddressSpace;
   readonly #state: Readahead;
   readonly #io: MarkedPages;
-  /** Pages that carry the mark of a window. One that leaves the cache loses it when it comes back. */
+  /** Pages that carry the mark of a window; one that comes back to the cache has none. */
   readonly #marks = new Set<number>();
   /** The answer to the question that was asked last. */
   readonly #pages = new Set<number>();

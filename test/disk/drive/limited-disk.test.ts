@@ -7,7 +7,7 @@ import type { ServiceTimeModel } from '../../../src/disk/drive/service-time.ts';
 
 const MS = 1e6;
 
-/** A drive that takes 7 ns for a read, 5 for a transfer and 3 for a write, and notes when each began. */
+/** A read takes 7 ns, a transfer 5 and a write 3; it notes when each began. */
 class Noting implements ServiceTimeModel {
   readonly channels = 64;
   readonly starts: number[] = [];
