@@ -7,12 +7,14 @@
 import { gunzipSync } from 'node:zlib';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { POLICY } from '../../src/kernel/mm/policy/policies.ts';
-import { EmbeddedPageCache, FileReadahead, type PolicyName } from '../../src/doors/page-cache/index.ts';
+import { FileReadahead } from '../../src/doors/page-cache/index.ts';
+import { cacheOf, gatherStatistics, type KernelName, rulesOf } from './kernels.ts';
 
 /** Insertions and removals on each side that decide the capacity. */
 const WINDOW = 2000;
 const PAGE = 4096;
+/** How often 6.18 gathers statistics: FLUSH_TIME of mm/memcontrol.c, 2 s, from the start on. */
+const STATISTICS_US = 2e6;
 
 /** What a trace was, and what became of it. */
 export interface Counts {
@@ -22,6 +24,8 @@ export interface Counts {
 }
 
 interface Rows {
+  /** µs. */
+  readonly time: Float64Array;
   readonly event: string[];
   readonly thread: string[];
   readonly ino: string[];
@@ -38,7 +42,7 @@ function rowsOf(path: string): Rows {
     event: fields.map((row) => row[2]!),
     thread: fields.map((row) => row[1]!),
     ino: fields.map((row) => row[3]!),
-    ...{ a: numbers(4), b: numbers(5), c: numbers(6) },
+    ...{ time: numbers(0), a: numbers(4), b: numbers(5), c: numbers(6) },
   };
 }
 
@@ -95,17 +99,12 @@ export function realCounts(folder: string, name: string): Counts {
 }
 
 /** The same calls on our page cache. */
-export function modelCounts(folder: string, name: string, policy: PolicyName): Counts {
+export function modelCounts(folder: string, name: string, kernel: KernelName): Counts {
   const rows = rowsOf(join(folder, `${name}.csv.gz`));
   const ends = sizesOf(join(folder, `${name}.files.csv.gz`));
   const envelope = envelopeOf(rows, WINDOW);
-  const { countsWritesAndFaults } = POLICY[policy];
-  const cache = new EmbeddedPageCache({
-    capacity: 1,
-    maxCapacity: Math.max(64, ...chunks(envelope)),
-    policy,
-    batch: 32,
-  });
+  const { countsWritesAndFaults } = rulesOf(kernel);
+  const cache = cacheOf(kernel, 1, Math.max(64, ...chunks(envelope)));
   const generations = new Map<string, number>();
   const sizes = new Map<string, number>();
   const readers = new Map<string, FileReadahead>();
@@ -150,7 +149,11 @@ export function modelCounts(folder: string, name: string, policy: PolicyName): C
     seen.add(index);
   };
   let capacity = 0;
+  let gathered = -1;
   for (let row = 0; row < rows.event.length; row++) {
+    const period = Math.floor(rows.time[row]! / STATISTICS_US);
+    if (period > gathered) gatherStatistics(cache);
+    gathered = period;
     if (envelope[row] !== capacity) {
       capacity = envelope[row]!;
       cache.resize(Math.max(64, capacity));

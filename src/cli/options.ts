@@ -16,7 +16,7 @@ import {
 import { DOMAIN0_CACHE_MIN } from '../domain0/cached-file.ts';
 import { BACKENDS } from '../experiment/host/backend.ts';
 import { DEFAULT_POLICY, POLICIES } from '../kernel/mm/policy/policies.ts';
-import { DISKS, PROFILES, type ProfileName } from '../experiment/host/profiles.ts';
+import { type DiskLimit, DISKS, PROFILES, type ProfileName } from '../experiment/host/profiles.ts';
 import { STRATEGIES } from '../experiment/host/strategies.ts';
 import { MOST_DEPTH } from '../experiment/predict/recording.ts';
 import { STRATEGIES_OF_TRACES, type Pace, type RebootAt } from '../experiment/predict/options.ts';
@@ -55,6 +55,7 @@ import { ARCH, HELP, JOBS_MAX, JSON_OUT, SEED } from './kit/shared-options.ts';
 import {
   MEMORY_MIN,
   parseChoice,
+  parseDiskLimit,
   parseDomain0Cache,
   parseDomain0Curve,
   parseMadeFiles,
@@ -104,6 +105,13 @@ const DISK = choice('service times of the drive', DISKS, {
   disk: 'rotating',
   instant: 'no time',
 });
+const DISK_LIMIT: Option<DiskLimit | undefined> = {
+  value: 'iops=N,mbps=N,burst=SECONDS',
+  help: 'what the drive does a second at most, as of a throttled or a cloud disk: operations, MB, or both',
+  more: 'An idle drive takes at once what `burst` seconds of the limit allow, by default 0.1. Reads that go on where a waiting one ends count as one, up to 256 KiB: see [a drive with a limit](../how-to/describe-your-machine.md#a-drive-with-a-limit)',
+  parse: parseDiskLimit,
+  otherwise: { value: undefined, words: 'no limit' },
+};
 const KNOWN_PROFILE = choice('costs of the machine', PROFILES, { 'pentium4-2006': "the paper's" });
 /** A profile that is known, or the name of a file. */
 const PROFILE: Option<ProfileName | ProfileFileName> = {
@@ -208,6 +216,7 @@ export const REBOOT = {
   options: {
     memory: memory('guest memory'),
     disk: DISK,
+    'disk-limit': DISK_LIMIT,
     profile: PROFILE,
     set: SET,
     arch: ARCH_OF_PROFILE,
@@ -324,6 +333,7 @@ export const WEB = {
   options: {
     memory: memory('guest memory'),
     disk: DISK,
+    'disk-limit': DISK_LIMIT,
     profile: PROFILE,
     set: SET,
     arch: ARCH_OF_PROFILE,
@@ -450,6 +460,7 @@ export const PREDICT = {
       more: 'Without it, a file is as long at the start as its last byte that the trace reads before it writes it',
     },
     disk: DISK,
+    'disk-limit': DISK_LIMIT,
     profile: PROFILE,
     set: SET,
     arch: ARCH_OF_PROFILE,

@@ -144,6 +144,7 @@ function optionsOf(given: Asked, path: string, trace: TraceRecording, format: st
   return {
     ...{ path, trace, format, memory, disk, profile, arch, policy, seed, backend, rebootAt },
     ...(given.set && { constants: given.set }),
+    diskLimit: given['disk-limit'],
     domain0Cache: given['domain0-cache'],
     withoutBootFiles: given['bare-boot'],
     strategies: given.strategy ?? STRATEGIES_OF_TRACES,

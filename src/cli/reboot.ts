@@ -56,7 +56,13 @@ export function reboot(argv: readonly string[], io: ProgramIo): number {
   const { workload, fio } = workloadOf(asked.workload, io.cwd);
   const usual =
     asked.crash && (workload === 'log' || fio !== undefined) ? STRATEGIES_OF_CRASHES : STRATEGIES_OF_READERS;
-  const { strategy: strategies = usual, 'domain0-cache': domain0Cache, 'domain0-curve': domain0Curve, ...rest } = asked;
+  const {
+    strategy: strategies = usual,
+    'domain0-cache': domain0Cache,
+    'domain0-curve': domain0Curve,
+    'disk-limit': diskLimit,
+    ...rest
+  } = asked;
   const rio = strategies.find((name) => RIO_STRATEGIES.includes(name));
   if (rio !== undefined && !asked.crash)
     throw new UserError(`--strategy: ${rio} is for a guest that crashes: add --crash`);
@@ -69,6 +75,7 @@ export function reboot(argv: readonly string[], io: ProgramIo): number {
     ...(constants && { constants }),
     withoutBootFiles,
     strategies,
+    diskLimit,
     domain0Cache,
     domain0Curve,
     dumpMemory: dumpMemory === undefined ? undefined : resolve(io.cwd, dumpMemory),

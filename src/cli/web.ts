@@ -97,6 +97,7 @@ function optionsOf(given: ValuesOf<typeof WEB.options>, path: string | undefined
     ...disk,
     ...(given.set && { constants: given.set }),
     backend: given.backend,
+    diskLimit: given['disk-limit'],
     domain0Cache: given['domain0-cache'],
     withoutBootFiles: given['bare-boot'],
     profile: profileIn(given.profile, io),

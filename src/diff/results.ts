@@ -34,6 +34,7 @@ export const KNOWN: Readonly<Record<string, Known>> = {
     inputs: [
       ...COMMON,
       'policy',
+      'diskLimit',
       'workload',
       'fio',
       'crash',
@@ -73,6 +74,7 @@ export const KNOWN: Readonly<Record<string, Known>> = {
       ...COMMON,
       ...[
         'policy',
+        'diskLimit',
         'memory',
         'backend',
         'domain0Cache',
@@ -102,6 +104,7 @@ export const KNOWN: Readonly<Record<string, Known>> = {
       ...COMMON,
       ...[
         'policy',
+        'diskLimit',
         'memory',
         'backend',
         'domain0Cache',

@@ -6,7 +6,7 @@
 import { PAGE_SIZE, printable, UserError } from '../../base/index.ts';
 import { DOMAIN0_CACHE_MIN } from '../../domain0/cached-file.ts';
 import { MEMORY_MAX } from '../../experiment/host/host.ts';
-import { type ProfileName, PROFILES } from '../../experiment/host/profiles.ts';
+import { checkDiskLimit, type DiskLimit, type ProfileName, PROFILES } from '../../experiment/host/profiles.ts';
 
 /** Most sizes of a curve. */
 const CURVE_SIZES = 32;
@@ -142,16 +142,34 @@ export function parsePercent(option: string, text: string, max: number): number 
 }
 
 /** Numbers by name: `a=1,b=0.5`. @throws UserError that names what is at fault */
-export function parseSettings(option: string, text: string): Readonly<Record<string, number>> {
+export function parseSettings(
+  option: string,
+  text: string,
+  example = 'guest.syscallNs=500',
+): Readonly<Record<string, number>> {
   const settings = new Map<string, number>();
   for (const part of text.split(',')) {
     const [, name, digits] = /^\s*([^=\s]+)\s*=\s*(\d+(?:\.\d+)?(?:e\d+)?)\s*$/i.exec(part) ?? [];
     if (name === undefined)
-      throw new UserError(`${option}: ${oneLine(part.trim())} is not NAME=NUMBER such as guest.syscallNs=500`);
+      throw new UserError(`${option}: ${oneLine(part.trim())} is not NAME=NUMBER such as ${example}`);
     if (settings.has(name)) throw new UserError(`${option}: ${oneLine(name)} is named twice`);
     settings.set(name, Number(digits));
   }
   return Object.fromEntries(settings);
+}
+
+/**
+ * A limit of a drive: iops=1000,mbps=100,burst=0.5.
+ * @throws UserError that names the key
+ */
+export function parseDiskLimit(option: string, text: string): DiskLimit {
+  const limit = parseSettings(option, text, 'iops=1000');
+  try {
+    checkDiskLimit('limit', limit);
+  } catch (error) {
+    throw new UserError(`${option}: ${oneLine((error as Error).message.replace(/^limit[.:] ?/, ''))}`);
+  }
+  return limit;
 }
 
 /** Milliseconds of a unit of time. */

@@ -66,9 +66,18 @@ export class EmbeddedPageCache {
 
   /** @throws ArgumentError which names the option that is out of range or of another kind */
   constructor(options: EmbeddedPageCacheOptions) {
-    checkKeys('options', options, ['capacity', 'maxCapacity', 'policy', 'batch', 'names', 'pageOut', 'mappings']);
+    checkKeys('options', options, [
+      'capacity',
+      'maxCapacity',
+      'policy',
+      'rules',
+      'batch',
+      'names',
+      'pageOut',
+      'mappings',
+    ]);
     const { capacity, maxCapacity = capacity, policy = DEFAULT_POLICY, batch = 1 } = options;
-    const { names = NO_NAMES, pageOut, mappings } = options;
+    const { names = NO_NAMES, pageOut, mappings, rules } = options;
     checkInteger('capacity', capacity, 1, MAX_PAGES);
     checkInteger('maxCapacity', maxCapacity, capacity, MAX_PAGES);
     checkOneOf('policy', policy, POLICIES);
@@ -80,7 +89,8 @@ export class EmbeddedPageCache {
     this.policy = policy;
     this.#batch = batch;
     this.maxCapacity = maxCapacity;
-    this.memory = new MemoryManagement(maxCapacity, this.#guard.namesOf(names), undefined, POLICY[policy], batch);
+    const chosen = rules ?? POLICY[policy];
+    this.memory = new MemoryManagement(maxCapacity, this.#guard.namesOf(names), undefined, chosen, batch);
     this.memory.freeAll();
     this.#map = this.memory.map;
     this.#cache = this.memory.cache;

@@ -10,7 +10,7 @@
 
 import { checkArgument, checkFunction, checkInteger, checkKeys } from '../../base/argument-error.ts';
 import type { AddressSpace } from '../../kernel/mm/page-cache.ts';
-import { type MarkedPages, NO_MARK, RA_MAX, type Readahead } from '../../kernel/mm/readahead.ts';
+import { type MarkedPages, RA_MAX, type Readahead } from '../../kernel/mm/readahead.ts';
 import { EmbeddedPageCache } from './embedded-page-cache.ts';
 
 const NONE: readonly number[] = Object.freeze([]);
@@ -29,7 +29,7 @@ export class FileReadahead {
   readonly #file: AddressSpace;
   readonly #state: Readahead;
   readonly #io: MarkedPages;
-  /** Pages that carry the mark of a window. */
+  /** Pages that carry the mark of a window; one that comes back to the cache has none. */
   readonly #marks = new Set<number>();
   /** The answer to the question that was asked last. */
   readonly #pages = new Set<number>();
@@ -82,6 +82,7 @@ export class FileReadahead {
       }
       if (this.#isThere(at) || pages.has(at)) continue;
       state.noteMiss();
+      this.#marks.delete(at);
       pages.add(at);
     }
     return pages.size === 0 ? NONE : [...pages].sort((a, b) => a - b);
@@ -118,7 +119,7 @@ export class FileReadahead {
       if (this.#isThere(at)) continue;
       this.#pages.add(at);
       if (at === mark) this.#marks.add(at);
-      else if (mark !== NO_MARK) this.#marks.delete(at);
+      else this.#marks.delete(at);
     }
   }
 

@@ -1,7 +1,7 @@
 /** What an EmbeddedPageCache is made of, what it asks of its surroundings, and what it counts. */
 
 import type { Pfn } from '../../base/units.ts';
-import type { PolicyName } from '../../kernel/mm/policy/policies.ts';
+import type { PolicyName, PolicyRules } from '../../kernel/mm/policy/policies.ts';
 import type { NameTable } from '../../kernel/mm/page-users.ts';
 
 /** What keeps page tables that lead to cached pages. */
@@ -23,6 +23,8 @@ export interface EmbeddedPageCacheOptions {
   readonly maxCapacity?: number;
   /** What chooses the pages that leave; by default the two lists of Linux 2.6.12. */
   readonly policy?: PolicyName;
+  /** @internal In place of what the policy's name stands for. */
+  readonly rules?: PolicyRules;
   /**
    * Pages that reclaim takes at a time, 1 to 32. By default 1: a full cache stays full. 32 is what
    * Linux does; after each reclaim up to 31 places are empty then.

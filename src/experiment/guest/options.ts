@@ -3,6 +3,7 @@
 import { ARCHS, type Arch } from '../../base/arch.ts';
 import { checkArgument, checkInteger, checkOneOf } from '../../base/argument-error.ts';
 import { PAGE_SIZE } from '../../base/units.ts';
+import { checkDiskLimit, type DiskLimit } from '../../disk/drive/limited-disk.ts';
 import type { CostName } from '../../machine/profile.ts';
 import { type BackendOptions, checkBackend } from '../host/backend.ts';
 import { checkConstants, DISKS, type Constants, type DiskName, type ProfileChoice } from '../host/profiles.ts';
@@ -54,6 +55,8 @@ export interface RebootOptions extends BackendOptions {
   /** Guest memory in bytes. */
   readonly memory: number;
   readonly disk: DiskName;
+  /** What the drive may do a second at most; no limit by default. */
+  readonly diskLimit?: DiskLimit | undefined;
   readonly profile: ProfileChoice;
   /** Other values for constants of the profile, by name; none by default. */
   readonly constants?: Constants | undefined;
@@ -102,6 +105,7 @@ export function checkCommonOptions(
     | 'withoutBootFiles'
     | 'memory'
     | 'disk'
+    | 'diskLimit'
     | 'profile'
     | 'constants'
     | 'arch'
@@ -116,6 +120,7 @@ export function checkCommonOptions(
   checkInteger('memory', options.memory, PAGE_SIZE);
   checkArgument(options.memory % PAGE_SIZE === 0, 'memory', `${options.memory} bytes are not whole pages`);
   checkOneOf('disk', options.disk, DISKS);
+  if (options.diskLimit !== undefined) checkDiskLimit('diskLimit', options.diskLimit);
   checkConstants(options);
   if (options.arch !== undefined) checkOneOf('arch', options.arch, ARCHS);
   checkInteger('seed', options.seed, Number.MIN_SAFE_INTEGER);

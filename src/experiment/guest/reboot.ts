@@ -173,6 +173,7 @@ function merge(options: RebootOptions, disk: DiskSummary, outcomes: readonly Str
       arch: archOf(options),
       ...(options.policy && { policy: options.policy }),
       disk: options.disk,
+      ...(options.diskLimit && { diskLimit: options.diskLimit }),
       workload: options.workload,
       ...(options.fio && { fio: options.fio.file }),
       crash: options.crash,

@@ -39,6 +39,22 @@ export const POLICY_OF_GUESTS = {
   ),
 };
 
+/** Of experiments whose drive may have a limit. */
+export const LIMIT_OF_DRIVE = {
+  diskLimit: Type.Optional(
+    object('What the drive did a second at most: `--disk-limit`; not there: no limit.', {
+      iops: Type.Optional(Type.Number({ description: 'Operations.', exclusiveMinimum: 0 })),
+      mbps: Type.Optional(Type.Number({ description: 'MB (10^6 bytes).', exclusiveMinimum: 0 })),
+      burst: Type.Optional(
+        Type.Number({
+          description: 'Seconds of the limit that an idle drive took at once; not there: 0.1.',
+          minimum: 0,
+        }),
+      ),
+    }),
+  ),
+};
+
 export const COMMON = {
   seed: Type.Integer({ description: 'Seed of everything random.', minimum: 0, maximum: 0xffff_ffff }),
   digest: Type.String({
@@ -213,6 +229,7 @@ status is 1.`,
   {
     ...COMMON,
     ...POLICY_OF_GUESTS,
+    ...LIMIT_OF_DRIVE,
     workload: oneOf(
       'How the files are read, and whether a log is written; fio: by the jobs of a job file.',
       ALL_WORKLOADS,

@@ -166,6 +166,7 @@ class StrategyRun {
       profile,
       arch: options.arch,
       disk: options.disk,
+      diskLimit: options.diskLimit,
       image,
       memory,
       guestMemory: options.memory,

@@ -12,6 +12,7 @@ import { assert } from '../../base/assert.ts';
 import { PAGE_SIZE } from '../../base/units.ts';
 import type { BlockDevice } from '../../disk/drive/block-device.ts';
 import { Drive } from '../../disk/drive/drive.ts';
+import { type DiskLimit, LimitedDisk } from '../../disk/drive/limited-disk.ts';
 import { driveOptions, type DriveKind } from '../../disk/drive/make-service-time.ts';
 import { Partition } from '../../disk/drive/partition.ts';
 import type { WriteCache } from '../../disk/drive/write-cache.ts';
@@ -62,6 +63,8 @@ export interface HostOptions {
   /** The profile's by default. */
   readonly arch?: Arch | undefined;
   readonly disk: DriveKind;
+  /** What the drive may do a second at most; no limit by default. */
+  readonly diskLimit?: DiskLimit | undefined;
   /** The drive's medium. */
   readonly image: ImageStore;
   /** Identity of the medium (disk/image/backing-store.ts); `testbed` by default. */
@@ -116,7 +119,7 @@ export class Host {
    */
   protected constructor(options: HostOptions, observer?: FrameObserver, beside?: Host) {
     checkObject('options', options);
-    const { seed, profile, disk, image, memory, guestMemory } = options;
+    const { seed, profile, disk, diskLimit, image, memory, guestMemory } = options;
     checkObject('profile', profile, 'guest', 'hypervisor', 'disk');
     checkObject('image', image, 'size', 'extents', 'read', 'write');
     checkObject('memory', memory, 'frameCount');
@@ -127,10 +130,12 @@ export class Host {
     const left = beside === undefined ? options.left : undefined;
     if (left === undefined) memory.clearAll();
     this.simulation = beside?.simulation ?? new Simulation(seed, left?.now);
+    const drive = driveOptions(profile.disk, disk);
     this.drive =
       beside?.drive ??
       new Drive(this.simulation, memory, image, {
-        ...driveOptions(profile.disk, disk),
+        ...drive,
+        ...(diskLimit && { model: new LimitedDisk(drive.model, diskLimit) }),
         identity: options.identity ?? 'testbed',
         ...(left?.cache && { cache: left.cache }),
         steps: options.steps,

@@ -6,6 +6,7 @@ import { constantsOf, type Profile, type ProfileSource } from '../../machine/pro
 import { withConstants } from '../../machine/with-constants.ts';
 import { PROFILE, type ProfileName, PROFILES, resolveProfile } from './profile-file.ts';
 
+export { checkDiskLimit, type DiskLimit } from '../../disk/drive/limited-disk.ts';
 export { PROFILE, type ProfileName, PROFILES };
 
 /** Names of the drives that are known. */

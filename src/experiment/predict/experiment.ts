@@ -156,6 +156,7 @@ function merge(
       arch: archOf(options),
       ...(options.policy && { policy: options.policy }),
       disk: options.disk,
+      ...(options.diskLimit && { diskLimit: options.diskLimit }),
       set: settingsOf(options),
       memory: options.memory,
       backend: options.backend ?? 'partition',

@@ -1,7 +1,7 @@
 /** What `stillwarm predict` answers: the definition of the object that `--json` prints. */
 
 import { Type } from 'typebox';
-import { COMMON, FITTED, POLICY_OF_GUESTS, REFUSED, Setting, VERIFIED } from '../guest/result.ts';
+import { COMMON, FITTED, LIMIT_OF_DRIVE, POLICY_OF_GUESTS, REFUSED, Setting, VERIFIED } from '../guest/result.ts';
 import { BACKENDS } from '../host/backend.ts';
 import {
   boolean,
@@ -126,6 +126,7 @@ seed give the same object, byte for byte. For each strategy, \`pages.named\` is 
   {
     ...COMMON,
     ...POLICY_OF_GUESTS,
+    ...LIMIT_OF_DRIVE,
     memory: count('Guest memory, bytes.', 1),
     backend: oneOf("Whether the guest's disk is a partition of the drive, or a file in domain 0.", BACKENDS),
     domain0Cache: orNull(

@@ -131,6 +131,7 @@ function merge(options: WebOptions, disk: DiskSummary, parts: readonly WebPart[]
       arch: archOf(options),
       ...(options.policy && { policy: options.policy }),
       disk: options.disk,
+      ...(options.diskLimit && { diskLimit: options.diskLimit }),
       set: settingsOf(options),
       memory: options.memory,
       backend: options.backend ?? 'partition',

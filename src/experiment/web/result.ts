@@ -1,7 +1,7 @@
 /** What `stillwarm web` answers: the definition of the object that `--json` prints. */
 
 import { Type } from 'typebox';
-import { COMMON, FITTED, POLICY_OF_GUESTS, Setting, VERIFIED } from '../guest/result.ts';
+import { COMMON, FITTED, LIMIT_OF_DRIVE, POLICY_OF_GUESTS, Setting, VERIFIED } from '../guest/result.ts';
 import { BACKENDS } from '../host/backend.ts';
 import {
   boolean,
@@ -122,6 +122,7 @@ printed beside ours.`,
   {
     ...COMMON,
     ...POLICY_OF_GUESTS,
+    ...LIMIT_OF_DRIVE,
     memory: count('Guest memory, bytes.', 1),
     backend: oneOf("Whether the guest's disk is a partition of the drive, or a file in domain 0.", BACKENDS),
     domain0Cache: orNull(

@@ -74,6 +74,7 @@ export class WebRun {
       domain0Cache: domain0CacheOf(options, profileOf(options), options.memory),
       arch: options.arch,
       disk: options.disk,
+      diskLimit: options.diskLimit,
       image: disk.copy(),
       memory,
       guestMemory: options.memory,

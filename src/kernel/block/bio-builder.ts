@@ -8,11 +8,16 @@ import { NOTHING, type Process } from '../../sim/index.ts';
 import { SEGMENTS_PER_REQUEST, type BlkifOp } from '../../xen/public/index.ts';
 import type { Bio, BlockQueue } from './block-queue.ts';
 
+/** Requests that a process which has waited for room may submit without waiting: BLK_BATCH_REQ. */
+const BATCH_REQUESTS = 32;
+
 export class BioBuilder {
   readonly #queue: BlockQueue;
   readonly #op: BlkifOp;
   readonly #endPage: Bio['endPage'];
   #bio: Bio | undefined;
+  /** Requests that go into a full queue, so that neighbours stay together (ioc_batching). */
+  #batch = 0;
 
   /** @param endPage called for each page, in interrupt context */
   constructor(queue: BlockQueue, op: BlkifOp, endPage: Bio['endPage']) {
@@ -39,6 +44,16 @@ export class BioBuilder {
   submit(): Process {
     const bio = this.#bio;
     this.#bio = undefined;
-    return bio === undefined ? NOTHING : this.#queue.submitBio(bio);
+    return bio === undefined ? NOTHING : this.#submit(bio);
+  }
+
+  *#submit(bio: Bio): Process {
+    const isBatching = this.#batch > 0 && !this.#queue.isOverfull(bio.op);
+    if (this.#queue.isFull(bio.op) && !isBatching) {
+      yield* this.#queue.waitForRoom(bio.op);
+      this.#batch = BATCH_REQUESTS;
+    }
+    if (this.#batch > 0) this.#batch--;
+    this.#queue.submit(bio);
   }
 }

@@ -4,8 +4,9 @@
  * Bios are merged with the last request when they continue it on the device, up to 11 pages; else
  * first in, first out. An empty queue is plugged by the first request, so that neighbours can
  * merge. It is unplugged when a process waits for a page, at 4 queued requests, or after one jiffy.
- * Reads and writes have 128 requests each, so that neither waits for the other. A direction is
- * congested from 113 of them on, until there are fewer than 103.
+ * Reads and writes have 128 requests each, so that neither waits for the other. A process that has
+ * waited for room may go on up to 192 (bio-builder.ts). A direction is congested from 113 requests
+ * on, until there are fewer than 103.
  */
 
 import { Ns, type Pfn } from '../../base/units.ts';
@@ -15,6 +16,7 @@ import type { BlockFront, FrontRequest } from './blkfront.ts';
 
 /** Requests of a direction: BLKDEV_MAX_RQ, and the congestion thresholds that follow from it. */
 const QUEUE_LIMIT = 128;
+const BATCH_LIMIT = (QUEUE_LIMIT * 3) / 2;
 const CONGESTION_ON = 113;
 const CONGESTION_OFF = 103;
 const UNPLUG_THRESHOLD = 4;
@@ -141,6 +143,11 @@ export class BlockQueue {
   /** Whether a submission of this operation would have to wait. */
   isFull(op: BlkifOp): boolean {
     return this.#directionOf(op).allocated >= QUEUE_LIMIT;
+  }
+
+  /** Whether a process that has waited for room would have to wait again. */
+  isOverfull(op: BlkifOp): boolean {
+    return this.#directionOf(op).allocated >= BATCH_LIMIT;
   }
 
   /** Waits until there is room for a request. */

@@ -78,7 +78,8 @@ export class MemoryManagement {
 
   /** A readahead machine for a file that is opened. */
   newReadahead(): Readahead {
-    return this.policy.readahead === 'windows' ? new ReadaheadState() : new OnDemandReadahead();
+    const { readahead } = this.policy;
+    return readahead === 'windows' ? new ReadaheadState() : new OnDemandReadahead(readahead === 'on-demand since 6.16');
   }
 
   /**

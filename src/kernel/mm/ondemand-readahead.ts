@@ -8,6 +8,10 @@
  * A small random read is read as it is. When the pages before it are cached, more of them than it
  * asks for, a sequential reader has left them: a window begins (context readahead).
  *
+ * Since 6.11 a page that is absent never goes on with the window before, whatever lies in front of
+ * it. A window that is begun by a mark ends, since 6.16, at a multiple of 4 pages where pages are
+ * single ones. Its first one is not joined with the next.
+ *
  * The machine decides windows and does no I/O. Differs from the original: reads count as if they
  * ended where a page ends. The largest request of the device makes no window longer.
  */
@@ -19,6 +23,9 @@ import { NO_MARK, RA_MAX, type MarkedPages, type Readahead } from './readahead.t
 const PRESENT = 0;
 const ABSENT = 1;
 const MARKED = 2;
+
+/** Pages of the natural boundary at which a window of single pages ends, since 6.16. */
+const BOUNDARY = 4;
 
 /** file_ra_state since 2.6.23. Page numbers; -2 in `#previous` stands for "nothing read yet". */
 export class OnDemandReadahead implements Readahead {
@@ -34,6 +41,13 @@ export class OnDemandReadahead implements Readahead {
   #batchStart = 0;
   #batchCount = 0;
   #batchMark = NO_MARK;
+
+  readonly #isSince616: boolean;
+
+  /** @param isSince616 decides as Linux 6.16 to 6.18 do, else as 6.1 */
+  constructor(isSince616 = false) {
+    this.#isSince616 = isSince616;
+  }
 
   get hasBatch(): boolean {
     return this.#batchCount > 0;
@@ -86,11 +100,13 @@ export class OnDemandReadahead implements Readahead {
   #decide(index: number, request: number, isMarked: boolean, io: MarkedPages): void {
     const { max } = this;
     const end = this.#start + this.#size;
-    const isExpected = this.#size > 0 && (index === end - this.#asyncSize || index === end);
+    const isNew = this.#isSince616;
+    const isAtMark = index === end - this.#asyncSize;
+    const isExpected = this.#size > 0 && (isNew ? isMarked && isAtMark : isAtMark || index === end);
     if (index > 0 && isExpected) this.#window(end, this.#next(this.#size));
     else if (index > 0 && isMarked) {
       const start = this.#nextAbsent(index, io);
-      if (start === undefined) return;
+      if (start === undefined || (isNew && start - index > max)) return;
       this.#window(start, this.#next(start - index + request));
     } else if (index > 0 && request <= max && !this.#isSequential(index)) {
       const history = this.#history(index, io);
@@ -103,10 +119,14 @@ export class OnDemandReadahead implements Readahead {
       this.#window(index, size, 1);
     } else {
       const size = initialWindow(request, max);
-      this.#window(index, size, size > request ? size - request : size);
+      this.#window(index, size, size > request ? size - request : isNew ? size >>> 1 : size);
+    }
+    if (isNew && isMarked) {
+      const aligned = this.#start + this.#size - ((this.#start + this.#size) % BOUNDARY);
+      if (aligned > this.#start) this.#window(this.#start, aligned - this.#start);
     }
     // A window that begins here, with its mark on the first page, is joined with the next.
-    if (index === this.#start && this.#size === this.#asyncSize) {
+    if (!isNew && index === this.#start && this.#size === this.#asyncSize) {
       const more = this.#next(this.#size);
       if (this.#size + more <= max) this.#window(this.#start, this.#size + more, more);
       else this.#window(this.#start, max, max >>> 1);

@@ -161,3 +161,19 @@ it('a random read next to cached pages begins a window with linux-6, and not wit
   });
   expect(windows).toEqual([[503], range(503, 507)]);
 });
+
+it('a page that left the cache has lost its mark when it comes back', () => {
+  const cache = new EmbeddedPageCache({ capacity: 1000, policy: 'linux-6' });
+  const file = cache.open(1);
+  const readahead = new FileReadahead(cache, file);
+  const read = (index: number): readonly number[] => {
+    const pages = readahead.next(index, 1, 1000);
+    for (const at of pages) cache.end(cache.begin(file, at));
+    return pages;
+  };
+  expect([read(0), read(1)]).toEqual([range(0, 4), range(4, 12)]);
+  cache.truncate(file, 0);
+  // Another window comes between. Page 4 had the mark of the one before.
+  expect([read(200), read(201)]).toEqual([[200], range(201, 205)]);
+  expect([read(4), read(4)]).toEqual([[4], []]);
+});

@@ -10,9 +10,13 @@ type Window = readonly [start: number, count: number, mark: number];
 
 /** A reader of a long file: what it asks for is cached from then on, with its mark. */
 class Reader implements MarkedPages {
-  readonly state = new OnDemandReadahead();
+  readonly state: OnDemandReadahead;
   readonly cached = new Set<number>();
   readonly marks = new Set<number>();
+
+  constructor(isSince616 = false) {
+    this.state = new OnDemandReadahead(isSince616);
+  }
 
   absent(start: number, count: number): number {
     let absent = 0;
@@ -206,3 +210,32 @@ property(
     }
   },
 );
+
+describe('on-demand readahead since 6.16', () => {
+  it('a page that is absent behind a window does not go on with it', () => {
+    const [before, since] = [false, true].map((is) => {
+      const reader = new Reader(is);
+      return [reader.read(0), reader.read(4)];
+    });
+    expect(before).toEqual([[[0, 4, 1]], [[4, 24, 12]]]);
+    // The pages before it are cached from the start of the file on: twice as many, and itself.
+    expect(since).toEqual([[[0, 4, 1]], [[4, 9, 12]]]);
+  });
+
+  it('a window that is begun by a mark ends at a multiple of 4 pages', () => {
+    const reader = new Reader(true);
+    for (const page of [100, 101, 102]) reader.cached.add(page);
+    reader.marks.add(100);
+    expect(reader.read(100)).toEqual([[103, 5, 103]]);
+    expect(reader.read(103)).toEqual([[108, 8, 108]]);
+  });
+
+  it('a first window is not joined with the next, and has its mark in the middle', () => {
+    const whole = [false, true].map((is) => new Reader(is).read(0, 16));
+    expect(whole).toEqual([[[0, 32, 16]], [[0, 32, 16]]]);
+    expect([false, true].map((is) => new Reader(is).read(0, 32)[0])).toEqual([
+      [0, 32, 16],
+      [0, 32, 16],
+    ]);
+  });
+});

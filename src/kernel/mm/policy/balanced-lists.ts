@@ -13,6 +13,10 @@
  * - A second use of a page that is not on a list yet makes it active, too.
  * - Of the active pages, those that a program maps are deactivated like the others.
  *
+ * Since 6.11 reclaim looks at lengths and counts as they were when statistics were gathered last,
+ * which is every 2 s (`gatherStatistics`; FLUSH_TIME of mm/memcontrol.c). So the active list may be
+ * drained long after it has become the shorter one.
+ *
  * Differs from the original: activations are not collected in batches of 15. Pages of programs do
  * not share the lists. A program's code is not spared. Shadow entries are as many as pages.
  * Additions come in batches of 14, not 15.
@@ -49,16 +53,25 @@ export class BalancedLists extends TwoListLru {
   /** Whether this reclaim began after such an activation. */
   #isThrashing = false;
 
-  constructor(map: MemMap, batch?: number) {
+  readonly #isLagging: boolean;
+  /** As they were when statistics were gathered last. */
+  #gathered = { active: 0, inactive: 0, refaults: 0 };
+
+  /** @param isLagging decides by statistics that are gathered now and then */
+  constructor(map: MemMap, batch?: number, isLagging = false) {
     super(map, batch);
     this.#memMap = map;
+    this.#isLagging = isLagging;
     this.#shadows = new GhostQueue(map.nrPages);
   }
 
   override add(pfn: Pfn): void {
     const { words } = this.#memMap;
     const wasHere = this.#shadows.remove(words[(pfn << 2) | 1]!, words[(pfn << 2) | 2]!);
-    if (wasHere && (this.#age - this.#shadows.note) >>> 0 <= this.nrActive) {
+    if (
+      wasHere &&
+      (this.#age - this.#shadows.note) >>> 0 <= (this.#isLagging ? this.#gathered.active : this.nrActive)
+    ) {
       words[pfn << 2]! |= PG.active;
       this.#age++;
       this.#refaults++;
@@ -97,15 +110,27 @@ export class BalancedLists extends TwoListLru {
     this.#shadows.endSpace(slot);
   }
 
+  /** What reclaim decides by is as it is now. */
+  gatherStatistics(): void {
+    const gathered = this.#gathered;
+    gathered.active = this.nrActive;
+    gathered.inactive = this.nrInactive;
+    gathered.refaults = this.#refaults;
+  }
+
   override beginPass(priority: number): void {
     this.drain();
+    if (!this.#isLagging) this.gatherStatistics();
+    const { active, inactive, refaults } = this.#gathered;
     if (priority === DEF_PRIORITY) {
-      this.#isThrashing = this.#refaults !== this.#refaultsSeen;
-      this.#refaultsSeen = this.#refaults;
+      this.#isThrashing = refaults !== this.#refaultsSeen;
+      this.#refaultsSeen = refaults;
     }
-    const mayDeactivate = this.#isThrashing || isLow(this.nrInactive, this.nrActive);
+    // Without inactive pages the kernel tries again, and deactivates (force_deactivate).
+    const isForced = priority === 0 && this.nrInactive === 0;
+    const mayDeactivate = isForced || this.#isThrashing || isLow(inactive, active);
     this.passActive = mayDeactivate ? this.nrActive >>> priority : 0;
-    this.passInactive = this.nrInactive >>> priority;
+    this.passInactive = isForced ? this.passActive + this.batch : this.nrInactive >>> priority;
   }
 
   override nextBatch(pages: Int32Array): number {

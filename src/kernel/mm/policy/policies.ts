@@ -30,10 +30,10 @@ export interface PolicyRules {
    */
   readonly make: (map: MemMap, batch?: number) => ReplacementPolicy;
   /**
-   * Which pages are read ahead: by the windows of 2.6.12, or on demand, as since 2.6.23
-   * (mm/readahead.ts, mm/ondemand-readahead.ts).
+   * Which pages are read ahead: by the windows of 2.6.12, or on demand, as from 2.6.23 to 6.1, or
+   * since 6.16 (mm/readahead.ts, mm/ondemand-readahead.ts).
    */
-  readonly readahead: 'windows' | 'on-demand';
+  readonly readahead: 'windows' | 'on-demand' | 'on-demand since 6.16';
   /**
    * Whether a write and a page fault are uses of a page, as a read is. Since Linux 4.7 a write is
    * none. There a mapped page counts as used when its mapping ends, if the processor has used it.
@@ -65,4 +65,15 @@ export const POLICY: Readonly<Record<PolicyName, PolicyRules>> = {
   '2q': { make: (map, batch = SWAP_CLUSTER_MAX) => new TwoQ(map, batch), ...LISTS_ALONE },
   's3-fifo': { make: (map, batch = SWAP_CLUSTER_MAX) => new S3Fifo(map, batch), ...LISTS_ALONE },
   arc: { make: (map, batch = SWAP_CLUSTER_MAX) => new Arc(map, batch), ...LISTS_ALONE },
+};
+
+/**
+ * What Linux 6.18 differs in from 6.1, for the comparison with recordings of it: readahead, and
+ * lists whose lengths are known as they were when statistics were gathered last. A caller gathers
+ * them (BalancedLists.gatherStatistics), as the kernel does every 2 s.
+ */
+export const LINUX_6_18: PolicyRules = {
+  ...POLICY['linux-6'],
+  make: (map, batch = SWAP_CLUSTER_MAX) => new BalancedLists(map, batch, true),
+  readahead: 'on-demand since 6.16',
 };

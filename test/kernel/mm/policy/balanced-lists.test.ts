@@ -5,6 +5,8 @@ import { describe, expect, it } from 'vitest';
 import { EmbeddedPageCache, type Pfn } from '../../../../src/doors/page-cache/index.ts';
 import { property } from '../../../support/property.ts';
 import { activePages, inactivePages } from '../memory-state.ts';
+import { MemMap } from '../../../../src/kernel/mm/mem-map.ts';
+import { BalancedLists } from '../../../../src/kernel/mm/policy/balanced-lists.ts';
 import { BalancedReference } from './references/balanced.ts';
 
 const FILES = 3;
@@ -138,4 +140,27 @@ describe('the lists of linux-6', () => {
     scan(2 * gib, 2 * gib + 1000);
     expect(lru.nrActive).toBe((5 * gib) / 8);
   });
+});
+
+it('lists with late statistics deactivate until the next ones, however short the active list is by then', () => {
+  const map = new MemMap(64);
+  const lists = new BalancedLists(map, 4, true);
+  for (let pfn = 0; pfn < 40; pfn++) {
+    map.words[(pfn << 2) | 1] = 0;
+    map.words[(pfn << 2) | 2] = pfn;
+    lists.restore(pfn as Pfn, pfn < 24, false);
+  }
+  const pass = (): number => {
+    lists.beginPass(0);
+    const before = lists.nrActive;
+    lists.nextBatch(new Int32Array(32));
+    return before - lists.nrActive;
+  };
+  expect(pass()).toBe(0);
+  lists.gatherStatistics();
+  expect([pass(), pass(), pass(), pass()]).toEqual([4, 4, 4, 4]);
+  expect([lists.nrActive, lists.nrInactive]).toEqual([8, 12]);
+  expect(pass()).toBe(4);
+  lists.gatherStatistics();
+  expect(pass()).toBe(0);
 });
