@@ -13,8 +13,8 @@ import { cacheOf, gatherStatistics, type KernelName } from './kernels.ts';
 /** Pages of the file. */
 const PAGES = 65_536;
 /**
- * Accesses between two times at which 6.18 gathers statistics. Their times were not recorded: a scan
- * of 57,000 pages drains the active list without a break, so 2 s are 50,000 or more.
+ * Accesses between two times at which 6.18 gathers statistics. Their times were not recorded. A
+ * scan of 57,000 pages drains the active list without a break, so 2 s are 50,000 or more.
  */
 const STATISTICS = 60_000;
 /** Pages that the hot part of `hotscan` has. */

@@ -7,13 +7,14 @@
  * that was idle takes that much at once, and a large operation holds up those behind it.
  *
  * Reads and writes count, whether the drive's cache answers or not. A read that goes on where a
- * waiting one ends becomes a part of it, up to 256 KiB. So a read of a guest that its block ring has
- * cut into requests of 44 KiB is one again. Flushes do not count, nor does what the cache writes to
- * the medium by itself.
+ * waiting one ends becomes a part of it, up to 256 KiB. So a read of a guest that its block ring
+ * has cut into requests of 44 KiB is one again. Flushes do not count. Nor does what the cache
+ * writes to the medium by itself.
  *
  * Modelled after util/throttle.c of QEMU. The throttle of a cgroup (block/blk-throttle.c, `io.max`)
  * allows as much in each slice of 100 ms. Merging is that of a block layer's queue, with the size
- * that Amazon EBS documents for volumes on flash. Reads and writes share one limit, as there.
+ * that Amazon EBS documents for volumes on flash. Reads and writes share one limit, as they do in
+ * EBS.
  */
 
 import { ArgumentError, checkArgument, checkKeys } from '../../base/argument-error.ts';

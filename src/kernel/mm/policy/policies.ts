@@ -68,9 +68,9 @@ export const POLICY: Readonly<Record<PolicyName, PolicyRules>> = {
 };
 
 /**
- * What Linux 6.18 differs in from 6.1, for the comparison with recordings of it: readahead, and
- * lists whose lengths are known as they were when statistics were gathered last. A caller gathers
- * them (BalancedLists.gatherStatistics), as the kernel does every 2 s.
+ * Linux 6.18, for the comparison with recordings of it. It differs from 6.1 in readahead, and in
+ * that lengths of lists are those of the last statistics. A caller gathers these
+ * (BalancedLists.gatherStatistics), as the kernel does every 2 s.
  */
 export const LINUX_6_18: PolicyRules = {
   ...POLICY['linux-6'],
