@@ -17,15 +17,15 @@ export interface ZoneRow {
   readonly cylinderSkew: number;
   /** Sectors without data at the end of each range. */
   readonly spares: number;
-  /** Cylinders of a range; by default all of the zone. */
+  /** Number of cylinders of a range; by default all of the zone. */
   readonly rangeCylinders?: number;
 }
 
 /** Time of the controller before a request is served, ns, by what the request before it was. */
 export interface Overhead {
-  /** After a read. */
+  /** After a read, ns. */
   readonly afterRead: number;
-  /** After a write or flush. */
+  /** After a write or flush, ns. */
   readonly afterWrite: number;
 }
 
