@@ -65,13 +65,13 @@ class FakeJournal {
       },
     };
     const queue = {
-      submitBio: ({ block, pages, endPage }: Bio) => {
+      isFull: () => false,
+      submit: ({ block, pages, endPage }: Bio) => {
         expect(pages.length).toBeLessThanOrEqual(SEGMENTS_PER_REQUEST);
         pages.forEach((pfn, i) => {
           this.written.push([block + i, pfn]);
           endPage(pfn, this.fails);
         });
-        return NOTHING;
       },
       unplug: () => undefined,
     };
