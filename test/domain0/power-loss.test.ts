@@ -14,7 +14,7 @@ import type { Process } from '../../src/sim/index.ts';
 import { itWithE2fsprogs } from '../support/e2fsprogs.ts';
 import { CrashedDisks } from '../support/fsck-after-crash.ts';
 import { emptyImage } from '../support/guest-disk.ts';
-import { casesOf } from '../support/product.ts';
+import { casesOf, containsSample } from '../support/product.ts';
 
 const IMAGE_BYTES = 16 << 20;
 const JOURNAL_BLOCKS = 1024;
@@ -89,6 +89,7 @@ itWithE2fsprogs(
       }
     }
     expect(disks.looked).toBe(looks.length);
-    expect(ahead).toBeGreaterThan(looks.length / 2);
+    // Of a shard's few looks it may be none.
+    if (containsSample()) expect(ahead).toBeGreaterThan(looks.length / 2);
   },
 );
