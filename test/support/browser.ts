@@ -120,7 +120,7 @@ export class Browser {
     const ended = new Promise((resolve) => this.#process.once('exit', resolve));
     this.#process.kill();
     await ended;
-    rmSync(this.#dir, { recursive: true, force: true, maxRetries: 5 });
+    rmSync(this.#dir, { recursive: true, force: true, maxRetries: 20 });
   }
 
   async #attach(): Promise<void> {
