@@ -22,7 +22,10 @@ export interface CrashAblation {
   readonly kind: CrashOptions['kinds'][number];
   /** Before which steps it stops. */
   readonly at: readonly Moment[];
-  /** Of the control run, where the guest dies of what else goes wrong. `at` by default. */
+  /**
+   * Of the control run, where the guest dies of what else goes wrong, or the drive's cache has
+   * fewer blocks. `at` by default.
+   */
   readonly controlAt?: readonly Moment[];
   /** The law that breaks, and how. */
   readonly law: keyof typeof LAWS;
@@ -104,8 +107,9 @@ export const CRASH_ABLATIONS: readonly CrashAblation[] = [
   {
     name: 'flushBeforeCommit',
     guards: 'a commit block that reaches the medium before the log that it commits',
-    ...{ ...EXT3_COLD, kind: 'power', workload: 'write-fsync', at: [before(490)], law: 'files' },
-    what: '/lost+found answers EIO',
+    ...{ ...EXT3_COLD, kind: 'power', workload: 'write-fsync', at: [{ ...before(488), kept: 129 }], law: 'boots' },
+    controlAt: [before(488)],
+    what: 'disk: EINVAL: ext2: no ext2 file system: s_magic is 0x0, not 0xef53',
   },
   {
     name: 'flushAfterCommit',
