@@ -311,6 +311,11 @@ describe('the page cache', () => {
     };
     const pages = [9, 2, 30, 4].map((index) => add(space, index));
     const foreign = add(other, 3);
+    // Of a space that has had none.
+    expect([mm.cache.writebackIndices(space, 0, Infinity), mm.cache.dirtyIndices(space, 0, Infinity)]).toEqual([
+      [],
+      [],
+    ]);
     for (const pfn of [...pages, foreign]) mm.cache.setWriteback(pfn);
     mm.cache.setDirty(pages[2]!);
     mm.cache.endWriteback(pages[1]!);
